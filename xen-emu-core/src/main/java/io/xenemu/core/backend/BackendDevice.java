@@ -1,5 +1,6 @@
 package io.xenemu.core.backend;
 
+import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.core.toolstack.Refused;
 import java.util.Optional;
@@ -34,6 +35,12 @@ public interface BackendDevice {
         ///
         /// @throws Refused with one line for the operator; then [#close] is called, and the nodes go
         void attach(PvDevice device) throws Refused;
+    }
+
+    /// A device whose nodes tell something that the host has chosen when it was opened, such as a terminal.
+    interface Completing extends BackendDevice {
+        /// The operator's specification with that.
+        DeviceSpec completed(DeviceSpec given);
     }
 
     /// Gives back what [BackendKind#open] opened. No connection exists. Called once, even if the device was never used.

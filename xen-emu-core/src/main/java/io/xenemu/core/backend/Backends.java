@@ -90,6 +90,13 @@ public final class Backends implements ServiceBackends, AutoCloseable {
         BackendDevice opened = hostCalls.make(() -> kind.open(spec), BackendDevice::close);
         return new Opened() {
             @Override
+            public DeviceSpec completed(DeviceSpec given) {
+                return opened instanceof BackendDevice.Completing completing
+                        ? completing.completed(given)
+                        : given;
+            }
+
+            @Override
             public void serve(PvDevice device) throws Refused {
                 requireGone(device);
                 if (opened instanceof BackendDevice.Attaching attaching) {

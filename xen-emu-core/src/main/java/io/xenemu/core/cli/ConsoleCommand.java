@@ -4,6 +4,8 @@ import io.xenemu.core.control.ControlClient;
 import io.xenemu.core.device.StandardOutput;
 import io.xenemu.core.device.Terminal;
 import io.xenemu.core.hypervisor.HostException;
+import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -32,15 +34,36 @@ final class ConsoleCommand implements Callable<Integer> {
                     "The PV console (hvc0) or the serial port (ttyS0). Default: ${DEFAULT-VALUE}.")
     private Kind kind = Kind.pv;
 
+    @Option(
+            names = {"-n", "--num"},
+            paramLabel = "NUM",
+            defaultValue = "0",
+            description =
+                    "The number of the PV console: 1 to 9 for further ones on a terminal (hvc1 to hvc9). Default: ${DEFAULT-VALUE}.")
+    private int number;
+
     @Parameters(paramLabel = "DOMAIN", description = "Guest's name or domain id.")
     private String domain = "";
 
     @Override
     public Integer call() throws HostException {
-        ControlClient.Console console = ControlClient.console(service.path(), kind.name(), domain);
+        ControlClient.Console console = console();
         try (Terminal _ = Terminal.raw()) {
             console.connect(new EscapableInput(System.in), StandardOutput.stream());
         }
         return 0;
+    }
+
+    private ControlClient.Console console() throws HostException {
+        if (number == 0) {
+            return ControlClient.console(service.path(), kind.name(), domain);
+        }
+        if (kind == Kind.serial) {
+            throw new HostException("a guest has one serial port, whose number is 0");
+        }
+        List<String> answer =
+                ControlClient.command(
+                        service.path(), List.of("channel-tty", domain, Integer.toString(number)));
+        return new TerminalRelay(Path.of(answer.getFirst()));
     }
 }

@@ -69,7 +69,7 @@ final class DeviceVerbs {
                 index = "1",
                 paramLabel = "DEVICE",
                 description =
-                        "Device: its number, a disk's name, a network interface's MAC address, or a share's tag.")
+                        "Device: its number, a disk's name, a network interface's MAC address, a share's tag, or a channel's name.")
         private String device = "";
 
         @Override

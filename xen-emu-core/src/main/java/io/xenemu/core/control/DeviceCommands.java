@@ -7,6 +7,7 @@ import static io.xenemu.core.control.VerbArgument.some;
 import io.xenemu.core.hypervisor.DeviceAttachment;
 import io.xenemu.core.toolstack.DetachMode;
 import io.xenemu.core.toolstack.DeviceKind;
+import io.xenemu.core.toolstack.DeviceList;
 import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.core.toolstack.PvDevices;
@@ -16,7 +17,8 @@ import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.List;
 
-/// xl's verbs for disks and network interfaces that the service or another domain serves, and the same for shares.
+/// xl's verbs for disks and network interfaces that the service or another domain serves, and the same
+/// for shares and channels.
 final class DeviceCommands {
     private static final String DOMAIN = "domain";
     private static final String SPEC = "spec";
@@ -63,7 +65,29 @@ final class DeviceCommands {
                             DeviceKind.P9,
                             "9pfs-detach",
                             "Take a share from a guest; refused after 10 s if it is mounted.",
-                            flag(FORCE)));
+                            flag(FORCE)),
+                    attaches(
+                            DeviceKind.CONSOLE,
+                            "channel-attach",
+                            "Give a guest a channel, or without a name a further console: "
+                                    + "name=NAME,connection=pty, or connection=socket,path=PATH, or "
+                                    + "connection=file,path=PATH[,max-size=BYTES]; with [,limit=BYTES] to "
+                                    + "wait for a reader. See channel in xl.cfg(5)."),
+                    lists(
+                            DeviceKind.CONSOLE,
+                            "channel-list",
+                            "List channels and further consoles of guests."),
+                    detaches(
+                            DeviceKind.CONSOLE,
+                            "channel-detach",
+                            "Take a channel or further console from a guest.",
+                            flag(FORCE)),
+                    Verb.reads(
+                            "channel-tty",
+                            "Show the terminal on which a guest's further console is.",
+                            DeviceCommands::terminal,
+                            one(DOMAIN),
+                            one(DEVICE)));
 
     private static Verb attaches(DeviceKind kind, String name, String help) {
         return Verb.changes(
@@ -125,6 +149,13 @@ final class DeviceCommands {
         PvDevices devices = service.attachment().devices();
         devices.resize(devices.list().find(DeviceKind.VBD, frontend, call.one(DEVICE)));
         return ControlReply.done();
+    }
+
+    private static ControlReply terminal(OperatedService service, VerbCall call) throws Refused {
+        DomId frontend = service.attachment().named(call.one(DOMAIN)).id();
+        DeviceList list = service.attachment().devices().list();
+        PvDevice console = list.find(DeviceKind.CONSOLE, frontend, call.one(DEVICE));
+        return ControlReply.rows(List.of(list.terminal(console)));
     }
 
     private static DetachMode mode(DeviceKind kind, boolean force) {

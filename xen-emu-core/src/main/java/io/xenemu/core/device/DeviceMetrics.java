@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
 public final class DeviceMetrics implements AutoCloseable {
     private final DomainMeters meters;
     private final String domain;
-    private volatile @Nullable ConsoleBackend console;
+    private volatile @Nullable ConsoleRing console;
 
     public DeviceMetrics(MeterRegistry registry, DomId domain) {
         this.meters = new DomainMeters(registry);
@@ -34,7 +34,7 @@ public final class DeviceMetrics implements AutoCloseable {
 
     /// Adds `xen.console.broken`, or makes it tell of another back end: the console is connected again after a soft
     /// reset. For one thread at a time.
-    public void add(ConsoleBackend served) {
+    public void add(ConsoleRing served) {
         boolean isFirst = console == null;
         console = served;
         if (!isFirst) {
@@ -49,7 +49,7 @@ public final class DeviceMetrics implements AutoCloseable {
     }
 
     private int brokenConsoles() {
-        ConsoleBackend served = console;
+        ConsoleRing served = console;
         return served != null && served.isBroken() ? 1 : 0;
     }
 

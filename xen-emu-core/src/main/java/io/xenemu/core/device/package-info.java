@@ -6,7 +6,7 @@
 /// - What ACPI describes: [AcpiEvents], [GenerationId], [Rtc].
 /// - Text for an operator: [GuestLog], written by [DebugPort] and [UnplugPorts].
 /// - The serial port: [Serial8250], [SerialFifo], [IrqLine].
-/// - The PV console: [ConsoleBackend].
+/// - The PV console: [ConsoleRing].
 /// - The host's ends: [HostConsole]; in the foreground [StdioConsole] and [Terminal], in the background
 ///   [ConsoleLog]; the output of a command is [StandardOutput]. Bytes go through [ByteSink], [ByteSource] and
 ///   [BytePipe].
@@ -14,7 +14,7 @@
 ///   [TypedInput] is the input of a restored device.
 /// - Their meters: [DeviceMetrics].
 ///
-/// Locks: [ConsoleBackend] and [Serial8250] have one each, above those of the host's ends. Interrupts and events
+/// Locks: [ConsoleRing] and [Serial8250] have one each, above those of the host's ends. Interrupts and events
 /// are sent after it is released. [AcpiEvents], [Rtc], [UnplugPorts] and [GuestLog] are monitors; that of [AcpiEvents]
 /// is held while the interrupt line changes.
 @NullMarked

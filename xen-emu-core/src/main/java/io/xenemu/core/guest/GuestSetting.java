@@ -171,6 +171,16 @@ public enum GuestSetting {
             SettingType.LIST,
             "",
             "Folder of the host, as xl's p9: tag=TAG,path=FOLDER, and other keys with commas; may be repeated."),
+    CHANNEL(
+            "channel",
+            "--channel",
+            "SPEC",
+            SettingType.LIST,
+            "",
+            "Channel for an agent, or without a name a further console (hvc1 to hvc9 in Linux), as xl's channel:"
+                    + " name=NAME,connection=pty or connection=socket,path=PATH; also"
+                    + " connection=file,path=PATH,max-size=BYTES, and limit=BYTES that wait for a reader; may be"
+                    + " repeated."),
     OVERCOMMIT(
             "overcommit",
             "--overcommit",

@@ -51,7 +51,8 @@ public record GuestSettings(ImmutableListMultimap<GuestSetting, String> values) 
             ImmutableMap.of(
                     GuestSetting.DISK, DeviceKind.VBD,
                     GuestSetting.VIF, DeviceKind.VIF,
-                    GuestSetting.P9, DeviceKind.P9);
+                    GuestSetting.P9, DeviceKind.P9,
+                    GuestSetting.CHANNEL, DeviceKind.CONSOLE);
 
     /// Reads `NAME=VALUE` words in any order. A list has a word for each of its values.
     ///

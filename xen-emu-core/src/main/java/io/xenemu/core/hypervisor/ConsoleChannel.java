@@ -3,7 +3,7 @@ package io.xenemu.core.hypervisor;
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.device.ByteSink;
 import io.xenemu.core.device.ByteSource;
-import io.xenemu.core.device.ConsoleBackend;
+import io.xenemu.core.device.ConsoleRing;
 import io.xenemu.core.device.ConsoleState;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.HvmParams;
@@ -22,13 +22,13 @@ import org.jspecify.annotations.Nullable;
 public final class ConsoleChannel {
     private final EvtchnPort guestPort;
     private final ServicePort port;
-    private volatile @Nullable ConsoleBackend backend;
+    private volatile @Nullable ConsoleRing backend;
 
     /// Makes the console of a new domain.
     public ConsoleChannel(
             Domain domain, ServicePorts servicePorts, ByteSink output, ByteSource input) {
         this(domain, freePort(domain), servicePorts);
-        serve(domain, new ConsoleBackend(page(domain), output, input, port::notifyGuest));
+        serve(domain, new ConsoleRing(page(domain), output, input, port::notifyGuest));
         domain.params().set(HvmParams.CONSOLE_PFN, GuestMemoryMap.CONSOLE_GFN);
         domain.params().set(HvmParams.CONSOLE_EVTCHN, guestPort.value());
     }
@@ -45,7 +45,7 @@ public final class ConsoleChannel {
         this(domain, new EvtchnPort(state.port()), servicePorts);
         serve(
                 domain,
-                new ConsoleBackend(page(domain), output, input, port::notifyGuest, state.ring()));
+                new ConsoleRing(page(domain), output, input, port::notifyGuest, state.ring()));
     }
 
     @SuppressWarnings("this-escape") // told of the first event at once, and has no back end yet
@@ -70,7 +70,7 @@ public final class ConsoleChannel {
         return domain.special().console();
     }
 
-    private void serve(Domain domain, ConsoleBackend console) {
+    private void serve(Domain domain, ConsoleRing console) {
         domain.deviceMetrics().add(console);
         backend = console;
     }
@@ -89,15 +89,15 @@ public final class ConsoleChannel {
 
     /// Moves as many bytes as possible in both directions.
     public void service() {
-        ConsoleBackend current = backend;
+        ConsoleRing current = backend;
         if (current != null) {
             current.service();
         }
     }
 
-    /// Moves nothing until [#release]; see [ConsoleBackend#hold].
+    /// Moves nothing until [#release]; see [ConsoleRing#hold].
     public void hold() {
-        ConsoleBackend current = backend;
+        ConsoleRing current = backend;
         if (current != null) {
             current.hold();
         }
@@ -105,7 +105,7 @@ public final class ConsoleChannel {
 
     /// Moves bytes again, and those that have waited.
     public void release() {
-        ConsoleBackend current = backend;
+        ConsoleRing current = backend;
         if (current != null) {
             current.release();
         }
@@ -113,13 +113,13 @@ public final class ConsoleChannel {
 
     /// Whether the guest has output that was not taken yet.
     public boolean hasOutput() {
-        ConsoleBackend current = backend;
+        ConsoleRing current = backend;
         return current != null && current.hasOutput();
     }
 
     /// Waits for a thread that moves bytes, leaves the ring alone from then on, and gives back domain 0's port.
     public void close() {
-        ConsoleBackend current = backend;
+        ConsoleRing current = backend;
         if (current != null) {
             current.close();
         }

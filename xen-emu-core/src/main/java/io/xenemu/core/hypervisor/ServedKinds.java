@@ -3,6 +3,7 @@ package io.xenemu.core.hypervisor;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.backend.BackendKind;
 import io.xenemu.core.backend.block.BlockKind;
+import io.xenemu.core.backend.console.ConsoleKind;
 import io.xenemu.core.backend.nbd.NbdOpener;
 import io.xenemu.core.backend.net.NetKind;
 import io.xenemu.core.backend.p9.P9Kind;
@@ -17,6 +18,7 @@ final class ServedKinds {
         return List.of(
                 new BlockKind(new NbdOpener(registry), registry),
                 new NetKind(registry),
-                new P9Kind(registry));
+                new P9Kind(registry),
+                new ConsoleKind(registry));
     }
 }

@@ -7,7 +7,9 @@ public enum DeviceKind {
     /// A network interface.
     VIF("vif", "xen-netback", "network interfaces"),
     /// A share of a folder. Linux has no driver for its back end.
-    P9("9pfs", "a 9pfs back end", "9pfs shares");
+    P9("9pfs", "a 9pfs back end", "9pfs shares"),
+    /// A console beside the first one, or a channel.
+    CONSOLE("console", "a console back end", "consoles");
 
     private final String directory;
     private final String driver;

@@ -5,6 +5,7 @@ import io.xenemu.kvm.abi.XenError;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalInt;
 
 /// The paravirtual devices that exist, as an operator asks for them. Changes nothing.
@@ -16,14 +17,14 @@ public final class DeviceList {
     }
 
     /// Finds a device by an operator's argument: a disk by its name or number, a network interface by its number or
-    /// address, a share by its number or tag.
+    /// address, a share by its number or tag, a console by its number or name.
     ///
     /// @throws Refused if there is none
     public PvDevice find(DeviceKind kind, DomId frontend, String which) throws Refused {
         try {
             List<PvDevice> all = nodes.devices(kind, frontend);
             for (PvDevice device : all) {
-                if (hasAddress(device, which) || hasTag(device, which)) {
+                if (hasAddress(device, which) || nodes.hasLabel(device, which)) {
                     return device;
                 }
             }
@@ -39,16 +40,32 @@ public final class DeviceList {
         throw new Refused("no such device: " + which);
     }
 
-    private boolean hasTag(PvDevice device, String which) throws XenError {
-        return device.kind() == DeviceKind.P9 && nodes.hasTag(device, which);
-    }
-
     private boolean hasAddress(PvDevice device, String which) throws XenError {
         return device.kind() == DeviceKind.VIF
                 && which.contains(":")
                 && nodes.read(device.recordPath() + "/mac")
                         .flatMap(MacAddress::parse)
                         .equals(MacAddress.parse(which));
+    }
+
+    /// The path of the pseudo terminal that a console is on.
+    ///
+    /// @throws Refused if it is on something else, which the reason names
+    public String terminal(PvDevice console) throws Refused {
+        try {
+            Optional<String> tty = nodes.read(console.recordPath() + "/" + ConsoleSpec.TTY);
+            if (tty.isPresent()) {
+                return tty.get();
+            }
+            throw new Refused(
+                    "%s is on no terminal, but on %s"
+                            .formatted(
+                                    console.name(),
+                                    nodes.read(console.recordPath() + "/path")
+                                            .orElse("something else")));
+        } catch (XenError e) {
+            throw Refused.byXenStore(e);
+        }
     }
 
     /// The devices of a domain that other domains serve.

@@ -28,9 +28,10 @@ public final class DeviceNodes {
 
     /// Creates a device, in one transaction.
     ///
-    /// @return the device with its number: if none was given, the next one after the highest
-    /// @throws XenError EEXIST if there is a device of that number; ENOENT if a domain is not in XenStore; otherwise
-    ///     XenStore's error for the device's values
+    /// @return the device with its number: if none was given, the next one after the highest, for a console the lowest
+    ///     one that is free
+    /// @throws XenError EEXIST if there is a device of that number, tag or name; ENOENT if a domain is not in
+    ///     XenStore; ERANGE if all numbers are taken; otherwise XenStore's error for the device's values
     PvDevice create(DomId frontend, DomId backend, DeviceSpec spec) throws XenError {
         return client.transaction(view -> {
             view.readBytes(PvDevice.devicesPath(frontend));
@@ -39,19 +40,31 @@ public final class DeviceNodes {
             view.readBytes(isService ? SERVICE_PATH : PvDevice.devicesPath(backend));
             PvDevice device =
                     new PvDevice(spec.kind(), frontend, backend, id(view, frontend, spec));
-            if (view.exists(device.recordPath()) || hasTag(view, frontend, spec)) {
+            DeviceContents contents = spec.contents(device);
+            if (view.exists(device.recordPath()) || hasLabel(view, device, contents)) {
                 throw XenError.EEXIST;
             }
-            write(view, device, spec.contents(device));
+            write(view, device, contents);
             return device;
         });
     }
 
-    /// Whether the domain has a share of the same tag.
-    private static boolean hasTag(StoreView view, DomId frontend, DeviceSpec spec) throws XenError {
-        if (spec instanceof P9Spec share) {
-            for (PvDevice device : devices(view, DeviceKind.P9, frontend)) {
-                if (hasTag(view, device, share.tag())) {
+    /// The node of a device's record with the name by which the guest finds it; empty for a kind without one.
+    private static String labelNode(DeviceKind kind) {
+        return switch (kind) {
+            case P9 -> P9Spec.TAG;
+            case CONSOLE -> ConsoleSpec.NAME;
+            case VBD, VIF -> "";
+        };
+    }
+
+    /// Whether the domain has a share of the same tag, or a channel of the same name.
+    private static boolean hasLabel(StoreView view, PvDevice device, DeviceContents contents)
+            throws XenError {
+        String label = contents.back().get(labelNode(device.kind()));
+        if (label != null) {
+            for (PvDevice other : devices(view, device.kind(), device.frontend())) {
+                if (hasLabel(view, other, label)) {
                     return true;
                 }
             }
@@ -59,20 +72,36 @@ public final class DeviceNodes {
         return false;
     }
 
-    private static boolean hasTag(StoreView view, PvDevice device, String tag) throws XenError {
-        return view.find(device.recordPath() + "/" + P9Spec.TAG).filter(tag::equals).isPresent();
+    private static boolean hasLabel(StoreView view, PvDevice device, String label)
+            throws XenError {
+        String node = labelNode(device.kind());
+        return !node.isEmpty()
+                && view.find(device.recordPath() + "/" + node).filter(label::equals).isPresent();
     }
 
-    /// Whether a share has a tag.
-    boolean hasTag(PvDevice device, String tag) throws XenError {
-        return hasTag(client, device, tag);
+    /// Whether it is a share with a tag, or a channel with a name.
+    boolean hasLabel(PvDevice device, String label) throws XenError {
+        return hasLabel(client, device, label);
     }
 
     private static int id(StoreView view, DomId frontend, DeviceSpec spec) throws XenError {
         if (spec.id().isPresent()) {
             return spec.id().getAsInt();
         }
-        return ids(view, spec.kind(), frontend).stream().mapToInt(id -> id + 1).max().orElse(0);
+        List<Integer> ids = ids(view, spec.kind(), frontend);
+        return spec.kind() == DeviceKind.CONSOLE
+                ? consoleId(ids)
+                : ids.stream().mapToInt(id -> id + 1).max().orElse(0);
+    }
+
+    /// The lowest free number, since there are few.
+    private static int consoleId(List<Integer> taken) throws XenError {
+        for (int id = ConsoleSpec.FIRST; id <= ConsoleSpec.LAST; id++) {
+            if (!taken.contains(id)) {
+                return id;
+            }
+        }
+        throw XenError.ERANGE;
     }
 
     private static void write(StoreView view, PvDevice device, DeviceContents contents)

@@ -6,7 +6,7 @@ import java.util.OptionalInt;
 import java.util.random.RandomGenerator;
 
 /// An operator's specification of a device.
-public sealed interface DeviceSpec permits DiskSpec, NicSpec, P9Spec {
+public sealed interface DeviceSpec permits DiskSpec, NicSpec, P9Spec, ConsoleSpec {
     /// The back end's domain if an operator names none: domain 0, which is the service.
     String SERVICE = "0";
 
@@ -20,6 +20,7 @@ public sealed interface DeviceSpec permits DiskSpec, NicSpec, P9Spec {
             case VBD -> DiskSpec.parse(words);
             case VIF -> NicSpec.parse(words, random);
             case P9 -> P9Spec.parse(words);
+            case CONSOLE -> ConsoleSpec.parse(words);
         };
     }
 
@@ -35,8 +36,8 @@ public sealed interface DeviceSpec permits DiskSpec, NicSpec, P9Spec {
     static List<String> absolute(DeviceKind kind, List<String> words) {
         return switch (kind) {
             case VBD -> DiskSpec.absolute(words);
-            // A network interface has no file, and the path of a share begins with / anyway.
-            case VIF, P9 -> words;
+            // A network interface has no file, and other paths begin with / anyway.
+            case VIF, P9, CONSOLE -> words;
         };
     }
 

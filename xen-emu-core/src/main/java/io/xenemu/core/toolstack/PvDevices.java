@@ -87,7 +87,7 @@ public final class PvDevices implements AutoCloseable {
         ServiceBackends.Opened opened = service.open(spec);
         boolean served = false;
         try {
-            PvDevice device = createNodes(frontend, backend, spec);
+            PvDevice device = createNodes(frontend, backend, opened.completed(spec));
             serve(opened, device);
             served = true;
             return device;
@@ -119,6 +119,11 @@ public final class PvDevices implements AutoCloseable {
             }
             if (e == XenError.ENOENT) {
                 throw new Refused("one of the two domains is starting or ending");
+            }
+            if (e == XenError.ERANGE) {
+                throw new Refused(
+                        "the domain has %d further consoles already, the most that Linux takes"
+                                .formatted(ConsoleSpec.LAST));
             }
             throw Refused.byXenStore(e);
         }

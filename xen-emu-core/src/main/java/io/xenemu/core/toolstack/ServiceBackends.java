@@ -54,8 +54,12 @@ public interface ServiceBackends {
     /// The use of a device that its guest has to end first, such as a mount; empty if there is none. Does not wait.
     Optional<String> use(PvDevice device);
 
-    /// A device that is open. One of its methods is called, once; [#discard] also after a refusal of [#serve].
+    /// A device that is open. Either [#serve] or [#discard] is called, once; [#discard] also after a refusal of
+    /// [#serve].
     interface Opened {
+        /// The specification with what the host has chosen, such as a terminal: its nodes are the device's.
+        DeviceSpec completed(DeviceSpec spec);
+
         /// Serves the device from now on; its nodes exist.
         ///
         /// @throws Refused if the host cannot have it

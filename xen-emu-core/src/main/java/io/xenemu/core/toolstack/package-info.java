@@ -13,7 +13,7 @@
 /// - Nodes of a device: [DeviceNodes], [DeviceContents], [XenbusState], [XenbusWait].
 /// - xl's syntax: [DeviceSpec], [DiskSpec], [DiskRates], [DiskSpecParser], [DiskPrefix], [VirtualDisk], [NicSpec],
 ///   [NicSpecParser], [NicRate], [MacAddress], [PasstSpec], [P9Spec], [P9SpecParser], [P9SecurityModel],
-///   [P9Quota].
+///   [P9Quota], [ConsoleSpec], [ConsoleSpecParser].
 ///
 /// No locks: changes are XenStore transactions. A wait for a back end is a virtual thread.
 @NullMarked

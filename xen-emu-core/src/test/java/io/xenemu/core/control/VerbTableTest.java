@@ -317,7 +317,8 @@ final class VerbTableTest {
                         "9p         0  9p:0         yes",
                         "9p         1  9p:1         yes",
                         "9p         2  9p:2         yes",
-                        "9p         3  9p:3         yes"),
+                        "9p         3  9p:3         yes",
+                        "console     0  console:0    yes"),
                 send("engines-list 1").text());
         send("engines-set test block:0,-,block:1,net:0");
         ControlReply reply = send("engines-list test");
@@ -332,7 +333,8 @@ final class VerbTableTest {
                         "9p         0  9p:0         yes",
                         "9p         1  9p:1         yes",
                         "9p         2  9p:2         yes",
-                        "9p         3  9p:3         yes"),
+                        "9p         3  9p:3         yes",
+                        "console     0  console:0    yes"),
                 reply.text());
         String binary = reply.data().text("hex");
         send("engines-set 1 default");
@@ -363,7 +365,7 @@ final class VerbTableTest {
         List<String> rows = send("engines").text();
         assertEquals("Engine       CPUs         Queues   Time(s)   Use(%)", rows.getFirst());
         assertEquals("block:0      all               0       0.0      0.0", rows.get(1));
-        assertEquals(9, rows.size());
+        assertEquals(10, rows.size());
     }
 
     @Test

@@ -34,8 +34,8 @@ final class DeviceMetricsTest {
     void aBrokenConsoleIsCounted() {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment page = arena.allocate(GuestMemory.PAGE_SIZE, Integer.BYTES);
-            ConsoleBackend console =
-                    new ConsoleBackend(page, ByteSink.DISCARD, ByteSource.NONE, () -> {});
+            ConsoleRing console =
+                    new ConsoleRing(page, ByteSink.DISCARD, ByteSource.NONE, () -> {});
             metrics.add(console);
             assertEquals(0, broken());
 

@@ -14,6 +14,7 @@ import io.xenemu.core.cpuid.Viridian;
 import io.xenemu.core.device.GenerationId;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.EventChannelConfig;
+import io.xenemu.core.toolstack.ConsoleSpec;
 import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.DiskSpec;
 import io.xenemu.core.toolstack.NicSpec;
@@ -72,6 +73,7 @@ final class GuestSettingsPropertyTest {
                     "disk=/srv/web.img,raw,xvda,ro",
                     "vif=mac=00:16:3e:01:02:03,devid=2",
                     "p9=tag=data,path=/srv,security_model=mapped,max-space=10",
+                    "channel=name=agent,connection=socket,path=/run/agent",
                     "disk=vdev=xvdb,backend=store,target=/dev/vg/data",
                     "cpuid=host,sse3=0",
                     "cpuid=7,0:ebx=0xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
@@ -100,7 +102,8 @@ final class GuestSettingsPropertyTest {
                     DiskSpec.parse(List.of("/srv/web.img,,xvda,r")),
                     DiskSpec.parse(List.of("/dev/vg/data,raw,xvdb,w,backend=store")),
                     NicSpec.parse(List.of("mac=00:16:3e:01:02:03,devid=2"), new Random(1)),
-                    P9Spec.parse(List.of("tag=data,path=/srv,security_model=mapped,max-space=10")));
+                    P9Spec.parse(List.of("tag=data,path=/srv,security_model=mapped,max-space=10")),
+                    ConsoleSpec.parse(List.of("name=agent,connection=socket,path=/run/agent")));
         } catch (Refused e) {
             throw new IllegalStateException(e);
         }
@@ -277,7 +280,8 @@ final class GuestSettingsPropertyTest {
                 "nestedhvm=1",
                 "disk=/srv/web.img",
                 "vif=mac=none",
-                "p9=tag=data"
+                "p9=tag=data",
+                "channel=name=agent"
             })
     void impossibleGuestIsRefused(String word) {
         GuestSetting setting =

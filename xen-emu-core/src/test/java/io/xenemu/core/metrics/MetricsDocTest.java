@@ -9,6 +9,8 @@ import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import io.xenemu.core.backend.BackendMetrics;
 import io.xenemu.core.backend.block.BlockMetrics;
+import io.xenemu.core.backend.console.ConsoleBytes;
+import io.xenemu.core.backend.console.ConsoleMetrics;
 import io.xenemu.core.backend.engine.EngineSpec;
 import io.xenemu.core.backend.engine.Engines;
 import io.xenemu.core.backend.nbd.NbdMetrics;
@@ -17,7 +19,7 @@ import io.xenemu.core.backend.p9.P9Metrics;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.device.ByteSink;
 import io.xenemu.core.device.ByteSource;
-import io.xenemu.core.device.ConsoleBackend;
+import io.xenemu.core.device.ConsoleRing;
 import io.xenemu.core.device.DeviceMetrics;
 import io.xenemu.core.device.PortBus;
 import io.xenemu.core.docs.Document;
@@ -104,7 +106,7 @@ final class MetricsDocTest {
             DeviceMetrics devices = new DeviceMetrics(registry, GUEST);
             devices.add(new PortBus(List.of()));
             devices.add(
-                    new ConsoleBackend(
+                    new ConsoleRing(
                             arena.allocate(GuestMemory.PAGE_SIZE, Integer.BYTES),
                             ByteSink.DISCARD,
                             ByteSource.NONE,
@@ -123,6 +125,11 @@ final class MetricsDocTest {
                     .reconnections(() -> 0);
             new P9Metrics(
                     registry, new PvDevice(DeviceKind.P9, GUEST, DomId.DOM0, 0), () -> 0, () -> 0);
+            new ConsoleMetrics(
+                    registry,
+                    new PvDevice(DeviceKind.CONSOLE, GUEST, DomId.DOM0, 1),
+                    new ConsoleBytes(),
+                    () -> 0);
             store.introduce(
                     GUEST,
                     new Ring(arena.allocate(GuestMemory.PAGE_SIZE, Integer.BYTES), () -> {}));

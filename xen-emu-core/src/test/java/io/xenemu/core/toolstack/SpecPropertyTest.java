@@ -88,6 +88,47 @@ final class SpecPropertyTest {
         }
     }
 
+    @Property
+    void anyWordsAreAConsoleOrRefused(@ForAll("consoleWords") List<String> words) {
+        try {
+            ConsoleSpec console = ConsoleSpec.parse(words);
+            boolean hasPath = console.connection() != ConsoleSpec.Connection.PTY;
+            assertEquals(hasPath, console.path().startsWith("/"));
+            assertTrue(console.limit() >= 4096 && console.limit() <= 16 << 20);
+            assertTrue(console.maxSize() >= 4096);
+            assertFalse(console.backend().isEmpty());
+        } catch (Refused e) {
+            assertFalse(e.reason().isBlank());
+        }
+    }
+
+    @Provide
+    Arbitrary<List<String>> consoleWords() {
+        return Arbitraries.oneOf(
+                        List.of(
+                                Arbitraries.of(
+                                        "name=a",
+                                        "name=",
+                                        "connection=pty",
+                                        "connection=socket",
+                                        "connection=FILE",
+                                        "connection=x",
+                                        "path=/a",
+                                        " path = /a b ",
+                                        "path=a",
+                                        "limit=4K",
+                                        "limit=4095",
+                                        "limit=1G",
+                                        "max-size=1G",
+                                        "max-size=0",
+                                        "backend=",
+                                        "backend=b"),
+                                Arbitraries.strings().ofMaxLength(20)))
+                .list()
+                .ofMaxSize(6)
+                .map(parts -> List.of(String.join(",", parts)));
+    }
+
     @Provide
     Arbitrary<List<String>> shareWords() {
         return Arbitraries.oneOf(

@@ -11,7 +11,9 @@ public enum EngineClass {
     /// Shares of 9pfs.
     NINE_P("9p", 2, "9pfs"),
     /// XenStore. Nothing uses these engines yet: XenStore is served on the vCPU that sends the event.
-    STORE("store", 3, "");
+    STORE("store", 3, ""),
+    /// Further consoles and channels.
+    CONSOLE("console", 4, "console");
 
     private final String label;
     private final int number;

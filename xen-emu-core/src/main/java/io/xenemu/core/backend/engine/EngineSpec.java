@@ -32,6 +32,9 @@ public record EngineSpec(EngineId id, CpuSet cpus) {
     /// one for each ring.
     private static final int DEFAULT_SHARE_ENGINES = 4;
 
+    /// Consoles have little to do, and never wait.
+    private static final int DEFAULT_CONSOLE_ENGINES = 1;
+
     private static final String CPUS = ",cpus=";
     private static final Pattern RANGE = Pattern.compile("([0-9]{1,4})(?:-([0-9]{1,4}))?");
 
@@ -139,6 +142,7 @@ public record EngineSpec(EngineId id, CpuSet cpus) {
         return switch (type) {
             case BLOCK, NET -> Math.clamp(cpus, LEAST_ENGINES, DEFAULT_ENGINES);
             case NINE_P -> DEFAULT_SHARE_ENGINES;
+            case CONSOLE -> DEFAULT_CONSOLE_ENGINES;
             // XenStore is served on the vCPU that asks.
             case STORE -> 0;
         };

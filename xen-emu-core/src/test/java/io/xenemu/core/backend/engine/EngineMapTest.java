@@ -128,7 +128,7 @@ final class EngineMapTest {
     @Test
     void unknownClassOrInstanceIsEnoent() {
         String one = "01000000" + "00000000" + "0000000000000000";
-        for (String entry : List.of("04000000", "0000ffff", "ffff0000")) {
+        for (String entry : List.of("05000000", "0000ffff", "ffff0000")) {
             assertSame(XenError.ENOENT, refused(one + entry + "00000000"));
         }
     }

@@ -7,7 +7,7 @@ import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
 import java.util.concurrent.locks.ReentrantLock;
 
-/// The back end of the PV console. It shares a page with the guest, `struct xencons_interface` (Xen
+/// The back end's side of a PV console's ring. It shares a page with the guest, `struct xencons_interface` (Xen
 /// public/io/console.h): a ring of 1024 bytes to the guest, and one of 2048 bytes from it. Indices count modulo 2^32.
 ///
 /// No byte is lost. Output stays in the ring until the sink takes it, and input stays in the source until the ring has
@@ -16,7 +16,7 @@ import java.util.concurrent.locks.ReentrantLock;
 ///
 /// Thread-safe. Call [#service] for each event from the guest, whenever the sink has room again, and whenever the
 /// source has data.
-public final class ConsoleBackend {
+public final class ConsoleRing {
     private static final int IN_OFFSET = 0;
     private static final int IN_SIZE = 1024;
     private static final int OUT_OFFSET = 0x400;
@@ -25,6 +25,12 @@ public final class ConsoleBackend {
     private static final int IN_PROD = 0xc04;
     private static final int OUT_CONS = 0xc08;
     private static final int OUT_PROD = 0xc0c;
+
+    /// A byte that says whether somebody serves the ring: `XENCONSOLE_CONNECTED`, or 1 before that. Few front ends look
+    /// at it.
+    private static final int CONNECTION = 0xc10;
+
+    private static final byte CONNECTED = 0;
 
     private static final VarHandle INDEX =
             ValueLayout.JAVA_INT.withOrder(ByteOrder.LITTLE_ENDIAN).varHandle();
@@ -47,7 +53,7 @@ public final class ConsoleBackend {
     /// @param output takes the guest's output
     /// @param input gives the guest's input
     /// @param notifyGuest sends the console's event to the guest; called without locks held
-    public ConsoleBackend(
+    public ConsoleRing(
             MemorySegment page, ByteSink output, ByteSource input, Runnable notifyGuest) {
         this(page, output, input, notifyGuest, ringOf(page));
     }
@@ -66,11 +72,11 @@ public final class ConsoleBackend {
         }
     }
 
-    /// Serves the ring of a restored guest. [#ConsoleBackend(MemorySegment, ByteSink, ByteSource, Runnable)] has the
+    /// Serves the ring of a restored guest. [#ConsoleRing(MemorySegment, ByteSink, ByteSource, Runnable)] has the
     /// other parameters.
     ///
     /// @param state from [#save]
-    public ConsoleBackend(
+    public ConsoleRing(
             MemorySegment page,
             ByteSink output,
             ByteSource input,
@@ -84,6 +90,7 @@ public final class ConsoleBackend {
         outCons = state.outConsumer();
         inProd = state.inProducer();
         broken = state.broken();
+        page.set(ValueLayout.JAVA_BYTE, CONNECTION, CONNECTED);
     }
 
     /// The ring's state. The back end must be held.
@@ -98,17 +105,22 @@ public final class ConsoleBackend {
 
     /// Moves as many bytes as possible in both directions, and notifies the guest if any were moved.
     public void service() {
-        boolean moved;
+        if (move()) {
+            notifyGuest.run();
+        }
+    }
+
+    /// As [#service], and leaves it to the caller to notify the guest.
+    ///
+    /// @return whether any bytes were moved
+    public boolean move() {
         lock.lock();
         try {
             boolean printed = isServed() && !held && drainOutput();
             boolean typed = isServed() && !held && fillInput();
-            moved = printed || typed;
+            return printed || typed;
         } finally {
             lock.unlock();
-        }
-        if (moved) {
-            notifyGuest.run();
         }
     }
 

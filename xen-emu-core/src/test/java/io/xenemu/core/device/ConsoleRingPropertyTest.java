@@ -12,7 +12,7 @@ import net.jqwik.api.Property;
 import net.jqwik.api.constraints.IntRange;
 import net.jqwik.api.constraints.Size;
 
-class ConsoleBackendPropertyTest {
+class ConsoleRingPropertyTest {
     private static final int TEXT = 9000;
     private static final int ROUNDS = 100_000;
 
@@ -34,8 +34,8 @@ class ConsoleBackendPropertyTest {
         var seen = new ByteArrayOutputStream();
         var got = new byte[TEXT];
         try (Arena arena = Arena.ofConfined()) {
-            var ring = new ConsoleRing(arena, firstIndex);
-            var console = new ConsoleBackend(ring.page, sink, source, () -> {});
+            var ring = new GuestConsole(arena, firstIndex);
+            var console = new ConsoleRing(ring.page, sink, source, () -> {});
             int out = 0;
             int in = 0;
             int read = 0;
@@ -59,7 +59,7 @@ class ConsoleBackendPropertyTest {
             @ForAll @Size(max = 20) List<@IntRange(min = 0, max = 1023) Integer> words,
             @ForAll @Size(min = 1, max = 20) List<Integer> values) {
         try (Arena arena = Arena.ofConfined()) {
-            var ring = new ConsoleRing(arena, 0);
+            var ring = new GuestConsole(arena, 0);
             var source = new BytePipe(2000);
             source.offer(new byte[2000], 0, 2000);
             var count = new int[1];
@@ -69,7 +69,7 @@ class ConsoleBackendPropertyTest {
                         count[0]++;
                         return length;
                     };
-            var console = new ConsoleBackend(ring.page, sink, source, () -> {});
+            var console = new ConsoleRing(ring.page, sink, source, () -> {});
             for (int i = 0; i < words.size(); i++) {
                 int at = i % 3 == 0 ? words.get(i) * 4 : 0xc00 + words.get(i) % 4 * 4;
                 ring.set(at, values.get(i % values.size()));

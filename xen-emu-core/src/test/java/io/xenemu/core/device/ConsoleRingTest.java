@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
@@ -14,14 +15,14 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-class ConsoleBackendTest {
+class ConsoleRingTest {
     private final Arena arena = Arena.ofConfined();
-    private final ConsoleRing ring = new ConsoleRing(arena, 0);
+    private final GuestConsole ring = new GuestConsole(arena, 0);
     private final BytePipe output = new BytePipe(100);
     private final BytePipe input = new BytePipe(4096);
     private final AtomicInteger events = new AtomicInteger();
-    private final ConsoleBackend console =
-            new ConsoleBackend(ring.page, output, input, events::incrementAndGet);
+    private final ConsoleRing console =
+            new ConsoleRing(ring.page, output, input, events::incrementAndGet);
 
     @AfterEach
     void close() {
@@ -45,8 +46,17 @@ class ConsoleBackendTest {
         ring.print(ascii("hello"), 0, 5);
         console.service();
         assertEquals("hello", printed());
-        assertEquals(5, ring.get(ConsoleRing.OUT_CONS));
+        assertEquals(5, ring.get(GuestConsole.OUT_CONS));
         assertEquals(1, events.get());
+    }
+
+    /// `connection` of the page: the first console too is told that it is served.
+    @Test
+    void guestSeesThatItsRingIsServed() {
+        ring.page.set(ValueLayout.JAVA_BYTE, GuestConsole.CONNECTION, (byte) 1);
+        ConsoleRing attached = new ConsoleRing(ring.page, output, input, events::incrementAndGet);
+        assertEquals(0, ring.page.get(ValueLayout.JAVA_BYTE, GuestConsole.CONNECTION));
+        assertFalse(attached.isBroken());
     }
 
     @Test
@@ -56,14 +66,14 @@ class ConsoleBackendTest {
         input.put(ascii("abc"), 0, 3);
         console.service();
         assertEquals("", printed());
-        assertEquals(0, ring.get(ConsoleRing.IN_PROD));
+        assertEquals(0, ring.get(GuestConsole.IN_PROD));
         assertEquals(0, events.get());
         assertTrue(console.hasOutput());
 
         console.release();
 
         assertEquals("hello", printed());
-        assertEquals(3, ring.get(ConsoleRing.IN_PROD));
+        assertEquals(3, ring.get(GuestConsole.IN_PROD));
         assertEquals(1, events.get());
     }
 
@@ -78,11 +88,11 @@ class ConsoleBackendTest {
         byte[] text = ascii("0123456789".repeat(15));
         ring.print(text, 0, 150);
         console.service();
-        assertEquals(100, ring.get(ConsoleRing.OUT_CONS));
+        assertEquals(100, ring.get(GuestConsole.OUT_CONS));
         String first = printed();
         console.service();
         assertEquals("0123456789".repeat(15), first + printed());
-        assertEquals(150, ring.get(ConsoleRing.OUT_CONS));
+        assertEquals(150, ring.get(GuestConsole.OUT_CONS));
     }
 
     @Test
@@ -91,7 +101,7 @@ class ConsoleBackendTest {
         ring.print(ascii("x".repeat(150)), 0, 150);
         console.service();
         output.take(new byte[100]);
-        assertEquals(150, ring.get(ConsoleRing.OUT_CONS));
+        assertEquals(150, ring.get(GuestConsole.OUT_CONS));
         assertEquals(50, printed().length());
     }
 
@@ -99,12 +109,12 @@ class ConsoleBackendTest {
     void inputFillsTheRingAndTheRestWaits() throws InterruptedException {
         input.put(new byte[1500], 0, 1500);
         console.service();
-        assertEquals(1024, ring.get(ConsoleRing.IN_PROD));
+        assertEquals(1024, ring.get(GuestConsole.IN_PROD));
         console.service();
         assertEquals(1, events.get());
         assertEquals(1000, ring.read(new byte[1000], 0, 1000));
         console.service();
-        assertEquals(1500, ring.get(ConsoleRing.IN_PROD));
+        assertEquals(1500, ring.get(GuestConsole.IN_PROD));
     }
 
     @Test
@@ -136,12 +146,12 @@ class ConsoleBackendTest {
     void guestThatRewritesOurIndicesIsIgnored() {
         ring.print(ascii("ab"), 0, 2);
         console.service();
-        ring.set(ConsoleRing.OUT_CONS, 77);
-        ring.set(ConsoleRing.IN_PROD, 77);
-        ring.set(ConsoleRing.OUT_PROD, 3);
+        ring.set(GuestConsole.OUT_CONS, 77);
+        ring.set(GuestConsole.IN_PROD, 77);
+        ring.set(GuestConsole.OUT_PROD, 3);
         console.service();
         assertEquals(3, printed().length());
-        assertEquals(3, ring.get(ConsoleRing.OUT_CONS));
+        assertEquals(3, ring.get(GuestConsole.OUT_CONS));
         assertFalse(console.isBroken());
     }
 
@@ -150,6 +160,6 @@ class ConsoleBackendTest {
         MemorySegment half = ring.page.asSlice(0, 2048);
         assertThrows(
                 IllegalArgumentException.class,
-                () -> new ConsoleBackend(half, output, input, () -> {}));
+                () -> new ConsoleRing(half, output, input, () -> {}));
     }
 }

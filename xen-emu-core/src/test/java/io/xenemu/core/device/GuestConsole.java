@@ -5,15 +5,16 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /// The guest's end of the console page.
-final class ConsoleRing {
+final class GuestConsole {
     static final int IN_CONS = 0xc00;
     static final int IN_PROD = 0xc04;
     static final int OUT_CONS = 0xc08;
     static final int OUT_PROD = 0xc0c;
+    static final int CONNECTION = 0xc10;
 
     final MemorySegment page;
 
-    ConsoleRing(Arena arena, int firstIndex) {
+    GuestConsole(Arena arena, int firstIndex) {
         page = arena.allocate(4096, 4096);
         for (int index : new int[] {IN_CONS, IN_PROD, OUT_CONS, OUT_PROD}) {
             set(index, firstIndex);

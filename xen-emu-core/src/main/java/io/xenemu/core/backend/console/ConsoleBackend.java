@@ -1,0 +1,95 @@
+package io.xenemu.core.backend.console;
+
+import io.micrometer.core.instrument.MeterRegistry;
+import io.xenemu.core.backend.BackendConnection;
+import io.xenemu.core.backend.BackendDevice;
+import io.xenemu.core.backend.Frontend;
+import io.xenemu.core.backend.FrontendError;
+import io.xenemu.core.toolstack.ConsoleSpec;
+import io.xenemu.core.toolstack.DeviceSpec;
+import io.xenemu.core.toolstack.PvDevice;
+import io.xenemu.core.toolstack.Refused;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.LinkedHashMap;
+import java.util.SequencedMap;
+import org.jspecify.annotations.Nullable;
+
+/// One further console of a guest.
+final class ConsoleBackend implements BackendDevice.Completing {
+    private final ConsoleSpec spec;
+    private final MeterRegistry registry;
+    private final ConsoleBytes bytes = new ConsoleBytes();
+    private final String tty;
+    private final ConsoleHost host;
+    private @Nullable ConsoleMetrics metrics;
+
+    /// Opens the host's end.
+    ///
+    /// @param patience how long a reader that takes nothing holds the guest back
+    /// @throws Refused if it cannot be had
+    ConsoleBackend(ConsoleSpec spec, MeterRegistry registry, Duration patience) throws Refused {
+        this.spec = spec;
+        this.registry = registry;
+        HostEvents events = new HostEvents();
+        boolean done = false;
+        try {
+            HostEnd end = open(spec, events);
+            tty = end instanceof PtyEnd pty ? pty.name() : "";
+            host = new ConsoleHost(end, events, bytes, spec.limit(), patience);
+            done = true;
+        } finally {
+            if (!done) {
+                events.close();
+            }
+        }
+    }
+
+    private static HostEnd open(ConsoleSpec spec, HostEvents events) throws Refused {
+        try {
+            return switch (spec.connection()) {
+                case PTY -> new PtyEnd(events);
+                case SOCKET -> new SocketEnd(Path.of(spec.path()), events);
+                case FILE -> new FileEnd(Path.of(spec.path()), spec.maxSize());
+            };
+        } catch (IOException e) {
+            throw new Refused(String.valueOf(e.getMessage()));
+        }
+    }
+
+    /// With the path of its pseudo terminal.
+    @Override
+    public DeviceSpec completed(DeviceSpec given) {
+        return ((ConsoleSpec) given).withTty(tty);
+    }
+
+    @Override
+    public SequencedMap<String, String> features(PvDevice device) {
+        if (metrics == null) {
+            metrics = new ConsoleMetrics(registry, device, bytes, host::keptBytes);
+        }
+        return new LinkedHashMap<>();
+    }
+
+    @Override
+    public BackendConnection connect(Frontend front) throws FrontendError {
+        return ConsoleConnection.connect(front, host);
+    }
+
+    @Override
+    public String blocker() {
+        return spec.name().isEmpty()
+                ? "a further console cannot be saved yet"
+                : "channel %s cannot be saved yet".formatted(spec.name());
+    }
+
+    @Override
+    public void close() {
+        host.close();
+        ConsoleMetrics current = metrics;
+        if (current != null) {
+            current.close();
+        }
+    }
+}

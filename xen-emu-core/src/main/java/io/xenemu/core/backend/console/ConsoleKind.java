@@ -1,0 +1,48 @@
+package io.xenemu.core.backend.console;
+
+import io.micrometer.core.instrument.MeterRegistry;
+import io.xenemu.core.backend.BackendDevice;
+import io.xenemu.core.backend.BackendKind;
+import io.xenemu.core.backend.Handshake;
+import io.xenemu.core.toolstack.ConsoleSpec;
+import io.xenemu.core.toolstack.DeviceKind;
+import io.xenemu.core.toolstack.DeviceSpec;
+import io.xenemu.core.toolstack.Refused;
+import io.xenemu.kvm.abi.KvmException;
+import java.time.Duration;
+
+/// Further consoles of guests, and channels (`console`).
+public final class ConsoleKind implements BackendKind {
+    private final MeterRegistry registry;
+    private final Duration patience;
+
+    /// @param registry for meters
+    public ConsoleKind(MeterRegistry registry) {
+        this(registry, ConsoleHost.PATIENCE);
+    }
+
+    /// @param patience how long a reader that takes nothing holds a guest back
+    ConsoleKind(MeterRegistry registry, Duration patience) {
+        this.registry = registry;
+        this.patience = patience;
+    }
+
+    @Override
+    public DeviceKind kind() {
+        return DeviceKind.CONSOLE;
+    }
+
+    @Override
+    public Handshake handshake() {
+        return Handshake.INITIALISED;
+    }
+
+    @Override
+    public BackendDevice open(DeviceSpec spec) throws Refused {
+        try {
+            return new ConsoleBackend((ConsoleSpec) spec, registry, patience);
+        } catch (KvmException e) {
+            throw new Refused("the console cannot be had: " + e.getMessage());
+        }
+    }
+}

@@ -1,0 +1,100 @@
+package io.xenemu.core.cli;
+
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static java.nio.charset.StandardCharsets.US_ASCII;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.xenemu.core.hypervisor.HostException;
+import io.xenemu.kvm.file.PseudoTerminal;
+import io.xenemu.kvm.testing.Eventually;
+import java.io.ByteArrayOutputStream;
+import java.io.InputStream;
+import java.io.PipedInputStream;
+import java.io.PipedOutputStream;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+@Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+final class TerminalRelayTest {
+    private static final int PIECE = 100;
+
+    private final ByteArrayOutputStream printed = new ByteArrayOutputStream();
+
+    private CompletableFuture<Void> connect(PseudoTerminal pty, InputStream typed) {
+        return CompletableFuture.runAsync(
+                () -> {
+                    try {
+                        new TerminalRelay(Path.of(pty.name())).connect(typed, printed);
+                    } catch (HostException e) {
+                        throw new AssertionError(e);
+                    }
+                },
+                work -> Thread.ofPlatform().start(work));
+    }
+
+    private static String read(PseudoTerminal pty, MemorySegment buffer, int count) {
+        StringBuilder text = new StringBuilder();
+        Eventually.holds(
+                "typed input",
+                () -> {
+                    int read = pty.stream().read(buffer, PIECE);
+                    for (int i = 0; i < read; i++) {
+                        text.append((char) buffer.get(JAVA_BYTE, i));
+                    }
+                    return text.length() >= count;
+                });
+        return text.toString();
+    }
+
+    @Test
+    void bytesGoBothWaysUntilTheOperatorLeaves() throws Exception {
+        try (PseudoTerminal pty = PseudoTerminal.open();
+                Arena arena = Arena.ofConfined();
+                PipedOutputStream keys = new PipedOutputStream()) {
+            MemorySegment buffer = arena.allocate(PIECE);
+            CompletableFuture<Void> relay =
+                    connect(pty, new EscapableInput(new PipedInputStream(keys)));
+            keys.write("typed".getBytes(US_ASCII));
+            keys.flush();
+            assertEquals("typed", read(pty, buffer, 5));
+            MemorySegment.copy("out".getBytes(US_ASCII), 0, buffer, JAVA_BYTE, 0, 3);
+            assertEquals(3, pty.stream().write(buffer, 3));
+            Eventually.holds("output", () -> printed.toString(US_ASCII).equals("out"));
+            keys.write(0x1d);
+            keys.flush();
+            relay.get();
+        }
+    }
+
+    @Test
+    void consoleThatEndsEndsIt() throws InterruptedException, ExecutionException {
+        CompletableFuture<Void> relay;
+        try (PseudoTerminal pty = PseudoTerminal.open();
+                Arena arena = Arena.ofConfined()) {
+            MemorySegment buffer = arena.allocate(PIECE);
+            buffer.set(JAVA_BYTE, 0, (byte) 'x');
+            relay = connect(pty, new PipedInputStream());
+            assertEquals(1, pty.stream().write(buffer, 1));
+            Eventually.holds("output", () -> printed.toString(US_ASCII).equals("x"));
+        }
+        relay.get();
+    }
+
+    @Test
+    void terminalThatIsGoneIsOneLine() {
+        HostException e =
+                assertThrows(
+                        HostException.class,
+                        () ->
+                                new TerminalRelay(Path.of("/dev/pts/99999"))
+                                        .connect(InputStream.nullInputStream(), printed));
+        assertTrue(String.valueOf(e.getMessage()).contains("/dev/pts/99999"), e::toString);
+    }
+}
