@@ -43,8 +43,7 @@ public final class ServerCalls {
         MemorySegment errno = CallSlot.current().errno();
         try {
             return Libc.intResult(
-                    (long)
-                            ACCEPT4.invokeExact(errno, (long) fd, 0L, 0L, (long) flags, 0L, 0L),
+                    (long) ACCEPT4.invokeExact(errno, (long) fd, 0L, 0L, (long) flags, 0L, 0L),
                     errno);
         } catch (Throwable t) {
             throw Libc.unexpected(t);

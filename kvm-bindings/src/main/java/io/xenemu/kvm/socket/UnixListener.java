@@ -81,7 +81,8 @@ public final class UnixListener implements AutoCloseable {
         } catch (UserPrincipalNotFoundException e) {
             throw new IOException("there is no group " + group, e);
         } catch (IOException e) {
-            throw new IOException("it cannot be given to group " + group + ": " + SocketFile.reason(e), e);
+            throw new IOException(
+                    "it cannot be given to group " + group + ": " + SocketFile.reason(e), e);
         }
         Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-rw----"));
     }

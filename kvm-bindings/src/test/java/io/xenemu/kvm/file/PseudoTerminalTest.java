@@ -34,8 +34,7 @@ class PseudoTerminalTest {
                 () -> {
                     int read = from.read(buffer, count - done[0]);
                     if (read > 0) {
-                        MemorySegment.copy(
-                                buffer, ValueLayout.JAVA_BYTE, 0, got, done[0], read);
+                        MemorySegment.copy(buffer, ValueLayout.JAVA_BYTE, 0, got, done[0], read);
                         done[0] += read;
                     }
                     return done[0] == count;

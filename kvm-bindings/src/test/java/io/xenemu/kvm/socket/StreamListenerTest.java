@@ -126,9 +126,10 @@ class StreamListenerTest {
         Files.writeString(path(), "text");
         for (Path wrong :
                 List.of(path(), folder.resolve("none/s"), folder.resolve("s".repeat(108)))) {
-            IOException refused =
-                    assertThrows(IOException.class, () -> StreamListener.bind(wrong));
-            assertTrue(String.valueOf(refused.getMessage()).contains(wrong.toString()), refused::toString);
+            IOException refused = assertThrows(IOException.class, () -> StreamListener.bind(wrong));
+            assertTrue(
+                    String.valueOf(refused.getMessage()).contains(wrong.toString()),
+                    refused::toString);
         }
         assertEquals("text", Files.readString(path()));
     }

@@ -21,6 +21,7 @@ public final class BackendMetrics implements AutoCloseable {
                                         + " XenStore")
                         .tags(DeviceTags.of(device.frontend(), device.id()))
                         .tag("kind", device.kind().directory())
+                        .strongReference(true)
                         .register(registry));
     }
 

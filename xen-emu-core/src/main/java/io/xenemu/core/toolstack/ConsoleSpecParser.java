@@ -66,11 +66,10 @@ public final class ConsoleSpecParser {
         return Arrays.stream(Connection.values())
                 .filter(connection -> connection.word().equals(word))
                 .findFirst()
-                .orElseThrow(
-                        () ->
-                                new Refused(
-                                        "unknown connection of a console: %s: pty, socket and file are possible"
-                                                .formatted(value)));
+                .orElseThrow(() ->
+                        new Refused(
+                                "unknown connection of a console: %s: pty, socket and file are possible"
+                                        .formatted(value)));
     }
 
     private static String path(String value) throws Refused {

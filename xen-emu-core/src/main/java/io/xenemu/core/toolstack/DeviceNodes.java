@@ -72,8 +72,7 @@ public final class DeviceNodes {
         return false;
     }
 
-    private static boolean hasLabel(StoreView view, PvDevice device, String label)
-            throws XenError {
+    private static boolean hasLabel(StoreView view, PvDevice device, String label) throws XenError {
         String node = labelNode(device.kind());
         return !node.isEmpty()
                 && view.find(device.recordPath() + "/" + node).filter(label::equals).isPresent();

@@ -83,9 +83,7 @@ public final class DeviceRow {
     /// The terminal of a console, or the path of its socket or file. Not from the guest's own nodes.
     private String place(PvDevice device) throws XenError {
         Optional<String> tty = nodes.read(device.recordPath() + "/" + ConsoleSpec.TTY);
-        return tty.isPresent()
-                ? tty.get()
-                : nodes.read(device.recordPath() + "/path").orElse("");
+        return tty.isPresent() ? tty.get() : nodes.read(device.recordPath() + "/path").orElse("");
     }
 
     private int number(PvDevice device, String node) throws XenError {

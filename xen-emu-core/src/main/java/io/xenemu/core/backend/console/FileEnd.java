@@ -43,9 +43,7 @@ final class FileEnd implements HostEnd {
         boolean done = false;
         try {
             make(path);
-            file =
-                    HostFile.open(
-                            path, EnumSet.of(HostFile.Access.WRITE, HostFile.Access.APPEND));
+            file = HostFile.open(path, EnumSet.of(HostFile.Access.WRITE, HostFile.Access.APPEND));
             done = true;
         } catch (IOException e) {
             throw new Refused(path + " cannot be made: " + e.getMessage());

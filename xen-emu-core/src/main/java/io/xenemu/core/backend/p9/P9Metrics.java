@@ -48,11 +48,13 @@ public final class P9Metrics implements P9Observer, AutoCloseable {
                 Gauge.builder("xen.share.fids", fids, IntSupplier::getAsInt)
                         .description("Numbers that a guest holds for files of a 9pfs share")
                         .tags(this.device)
+                        .strongReference(true)
                         .register(registry));
         meters.add(
                 Gauge.builder("xen.share.files", files, IntSupplier::getAsInt)
                         .description("Descriptors open for a 9pfs share")
                         .tags(this.device)
+                        .strongReference(true)
                         .register(registry));
     }
 

@@ -189,8 +189,7 @@ final class ConsoleDeviceTest {
         for (int id = 1; id <= 9; id++) {
             assertEquals(id, guest.attach(spec("connection=pty")).id());
         }
-        Refused refused =
-                assertThrows(Refused.class, () -> guest.attach(spec("connection=pty")));
+        Refused refused = assertThrows(Refused.class, () -> guest.attach(spec("connection=pty")));
         assertEquals(
                 "the domain has 9 further consoles already, the most that Linux takes",
                 refused.reason());
@@ -231,10 +230,18 @@ final class ConsoleDeviceTest {
                 printer.join();
             }
         }
-        assertEquals(3.0 * out.length, registry.get("xen.console.bytes")
-                .tag("direction", "output").functionCounter().count());
-        assertEquals(3.0 * in.length, registry.get("xen.console.bytes")
-                .tag("direction", "input").functionCounter().count());
+        assertEquals(
+                3.0 * out.length,
+                registry.get("xen.console.bytes")
+                        .tag("direction", "output")
+                        .functionCounter()
+                        .count());
+        assertEquals(
+                3.0 * in.length,
+                registry.get("xen.console.bytes")
+                        .tag("direction", "input")
+                        .functionCounter()
+                        .count());
         assertEquals(0, meter("xen.console.lost"));
     }
 
@@ -301,9 +308,7 @@ final class ConsoleDeviceTest {
                                             () -> {
                                                 done[0] +=
                                                         front.print(
-                                                                out,
-                                                                done[0],
-                                                                out.length - done[0]);
+                                                                out, done[0], out.length - done[0]);
                                                 return done[0] == out.length;
                                             });
                                 } catch (XenError e) {
@@ -431,8 +436,7 @@ final class ConsoleDeviceTest {
         front.kick();
         Eventually.holds("the error node", () -> guest.client.exists(front.device.errorPath()));
         other.print("fine".getBytes(US_ASCII));
-        Eventually.holds(
-                "output", () -> Files.readString(folder.resolve("log")).equals("fine"));
+        Eventually.holds("output", () -> Files.readString(folder.resolve("log")).equals("fine"));
     }
 
     @Test
@@ -461,8 +465,7 @@ final class ConsoleDeviceTest {
         try (ServedGuest other =
                 new ServedGuest(LIMIT, new ConsoleKind(registry, Duration.ofMillis(200)))) {
             ConsoleFront front =
-                    new ConsoleFront(
-                            other, other.attach(spec(onSocket() + ",limit=" + LITTLE)));
+                    new ConsoleFront(other, other.attach(spec(onSocket() + ",limit=" + LITTLE)));
             front.connect();
             try (SocketChannel client = client()) {
                 assertTrue(client.isConnected());
