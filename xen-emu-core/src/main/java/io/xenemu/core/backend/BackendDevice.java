@@ -3,8 +3,10 @@ package io.xenemu.core.backend;
 import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.core.toolstack.Refused;
+import io.xenemu.kvm.wire.BodyWriter;
 import java.util.Optional;
 import java.util.SequencedMap;
+import org.jspecify.annotations.Nullable;
 
 /// One device of a guest, from when it is attached until it is removed. Its guest may connect to it many times, one
 /// connection at a time. It owns what the host gives: the file, the tap.
@@ -25,9 +27,32 @@ public interface BackendDevice {
     ///     failure ends in an error node and Closing, and the guest may try again
     BackendConnection connect(Frontend front) throws FrontendError;
 
-    /// The reason for which the device keeps its domain from being saved, such as `a disk cannot be saved yet`. Does
-    /// not wait.
-    String blocker();
+    /// The reason for which the device keeps its domain from being saved, such as `a disk cannot be saved yet`; empty
+    /// only for one that is [Savable]. Does not wait.
+    Optional<String> blocker();
+
+    /// A device whose state can be saved while it has no [#blocker].
+    interface Savable extends BackendDevice {
+        /// Its state. It stands still.
+        ///
+        /// @param connection of the guest; null if there is none
+        Saved save(PvDevice device, @Nullable BackendConnection connection);
+
+        /// Connects a device that [BackendKind.Savable#reopen] has made as it was connected when it was saved. Rings,
+        /// grants and ports are those of the state, whatever the nodes say now. It stands still until
+        /// [BackendConnection#resume].
+        ///
+        /// @throws FrontendError if the guest's grants or ports are not there any more
+        BackendConnection reconnect(Frontend front) throws FrontendError;
+
+        /// Its specification, with which it is made again when the guest reboots.
+        DeviceSpec spec();
+    }
+
+    /// The state of one device.
+    ///
+    /// @param version of the body's layout
+    record Saved(int version, BodyWriter body) {}
 
     /// A device that needs its number, or the nodes of the toolstack, before its guest can use it: a network interface.
     interface Attaching extends BackendDevice {

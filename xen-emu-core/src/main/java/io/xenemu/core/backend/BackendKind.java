@@ -3,6 +3,8 @@ package io.xenemu.core.backend;
 import io.xenemu.core.toolstack.DeviceKind;
 import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.Refused;
+import io.xenemu.kvm.wire.BodyReader;
+import io.xenemu.kvm.wire.WireException;
 
 /// A kind of device that the service serves: disks, network interfaces, shares. There is one object of each kind in a
 /// service ([Backends]).
@@ -21,4 +23,14 @@ public interface BackendKind {
     /// @param spec of this kind
     /// @throws Refused with one line for the operator: the file is missing, is a directory, is in use
     BackendDevice open(DeviceSpec spec) throws Refused;
+
+    /// A kind whose devices can be saved.
+    interface Savable extends BackendKind {
+        /// Opens a saved device again, as [#open] does. It is not connected yet.
+        ///
+        /// @param version of the body
+        /// @throws WireException if the body cannot be used
+        /// @throws Refused with one line for the operator: the host has not what it needs
+        BackendDevice.Savable reopen(int version, BodyReader body) throws WireException, Refused;
+    }
 }

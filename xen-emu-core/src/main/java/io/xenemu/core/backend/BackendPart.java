@@ -55,15 +55,16 @@ final class BackendPart implements Part {
         held.clear();
     }
 
-    /// The reasons of its devices, of the first [#SHOWN].
+    /// The reasons of its devices, of the first [#SHOWN] that have one.
     @Override
     public Optional<String> blocker() {
-        List<ServedDevice> all = backends.of(domain);
-        String reasons =
-                all.stream()
-                        .limit(SHOWN)
-                        .map(device -> device.device().name() + ": " + device.served().blocker())
-                        .collect(Collectors.joining("; "));
+        List<String> all =
+                backends.of(domain).stream()
+                        .flatMap(device ->
+                                device.served().blocker().stream()
+                                        .map(why -> device.device().name() + ": " + why))
+                        .toList();
+        String reasons = all.stream().limit(SHOWN).collect(Collectors.joining("; "));
         int more = all.size() - SHOWN;
         return all.isEmpty()
                 ? Optional.empty()
@@ -72,7 +73,12 @@ final class BackendPart implements Part {
 
     @Override
     public PartState save() {
-        return new PartState.Nothing("it has no such devices");
+        List<ServedDevice> devices = backends.of(domain);
+        if (devices.isEmpty()) {
+            return new PartState.Nothing("it has no such devices");
+        }
+        BackendsState state = new BackendsState(devices.stream().map(ServedDevice::save).toList());
+        return new PartState.Saved(BackendsState.TYPE, BackendsState.VERSION, state.encode());
     }
 
     @Override

@@ -1,5 +1,6 @@
 package io.xenemu.core.backend;
 
+import com.google.common.primitives.Bytes;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.Part;
@@ -11,12 +12,17 @@ import io.xenemu.core.toolstack.Refused;
 import io.xenemu.core.toolstack.ServiceBackends;
 import io.xenemu.evtchn.ServicePorts;
 import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.wire.BodyReader;
+import io.xenemu.kvm.wire.WireException;
 import io.xenemu.xenstore.client.XenStoreClient;
 import java.time.Duration;
 import java.util.Comparator;
 import java.util.EnumMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Function;
@@ -153,6 +159,12 @@ public final class Backends implements ServiceBackends, AutoCloseable {
             giveBack(opened);
             return;
         }
+        add(device, domain, opened, handshake).start();
+    }
+
+    private ServedDevice add(
+            PvDevice device, Domain domain, BackendDevice opened, Handshake handshake)
+            throws Refused {
         Started started = new Started();
         ServedDevice served =
                 new ServedDevice(
@@ -168,7 +180,55 @@ public final class Backends implements ServiceBackends, AutoCloseable {
             throw inFlight();
         }
         started.metrics = new BackendMetrics(registry, device, () -> served.phase().shown());
-        served.start();
+        return served;
+    }
+
+    /// Serves the devices of a restored domain again, whose nodes are there. They stand still until [#resume]. After a
+    /// failure, [#end] ends those that were made.
+    ///
+    /// @return their specifications
+    /// @throws Refused if the state cannot be used, or the host has not what a device needs
+    public Map<PvDevice, DeviceSpec> restore(Domain domain, BackendsState state) throws Refused {
+        Map<PvDevice, DeviceSpec> specs = new LinkedHashMap<>();
+        for (DeviceState one : state.devices()) {
+            PvDevice device = new PvDevice(one.kind(), domain.id(), DomId.DOM0, one.id());
+            BackendDevice.Savable opened = reopen(device, one);
+            boolean added = false;
+            try {
+                ServedDevice served = add(device, domain, opened, handshake(one.kind()));
+                added = true;
+                served.restore(one, opened);
+                served.start();
+            } catch (XenError e) {
+                throw Refused.byXenStore(e);
+            } finally {
+                if (!added) {
+                    opened.close();
+                }
+            }
+            specs.put(device, opened.spec());
+        }
+        return specs;
+    }
+
+    private Handshake handshake(DeviceKind kind) {
+        return Objects.requireNonNull(kinds.get(kind)).handshake();
+    }
+
+    private BackendDevice.Savable reopen(PvDevice device, DeviceState state) throws Refused {
+        if (!(kinds.get(state.kind()) instanceof BackendKind.Savable kind)) {
+            throw new Refused(device.name() + " cannot be restored");
+        }
+        try {
+            return kind.reopen(state.version(), new BodyReader(Bytes.toArray(state.body())));
+        } catch (WireException e) {
+            throw new Refused(device.name() + " cannot be restored: " + e.getMessage());
+        }
+    }
+
+    /// Lets the devices of a restored domain go on.
+    public void resume(DomId domain) {
+        of(domain).forEach(ServedDevice::resume);
     }
 
     /// What goes with a device.

@@ -66,6 +66,11 @@ final class DeviceDirectory {
         return client.transaction(view -> FrontendNodes.read(view, front));
     }
 
+    /// Takes over the directory of a restored device, which has published its state before.
+    void takeOver() {
+        isTaken = true;
+    }
+
     /// Publishes nodes and a state of the back end, in one transaction.
     void publish(Map<String, String> nodes, XenbusState state) throws XenError {
         client.transaction(view -> {

@@ -31,6 +31,18 @@ enum Phase {
         this.connected = connected;
     }
 
+    /// The phase of a device that is not gone.
+    ///
+    /// @throws IllegalArgumentException if there is none
+    static Phase of(XenbusState shown, boolean isConnected) {
+        for (Phase phase : values()) {
+            if (phase.shown == shown && phase.connected == isConnected) {
+                return phase;
+            }
+        }
+        throw new IllegalArgumentException("no device is %s so".formatted(shown));
+    }
+
     /// The state in the back end's directory.
     XenbusState shown() {
         return shown;

@@ -57,6 +57,21 @@ final class ServedConnection {
         return made.properties();
     }
 
+    /// Makes that of a restored device, as it was. It stands still until [#resume]. After a failure, [#end] takes back
+    /// what of it was made.
+    ///
+    /// @param reports takes what the device tells of itself
+    void restore(BackendDevice.Savable restored, Frontend.Reports reports) throws FrontendError {
+        Frontend front = new Frontend(device, FrontendNodes.of(Map.of()), domain, place, reports);
+        frontend = front;
+        connection = restored.reconnect(front);
+    }
+
+    /// The state of the device, which stands still.
+    BackendDevice.Saved save(BackendDevice.Savable saved) {
+        return saved.save(device, connection);
+    }
+
     /// Lets its queues work.
     void open() {
         Frontend front = frontend;

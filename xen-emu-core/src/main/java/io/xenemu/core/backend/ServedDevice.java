@@ -1,5 +1,6 @@
 package io.xenemu.core.backend;
 
+import com.google.common.primitives.Bytes;
 import com.google.common.util.concurrent.MoreExecutors;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.toolstack.PvDevice;
@@ -84,6 +85,44 @@ final class ServedDevice implements Frontend.Reports {
     /// Begins to follow the nodes.
     void start() {
         directory.watch(this::changed);
+    }
+
+    /// Takes the place of a device that was saved, with its connection. It stands still until [#resume]. Called before
+    /// [#start].
+    ///
+    /// @param restored made by its kind
+    void restore(DeviceState state, BackendDevice.Savable restored) throws XenError {
+        held = true;
+        phase = state.phase();
+        offered = state.offered();
+        if (phase != Phase.INITIALISING) {
+            directory.takeOver();
+            var _ = restored.features(device);
+        }
+        if (phase.isConnected()) {
+            try {
+                connection.restore(restored, this);
+            } catch (FrontendError e) {
+                connection.end();
+                refuse(e);
+            }
+        }
+    }
+
+    /// The state of a device that stands still and can be saved.
+    DeviceState save() {
+        if (!(served instanceof BackendDevice.Savable savable)) {
+            throw new IllegalStateException(device + " cannot be saved");
+        }
+        BackendDevice.Saved saved = connection.save(savable);
+        return new DeviceState(
+                device.kind(),
+                device.id(),
+                phase.shown(),
+                connection.exists(),
+                offered,
+                saved.version(),
+                Bytes.asList(saved.body().toBytes()));
     }
 
     PvDevice device() {

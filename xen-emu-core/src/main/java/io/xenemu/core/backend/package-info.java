@@ -11,7 +11,7 @@
 /// - A guest's end: [Frontend] with [FrontendNodes], [FrontendError].
 /// - The threads of queues: [QueueThread], [Wakening]; those of engines [EngineThreads], and others [OwnQueueThread].
 /// - The threads of a device's steps: [StepThreads]; of an operator's calls that may wait for the host: [HostCalls].
-/// - A domain's devices as a part of it: [BackendPart].
+/// - A domain's devices as a part of it: [BackendPart]; their saved state: [BackendsState], [DeviceState].
 ///
 /// # How to write a back end
 ///
@@ -35,6 +35,8 @@
 ///    takes.
 /// 7. A guest's mistake is an answer to its request. A broken ring stops this ring ([Frontend#broken]). An exception
 ///    of the work is our bug, and closes the device.
+/// 8. A kind whose devices can be saved is a [BackendKind.Savable], and they are [BackendDevice.Savable]: saved when
+///    they are drained, and connected again from their state, not from the nodes.
 ///
 /// `ServedGuest` of the tests is a guest without KVM whose devices are served; `NullKind` is the smallest kind.
 ///

@@ -39,10 +39,16 @@ final class GuestBoot {
                     ShutdownReason.POWEROFF, ShutdownReason.REBOOT, ShutdownReason.DESTROYED);
 
     private final Hypervisor hypervisor;
+
+    /// Whether its devices stand still until it is started.
+    private final boolean isRestored;
+
     private final GuestDevices devices;
     private final Domain domain;
 
-    private GuestBoot(Hypervisor hypervisor, GuestDevices devices, Domain domain) {
+    private GuestBoot(
+            Hypervisor hypervisor, GuestDevices devices, Domain domain, boolean isRestored) {
+        this.isRestored = isRestored;
         this.hypervisor = hypervisor;
         this.devices = devices;
         this.domain = domain;
@@ -74,7 +80,7 @@ final class GuestBoot {
                             devices::ports,
                             orders,
                             request.engines());
-            return new GuestBoot(hypervisor, devices, domain);
+            return new GuestBoot(hypervisor, devices, domain, false);
         }
     }
 
@@ -120,11 +126,12 @@ final class GuestBoot {
                         devices::ports,
                         orders,
                         saved.engines().map());
-        GuestBoot restored = new GuestBoot(hypervisor, devices, domain);
+        GuestBoot restored = new GuestBoot(hypervisor, devices, domain, true);
         try {
             StoreChannel store = hypervisor.introductions().channel(domain, saved.storePort());
             ConsoleChannel channel = devices.connectConsole(domain, hypervisor.servicePorts());
             hypervisor.introductions().reintroduce(domain, store, channel, saved.store());
+            hypervisor.devices().restore(domain, saved.backends());
             devices.attach();
             return restored;
         } catch (Refused | RuntimeException | Error e) {
@@ -209,6 +216,9 @@ final class GuestBoot {
     }
 
     void start() {
+        if (isRestored) {
+            hypervisor.devices().resume(domain);
+        }
         domain.start();
         tell(DomainEvent.of(DomainEvent.Type.STARTED, domain));
         log.info(

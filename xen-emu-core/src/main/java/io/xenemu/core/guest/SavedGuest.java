@@ -1,5 +1,6 @@
 package io.xenemu.core.guest;
 
+import io.xenemu.core.backend.BackendsState;
 import io.xenemu.core.backend.engine.EngineMapState;
 import io.xenemu.core.device.AcpiState;
 import io.xenemu.core.device.ConsoleState;
@@ -31,6 +32,7 @@ import java.io.InputStream;
 /// @param unplug its unplug ports
 /// @param acpi its ACPI events and VM generation id
 /// @param engines the engines that serve its devices
+/// @param backends its devices that the service serves
 record SavedGuest(
         XenState xen,
         XenStoreState store,
@@ -39,8 +41,10 @@ record SavedGuest(
         RtcState rtc,
         UnplugState unplug,
         AcpiState acpi,
-        EngineMapState engines) {
+        EngineMapState engines,
+        BackendsState backends) {
     private static final Path VM = Path.of("/vm");
+    private static final Path TOOLSTACK = Path.of("/libxl");
     private static final Path BACKENDS = Path.of("/local/domain/0/backend");
 
     /// Checks that the components are of one guest, and of nothing else.
@@ -70,11 +74,15 @@ record SavedGuest(
         }
     }
 
-    /// Whether a node may belong to a domain: below its home, a directory in `/vm`, or its back ends in domain 0. Any
+    /// Whether a node may belong to a domain: below its home or the toolstack's record of its devices, a directory in
+    /// `/vm`, or its back ends in domain 0. Any
     /// directory in `/vm` is accepted: only the store that saved the guest knew which one was its own.
     private static boolean isOf(DomId id, Path path) {
         String number = Integer.toString(id.value());
         if (path.isAtOrBelow(Path.ofDomain(id))) {
+            return true;
+        }
+        if (path.isAtOrBelow(TOOLSTACK.child(number))) {
             return true;
         }
         if (path.isAtOrBelow(BACKENDS)) {
@@ -119,6 +127,9 @@ record SavedGuest(
         var engines =
                 frames.addOptional(
                         EngineMapState.TYPE, EngineMapState::decode, EngineMapState.NONE);
+        // A guest has it only with such devices.
+        var backends =
+                frames.addOptional(BackendsState.TYPE, BackendsState::decode, BackendsState.NONE);
         return frames.read(
                 stream,
                 () ->
@@ -130,6 +141,7 @@ record SavedGuest(
                                 rtc.get(),
                                 unplug.get(),
                                 acpi.get(),
-                                engines.get()));
+                                engines.get(),
+                                backends.get()));
     }
 }

@@ -3,6 +3,7 @@ package io.xenemu.core.hypervisor;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.backend.BackendKind;
 import io.xenemu.core.backend.Backends;
+import io.xenemu.core.backend.BackendsState;
 import io.xenemu.core.backend.EngineThreads;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.OwnPart;
@@ -76,6 +77,18 @@ public final class DomainDevices implements AutoCloseable {
         } catch (Refused e) {
             return Optional.of(e.reason());
         }
+    }
+
+    /// Serves the devices of a restored domain again, after its introduction. They stand still until [#resume].
+    ///
+    /// @throws Refused if the state cannot be used, or the host has not what a device needs
+    public void restore(Domain domain, BackendsState state) throws Refused {
+        backends.restore(domain, state).forEach(devices::restored);
+    }
+
+    /// Lets the devices of a restored domain go on.
+    public void resume(Domain domain) {
+        backends.resume(domain.id());
     }
 
     /// Begins to take a domain's devices from their back ends, because its guest reboots. Those of the service have let

@@ -186,6 +186,11 @@ public final class PvDevices implements AutoCloseable {
         }
     }
 
+    /// Knows a device of a restored domain, whose nodes are there, so that it is made again when the guest reboots.
+    public void restored(PvDevice device, DeviceSpec spec) {
+        specs.put(device, spec.numbered(device.id()));
+    }
+
     private void take(PvDevice device) throws Refused {
         if (!busy.add(device)) {
             throw new Refused("the device is being attached or detached already");

@@ -13,6 +13,7 @@ import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SequencedMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
@@ -152,8 +153,8 @@ public final class NullKind implements BackendKind {
         }
 
         @Override
-        public String blocker() {
-            return "a null device cannot be saved";
+        public Optional<String> blocker() {
+            return Optional.of("a null device cannot be saved");
         }
 
         @Override

@@ -7,7 +7,10 @@ import io.xenemu.core.backend.engine.EngineSpec;
 import io.xenemu.core.backend.engine.Engines;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.DomainOrigin;
+import io.xenemu.core.domain.SavedFrames;
 import io.xenemu.core.domain.TestDomain;
+import io.xenemu.core.domain.XenState;
 import io.xenemu.core.toolstack.DeviceEvents;
 import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.DiskSpec;
@@ -29,6 +32,7 @@ import io.xenemu.xenstore.quota.Quotas;
 import io.xenemu.xenstore.ring.GuestDomains;
 import io.xenemu.xenstore.ring.IntroducedRing;
 import io.xenemu.xenstore.tree.Permissions;
+import java.io.ByteArrayInputStream;
 import java.time.Duration;
 import java.util.List;
 
@@ -109,23 +113,89 @@ public final class ServedGuest implements AutoCloseable {
             throws BootException, XenError {
         guest = new TestDomain(vm, 1);
         map = engines.open(TestDomain.ID, EngineMap.DEFAULT);
-        backends =
-                new Backends(
-                        id -> id.equals(TestDomain.ID) ? guest.domain() : null,
-                        store.client(),
-                        guest.servicePorts(),
-                        new EngineThreads(engines),
-                        registry,
-                        List.of(kinds),
-                        patience);
+        backends = backends(patience, kinds);
         devices = new PvDevices(store, DeviceEvents.NONE, backends, limit);
         guest.domain().add(backends.part(TestDomain.ID));
         guest.domain().pages().mapGrantFrame(0, TABLE_GFN);
         new DomainNodes(client).writeHost();
-        String home = "/local/domain/" + TestDomain.ID.value();
+        String home = home();
         client.mkdir(home);
         client.setPermissions(home, Permissions.of("n0", "r" + TestDomain.ID.value()));
         client.mkdir(home + "/device/suspend");
+    }
+
+    /// A guest that was saved, with the nodes and the memory of the one that it was. Its devices stand still.
+    private ServedGuest(
+            ServedGuest old,
+            XenState state,
+            BackendsState saved,
+            Duration limit,
+            BackendKind... kinds)
+            throws BootException, XenError, Refused {
+        guest =
+                TestDomain.restored(
+                        new DomainOrigin.Saved(
+                                state, ram -> ram.copyFrom(old.domain().memory().ram())),
+                        vm);
+        map = engines.open(TestDomain.ID, EngineMap.DEFAULT);
+        backends = backends(Backends.PATIENCE, kinds);
+        devices = new PvDevices(store, DeviceEvents.NONE, backends, limit);
+        boolean done = false;
+        try {
+            guest.domain().add(backends.part(TestDomain.ID));
+            new DomainNodes(client).writeHost();
+            for (String top : List.of(home(), "/libxl", "/local/domain/0/backend")) {
+                copy(old.client, top);
+            }
+            backends.restore(guest.domain(), saved).forEach(devices::restored);
+            done = true;
+        } finally {
+            if (!done) {
+                close();
+            }
+        }
+    }
+
+    private void copy(XenStoreClient from, String path) throws XenError {
+        if (from.exists(path)) {
+            client.write(path, from.read(path));
+            client.setPermissions(path, from.permissions(path));
+            for (String name : from.list(path)) {
+                copy(from, path + "/" + name);
+            }
+        }
+    }
+
+    /// Saves this guest, and restores it in another service. This one goes on.
+    ///
+    /// @param limit the longest time that the toolstack there waits for a device
+    public ServedGuest restoredElsewhere(Duration limit, BackendKind... kinds) throws Exception {
+        byte[] stream = XenState.write(domain().parts().quiesceAndSave());
+        SavedFrames frames = new SavedFrames();
+        var xen = XenState.addTo(frames);
+        var saved =
+                frames.addOptional(BackendsState.TYPE, BackendsState::decode, BackendsState.NONE);
+        try {
+            XenState state = frames.read(new ByteArrayInputStream(stream), xen);
+            return new ServedGuest(this, state, saved.get(), limit, kinds);
+        } finally {
+            domain().parts().resume();
+        }
+    }
+
+    private static String home() {
+        return "/local/domain/" + TestDomain.ID.value();
+    }
+
+    private Backends backends(Duration patience, BackendKind... kinds) {
+        return new Backends(
+                id -> id.equals(TestDomain.ID) ? guest.domain() : null,
+                store.client(),
+                guest.servicePorts(),
+                new EngineThreads(engines),
+                registry,
+                List.of(kinds),
+                patience);
     }
 
     /// Attaches a device, and waits until its back end is there.
@@ -170,6 +240,11 @@ public final class ServedGuest implements AutoCloseable {
         }
         guest.memory().write32(entry, 0);
         return true;
+    }
+
+    /// Takes a grant back though it is in use.
+    public void overwriteGrant(int ref) throws XenError {
+        guest.memory().write32((TABLE_GFN << PAGE_SHIFT) + (long) ENTRY * ref, 0);
     }
 
     /// A port of the guest to which domain 0 may bind.

@@ -150,6 +150,12 @@ public final class TestDomain implements AutoCloseable {
                 loop);
     }
 
+    /// A restored domain on a fake VM.
+    public static TestDomain restored(DomainOrigin.Saved origin, FakeVm vm)
+            throws BootException, XenError {
+        return of(origin, vm, EnumSet.noneOf(XenCapability.class));
+    }
+
     /// A new or a restored domain on a fake VM with capabilities of KVM. Its vCPUs do nothing if they are started.
     static TestDomain of(DomainOrigin origin, FakeVm vm, Set<XenCapability> capabilities)
             throws BootException, XenError {

@@ -1,5 +1,7 @@
 package io.xenemu.core.guest;
 
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.xenemu.core.backend.p9.P9Kind;
 import io.xenemu.core.boot.AcpiTables;
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.device.BytePipe;
@@ -60,7 +62,7 @@ final class SavableGuest implements AutoCloseable {
     private static final int CONSOLE_OUT_CONSUMER = 0xc08;
     private static final int CONSOLE_OUT_PRODUCER = 0xc0c;
 
-    private final FakeHypervisor fake = new FakeHypervisor();
+    private final FakeHypervisor fake = new FakeHypervisor(new P9Kind(new SimpleMeterRegistry()));
     final Hypervisor hypervisor = fake.hypervisor;
     final Typewriter console = new Typewriter();
     final Typewriter serial = new Typewriter();

@@ -3,6 +3,7 @@ package io.xenemu.core.guest;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.common.primitives.Bytes;
 import io.xenemu.core.backend.engine.DomainEngines;
@@ -16,6 +17,11 @@ import io.xenemu.core.device.SerialState;
 import io.xenemu.core.domain.DomainOrigin;
 import io.xenemu.core.domain.PartState;
 import io.xenemu.core.domain.XenState;
+import io.xenemu.core.hypervisor.DeviceAttachment;
+import io.xenemu.core.toolstack.DeviceKind;
+import io.xenemu.core.toolstack.DeviceList;
+import io.xenemu.core.toolstack.P9Spec;
+import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.WireException;
@@ -25,6 +31,7 @@ import io.xenemu.xenstore.state.XenStoreState.NodeState;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.wire.MessageType;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
@@ -254,7 +261,8 @@ final class SavedGuestPropertyTest {
                                 good.rtc(),
                                 good.unplug(),
                                 good.acpi(),
-                                good.engines()));
+                                good.engines(),
+                                good.backends()));
     }
 
     @Test
@@ -306,11 +314,54 @@ final class SavedGuestPropertyTest {
                             saved.rtc(),
                             saved.unplug(),
                             saved.acpi(),
-                            new EngineMapState(EngineMap.parse("store:7")));
+                            new EngineMapState(EngineMap.parse("store:7")),
+                            saved.backends());
             Refused e =
                     assertThrows(
                             Refused.class, () -> new SavableGuest(elsewhere, ramOf(guest)).close());
             assertEquals("engines: the service has no engine store:7", e.reason());
+        }
+    }
+
+    /// The share is in the state, and its nodes are in the store's, those of the toolstack too.
+    @Test
+    void restoredGuestHasItsShares() throws Exception {
+        java.nio.file.Path folder = Files.createTempDirectory("share");
+        P9Spec spec = P9Spec.parse(List.of("tag=data,max-files=9,path=" + folder));
+        try (SavableGuest guest = new SavableGuest()) {
+            DeviceAttachment attachment = guest.hypervisor.devices().attachment();
+            PvDevice device = attachment.create("web", spec);
+            attachment.devices().awaitBackend(device, spec);
+            SavedGuest saved = SavableGuest.read(guest.save());
+            assertEquals(1, saved.backends().devices().size());
+            try (SavableGuest restored = new SavableGuest(saved, ramOf(guest))) {
+                DeviceList list = restored.hypervisor.devices().attachment().devices().list();
+                assertEquals(device, list.find(DeviceKind.P9, saved.xen().id(), "data"));
+                restored.boot().start();
+                assertEquals(saved.backends(), SavableGuest.read(restored.save()).backends());
+                // As at a reboot of the guest.
+                assertEquals(
+                        List.of(spec.numbered(0)),
+                        restored.hypervisor.devices().keep(restored.domain()).specs());
+            }
+        } finally {
+            Files.delete(folder);
+        }
+    }
+
+    @Test
+    void restoreIsRefusedIfTheFolderOfAShareIsMissing() throws Exception {
+        java.nio.file.Path folder = Files.createTempDirectory("share");
+        P9Spec spec = P9Spec.parse(List.of("tag=data,path=" + folder));
+        try (SavableGuest guest = new SavableGuest()) {
+            DeviceAttachment attachment = guest.hypervisor.devices().attachment();
+            attachment.devices().awaitBackend(attachment.create("web", spec), spec);
+            SavedGuest saved = SavableGuest.read(guest.save());
+            Files.delete(folder);
+            Refused e =
+                    assertThrows(
+                            Refused.class, () -> new SavableGuest(saved, ramOf(guest)).close());
+            assertTrue(e.reason().startsWith("the folder cannot be shared: "), e.reason());
         }
     }
 

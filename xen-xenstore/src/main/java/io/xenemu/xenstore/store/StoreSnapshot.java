@@ -47,10 +47,12 @@ public final class StoreSnapshot {
         return nodes;
     }
 
-    /// Selects the nodes of one domain: its own directory, that of its VM, and its back ends in domain 0.
+    /// Selects the nodes of one domain: its own directory, that of its VM, the toolstack's record of its devices, and
+    /// its back ends in domain 0.
     public static Predicate<Path> belongsTo(Node root, DomId domain) {
         Path home = Path.ofDomain(domain);
-        List<Path> tops = new ArrayList<>(List.of(home));
+        String number = Integer.toString(domain.value());
+        List<Path> tops = new ArrayList<>(List.of(home, Path.of("/libxl").child(number)));
         Node vm = root.find(home.child("vm"));
         if (vm != null) {
             vmDirectory(vm.value()).ifPresent(tops::add);
@@ -59,7 +61,7 @@ public final class StoreSnapshot {
         Node kinds = root.find(backends);
         if (kinds != null) {
             for (Node kind : kinds.children().inOrder()) {
-                tops.add(backends.child(kind.name()).child(Integer.toString(domain.value())));
+                tops.add(backends.child(kind.name()).child(number));
             }
         }
         return path -> tops.stream().anyMatch(path::isAtOrBelow);

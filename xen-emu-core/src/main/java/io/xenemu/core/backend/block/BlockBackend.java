@@ -14,6 +14,7 @@ import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.XenError;
 import java.time.Duration;
 import java.util.LinkedHashMap;
+import java.util.Optional;
 import java.util.SequencedMap;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
@@ -186,8 +187,8 @@ final class BlockBackend implements BackendDevice.Resizable {
     }
 
     @Override
-    public String blocker() {
-        return "a disk that the service serves cannot be saved yet";
+    public Optional<String> blocker() {
+        return Optional.of("a disk that the service serves cannot be saved yet");
     }
 
     /// Ends what the store can end.

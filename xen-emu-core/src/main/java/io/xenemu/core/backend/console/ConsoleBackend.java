@@ -13,6 +13,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.LinkedHashMap;
+import java.util.Optional;
 import java.util.SequencedMap;
 import org.jspecify.annotations.Nullable;
 
@@ -78,10 +79,11 @@ final class ConsoleBackend implements BackendDevice.Completing {
     }
 
     @Override
-    public String blocker() {
-        return spec.name().isEmpty()
-                ? "a further console cannot be saved yet"
-                : "channel %s cannot be saved yet".formatted(spec.name());
+    public Optional<String> blocker() {
+        return Optional.of(
+                spec.name().isEmpty()
+                        ? "a further console cannot be saved yet"
+                        : "channel %s cannot be saved yet".formatted(spec.name()));
     }
 
     @Override

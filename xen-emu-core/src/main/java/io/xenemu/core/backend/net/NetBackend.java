@@ -12,6 +12,7 @@ import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.core.toolstack.Refused;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.Optional;
 import java.util.SequencedMap;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -134,8 +135,8 @@ final class NetBackend implements BackendDevice.Attaching {
     }
 
     @Override
-    public String blocker() {
-        return "a network interface of the service cannot be saved yet";
+    public Optional<String> blocker() {
+        return Optional.of("a network interface of the service cannot be saved yet");
     }
 
     @Override

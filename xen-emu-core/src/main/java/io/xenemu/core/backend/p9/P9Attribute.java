@@ -2,8 +2,10 @@ package io.xenemu.core.backend.p9;
 
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 
+import com.google.common.primitives.Bytes;
 import io.xenemu.kvm.abi.Errno;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /// The value of an extended attribute, or the list of their names: the guest reads it piece by piece, or writes it
@@ -51,6 +53,37 @@ final class P9Attribute extends P9Object {
     static P9Attribute written(
             P9Descriptors descriptors, int size, byte[] name, int flags, P9Object file) {
         return new P9Attribute(descriptors, new byte[size], name, flags, file, file.uid());
+    }
+
+    /// A value whose setting had begun when it was saved.
+    ///
+    /// @param file held for it
+    static P9Attribute restored(
+            P9Descriptors descriptors, P9State.Use.Setting setting, P9Object file) {
+        byte[] name = Arrays.copyOf(Bytes.toArray(setting.name()), setting.name().size() + 1);
+        P9Attribute made = written(descriptors, setting.size(), name, setting.flags(), file);
+        made.begin(Bytes.toArray(setting.written()));
+        return made;
+    }
+
+    private synchronized void begin(byte[] bytes) {
+        System.arraycopy(bytes, 0, value, 0, bytes.length);
+        written = bytes.length;
+    }
+
+    /// What the guest does with it.
+    ///
+    /// @param of what the fid was before a setting; null if the guest reads
+    synchronized P9State.Use state(P9State.@Nullable Use of) {
+        if (of == null) {
+            return new P9State.Use.Value(Bytes.asList(value));
+        }
+        return new P9State.Use.Setting(
+                Bytes.asList(name).subList(0, name.length - 1),
+                flags,
+                value.length,
+                Bytes.asList(value).subList(0, written),
+                of);
     }
 
     /// The file to set it on, or null.

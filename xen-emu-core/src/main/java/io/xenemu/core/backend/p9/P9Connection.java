@@ -7,6 +7,7 @@ import io.xenemu.core.backend.Frontend;
 import io.xenemu.core.backend.FrontendError;
 import io.xenemu.core.backend.FrontendNodes;
 import io.xenemu.core.backend.QueueThread;
+import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.evtchn.ServicePort;
 import io.xenemu.gnttab.GrantRef;
 import io.xenemu.kvm.abi.XenError;
@@ -18,11 +19,15 @@ import java.util.List;
 import java.util.SequencedMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicIntegerArray;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// A guest's connection to a share. The engine of each ring's queue watches its event channel and wakes workers. A
 /// worker is a thread of the connection that carries out one request at a time, from any ring: it may wait for a file,
 /// and an engine must not.
 final class P9Connection implements BackendConnection {
+    private static final Logger log = LoggerFactory.getLogger(P9Connection.class);
+
     /// Threads that carry out requests: files of the host answer in any order.
     static final int WORKERS = 4;
 
@@ -40,8 +45,16 @@ final class P9Connection implements BackendConnection {
 
     private final P9Requests requests;
 
+    /// What each ring was made from, for [#save].
+    private final List<Attached> attached = new ArrayList<>();
+
+    private record Attached(GrantRef ref, List<GrantRef> pages, EvtchnPort port, P9Queue queue) {}
+
     /// Broken rings that the frame knows of.
     private final AtomicInteger brokenSaid = new AtomicInteger();
+
+    /// The largest message that the rings pass.
+    private int mostBytes;
 
     private P9Connection(Frontend front, P9Server server, P9Observer observer) {
         this.front = front;
@@ -75,28 +88,119 @@ final class P9Connection implements BackendConnection {
         nodes.number("version", 1, 1);
         int rings = nodes.number("num-rings", 1, P9Share.RINGS_MAX);
         List<Pages> pages = new ArrayList<>();
-        int mostBytes = P9Server.MSIZE_MAX;
+        mostBytes = P9Server.MSIZE_MAX;
         for (int ring = 0; ring < rings; ring++) {
             Pages mapped = map(nodes.ref("ring-ref" + ring), ring);
             pages.add(mapped);
             mostBytes = (int) Math.min(mostBytes, mapped.data().byteSize() / 2);
         }
         for (int ring = 0; ring < rings; ring++) {
-            int number = ring;
-            QueueThread watcher = front.thread(ring, () -> watch(number));
-            ServicePort port = front.bind(nodes.port("event-channel-" + ring), watcher);
-            requests.add(attach(pages.get(ring), mostBytes, port, ring));
+            EvtchnPort guestPort = nodes.port("event-channel-" + ring);
+            ServicePort port = bind(ring, guestPort);
+            Pages own = pages.get(ring);
+            add(own, guestPort, attach(own, mostBytes, port, ring));
         }
-        for (int worker = 0; worker < WORKERS; worker++) {
-            int number = worker;
-            workers.add(front.worker(1 + worker, () -> work(number)));
-        }
+        startWorkers();
         server.connect(mostBytes);
         server.charge(front.descriptors());
     }
 
-    /// A ring's pages.
-    private record Pages(MemorySegment shared, MemorySegment data) {}
+    private ServicePort bind(int ring, EvtchnPort guestPort) throws FrontendError {
+        QueueThread watcher = front.thread(ring, () -> watch(ring));
+        return front.bind(guestPort, watcher);
+    }
+
+    private void add(Pages pages, EvtchnPort guestPort, P9Queue queue) {
+        attached.add(new Attached(pages.ref(), pages.refs(), guestPort, queue));
+        requests.add(queue);
+    }
+
+    private void startWorkers() throws FrontendError {
+        for (int worker = 0; worker < WORKERS; worker++) {
+            int number = worker;
+            workers.add(front.worker(1 + worker, () -> work(number)));
+        }
+    }
+
+    /// Connects to the rings of a restored guest as its connection was. It stands still until [#resume].
+    ///
+    /// @throws FrontendError if its grants or ports are not there any more
+    static P9Connection restore(
+            Frontend front, P9Server server, P9Observer observer, P9State.Connection state)
+            throws FrontendError {
+        P9Connection connection = new P9Connection(front, server, observer);
+        boolean done = false;
+        try {
+            connection.restore(state);
+            done = true;
+            return connection;
+        } finally {
+            if (!done) {
+                connection.close();
+            }
+        }
+    }
+
+    private void restore(P9State.Connection state) throws FrontendError {
+        mostBytes = state.most();
+        for (int ring = 0; ring < state.rings().size(); ring++) {
+            P9State.Ring saved = state.rings().get(ring);
+            GrantRef ref = new GrantRef(saved.ref());
+            List<GrantRef> refs = saved.pages().stream().map(GrantRef::new).toList();
+            Pages pages = new Pages(ref, refs, front.map(ref), front.map(refs));
+            EvtchnPort guestPort = new EvtchnPort(saved.port());
+            ServicePort port = bind(ring, guestPort);
+            int number = ring;
+            int flushes =
+                    (int) state.flushes().stream().filter(flush -> flush.ring() == number).count();
+            add(
+                    pages,
+                    guestPort,
+                    P9Queue.restored(
+                            pages.shared(),
+                            pages.data(),
+                            mostBytes,
+                            port::notifyGuest,
+                            saved.queue(),
+                            flushes));
+        }
+        requests.restore(state.flushes());
+        startWorkers();
+        server.connect(mostBytes);
+        server.charge(front.descriptors());
+        int stale = server.restore(own.getFirst().scratch, state.msize(), state.fids());
+        if (stale > 0) {
+            log.warn(
+                    "{}: {} of {} files of the guest are not there any more",
+                    front.device(),
+                    stale,
+                    state.fids().size());
+        }
+    }
+
+    /// The connection's state. It is drained, and its threads stand still.
+    P9State.Connection save() {
+        return new P9State.Connection(
+                mostBytes,
+                server.msize(),
+                attached.stream()
+                        .map(ring ->
+                                new P9State.Ring(
+                                        ring.ref().value(),
+                                        ring.pages().stream().map(GrantRef::value).toList(),
+                                        ring.port().value(),
+                                        ring.queue().save()))
+                        .toList(),
+                requests.save(),
+                server.save(own.getFirst().scratch));
+    }
+
+    /// A ring's pages, and their grants.
+    ///
+    /// @param ref of the interface page
+    /// @param refs of the rings' pages
+    private record Pages(
+            GrantRef ref, List<GrantRef> refs, MemorySegment shared, MemorySegment data) {}
 
     /// Maps the interface page, and then the pages that it names. Both are read once.
     private Pages map(GrantRef ref, int ring) throws FrontendError {
@@ -117,7 +221,7 @@ final class P9Connection implements BackendConnection {
             refs.add(
                     new GrantRef(shared.get(JAVA_INT, P9Queue.REFS + (long) page * Integer.BYTES)));
         }
-        return new Pages(shared, front.map(refs));
+        return new Pages(ref, refs, shared, front.map(refs));
     }
 
     private static P9Queue attach(Pages pages, int mostBytes, ServicePort port, int ring)

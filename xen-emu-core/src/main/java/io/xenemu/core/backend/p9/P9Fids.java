@@ -5,6 +5,7 @@ import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import io.xenemu.kvm.abi.Errno;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -206,6 +207,32 @@ final class P9Fids {
             }
         }
         return all;
+    }
+
+    /// A number with its object.
+    record Numbered(int fid, boolean isRoot, P9Object object) {}
+
+    /// All numbers, by value. No request runs, so that none is held.
+    synchronized List<Numbered> numbered() {
+        List<Numbered> all = new ArrayList<>(count);
+        for (Entry bucket : buckets) {
+            for (Entry entry = bucket; entry != null; entry = entry.next) {
+                all.add(new Numbered(entry.fid, entry.root, entry.object));
+            }
+        }
+        all.sort(Comparator.comparingInt(Numbered::fid));
+        return all;
+    }
+
+    /// Holds a new object for another one, which lets it go at its end.
+    synchronized P9Object keep(P9Object object) {
+        object.users++;
+        return object;
+    }
+
+    /// Ends an object that got no number.
+    void drop(P9Object object) {
+        end(object);
     }
 
     /// Fids that the guest holds.

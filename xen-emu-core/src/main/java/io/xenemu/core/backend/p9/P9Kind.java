@@ -9,10 +9,12 @@ import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.P9Spec;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.KvmException;
+import io.xenemu.kvm.wire.BodyReader;
+import io.xenemu.kvm.wire.WireException;
 import java.nio.file.InvalidPathException;
 
 /// Shares of folders of the host (`9pfs`).
-public final class P9Kind implements BackendKind {
+public final class P9Kind implements BackendKind.Savable {
     private final MeterRegistry registry;
 
     /// @param registry for meters
@@ -33,8 +35,18 @@ public final class P9Kind implements BackendKind {
     @Override
     public BackendDevice open(DeviceSpec spec) throws Refused {
         P9Spec share = (P9Spec) spec;
+        return open(new P9State(share, null));
+    }
+
+    @Override
+    public BackendDevice.Savable reopen(int version, BodyReader body)
+            throws WireException, Refused {
+        return open(P9StateCodec.decode(version, body));
+    }
+
+    private P9Share open(P9State state) throws Refused {
         try {
-            return new P9Share(share, registry);
+            return new P9Share(state, registry);
         } catch (InvalidPathException e) {
             throw new Refused("the folder cannot be shared: its path has impossible characters");
         } catch (KvmException e) {

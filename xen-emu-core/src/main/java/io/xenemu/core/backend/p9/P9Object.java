@@ -5,7 +5,7 @@ import java.lang.foreign.MemorySegment;
 
 /// The thing that a fid stands for. It lives as long as a fid names it or a request uses it: whoever lets it go last
 /// ends it. [P9Fids] counts.
-abstract sealed class P9Object permits P9Place, P9OpenFile, P9Attribute {
+abstract sealed class P9Object permits P9Place, P9OpenFile, P9Attribute, P9Stale {
     /// The guest's user that attached, for files that it creates.
     private final int uid;
 

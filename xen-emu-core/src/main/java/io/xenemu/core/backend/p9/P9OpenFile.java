@@ -34,6 +34,11 @@ final class P9OpenFile extends P9Object {
         return descriptor;
     }
 
+    /// Of the guest's open.
+    int flags() {
+        return flags;
+    }
+
     @Override
     int descriptor(P9Scratch scratch) {
         return descriptor;

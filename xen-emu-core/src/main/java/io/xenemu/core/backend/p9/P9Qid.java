@@ -15,7 +15,9 @@ final class P9Qid {
     private static final int DEVICE_SHIFT = 56;
 
     private final long[] devices = new long[DEVICES_MAX];
-    private int known;
+
+    /// Which places of `devices` are taken.
+    private final boolean[] taken = new boolean[DEVICES_MAX];
 
     /// Whether the first file system needs the top byte itself.
     private boolean wide;
@@ -34,19 +36,42 @@ final class P9Qid {
     /// @throws P9Error EXDEV for one file system too many, or for a second one if one has inode numbers of more than 56
     ///     bits
     synchronized long path(long device, long inode) throws P9Error {
-        int index = 0;
-        while (index < known && devices[index] != device) {
-            index++;
-        }
+        int index = find(device);
         boolean isWide = inode >>> DEVICE_SHIFT != 0;
         wide |= isWide && index == 0;
         if (index == DEVICES_MAX || (index > 0 && (isWide || wide))) {
             throw P9Error.of(Errno.EXDEV);
         }
-        if (index == known) {
-            devices[known] = device;
-            known++;
-        }
+        devices[index] = device;
+        taken[index] = true;
         return inode ^ ((long) index << DEVICE_SHIFT);
+    }
+
+    /// The place of a file system, or the first free one; [#DEVICES_MAX] without any.
+    private int find(long device) {
+        int free = DEVICES_MAX;
+        for (int index = DEVICES_MAX - 1; index >= 0; index--) {
+            if (taken[index] && devices[index] == device) {
+                return index;
+            }
+            free = taken[index] ? free : index;
+        }
+        return free;
+    }
+
+    /// Gives a file system the place that a saved number has.
+    ///
+    /// @throws P9Error ESTALE if the number is another file's, or the place another file system's
+    synchronized void restore(long device, long inode, long number) throws P9Error {
+        int index = (int) ((number ^ inode) >>> DEVICE_SHIFT);
+        boolean isOfInode = (inode ^ ((long) index << DEVICE_SHIFT)) == number;
+        int present = find(device);
+        boolean isElsewhere = present < DEVICES_MAX && taken[present] && present != index;
+        if (!isOfInode || isElsewhere || (taken[index] && devices[index] != device)) {
+            throw P9Error.of(Errno.ESTALE);
+        }
+        wide |= index == 0 && inode >>> DEVICE_SHIFT != 0;
+        devices[index] = device;
+        taken[index] = true;
     }
 }

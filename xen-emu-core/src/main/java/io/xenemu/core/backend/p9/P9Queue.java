@@ -80,6 +80,31 @@ final class P9Queue {
         return queue;
     }
 
+    /// Attaches to the rings of a restored guest.
+    ///
+    /// @param state this side's own indices: those in the page are the guest's to change
+    /// @param flushes Tflush on it that wait for their answer
+    static P9Queue restored(
+            MemorySegment shared,
+            MemorySegment data,
+            int mostBytes,
+            Runnable notifyGuest,
+            P9State.Queue state,
+            int flushes) {
+        P9Queue queue = new P9Queue(shared, data, mostBytes, notifyGuest);
+        queue.outCons = state.outCons();
+        queue.seenOut = state.outCons();
+        queue.inProd = state.inProd();
+        queue.broken = state.broken();
+        queue.reserved = flushes * P9Reader.HEADER;
+        return queue;
+    }
+
+    /// This side's state. No request is in flight.
+    P9State.Queue save() {
+        return new P9State.Queue(outCons, inProd, broken);
+    }
+
     /// Bytes of one of the two rings.
     static int ringBytes(int order) {
         return 1 << (order + PAGE_SHIFT - 1);

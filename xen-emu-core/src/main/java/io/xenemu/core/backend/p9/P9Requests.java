@@ -3,6 +3,7 @@ package io.xenemu.core.backend.p9;
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
 
+import com.google.common.primitives.Ints;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -292,6 +293,33 @@ final class P9Requests implements AutoCloseable {
             left = deadline - System.nanoTime();
         }
         return busy() == 0;
+    }
+
+    /// The Tflush that wait. It is drained.
+    synchronized List<P9State.Flush> save() {
+        List<P9State.Flush> saved = new ArrayList<>();
+        for (Flush flush : flushes) {
+            saved.add(
+                    new P9State.Flush(
+                            queues.indexOf(flush.queue),
+                            flush.tag,
+                            flush.oldTag,
+                            Ints.asList(flush.until)));
+        }
+        return saved;
+    }
+
+    /// Takes over the Tflush of a restored guest, and stands still until [#resume]. All queues are there.
+    synchronized void restore(List<P9State.Flush> saved) {
+        stopped = true;
+        for (P9State.Flush flush : saved) {
+            flushes.add(
+                    new Flush(
+                            queues.get(flush.ring()),
+                            flush.tag(),
+                            flush.oldTag(),
+                            Ints.toArray(flush.until())));
+        }
     }
 
     /// Takes requests again.

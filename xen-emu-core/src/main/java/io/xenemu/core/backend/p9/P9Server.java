@@ -8,6 +8,7 @@ import io.xenemu.core.host.HostBudget;
 import io.xenemu.kvm.abi.Errno;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /// A server of 9P2000.L for one share: takes the bytes of a request, gives the bytes of an answer. It knows nothing of
@@ -265,6 +266,28 @@ final class P9Server implements AutoCloseable {
     /// Charges the guest's share of the process's descriptors for the files that it opens.
     void charge(HostBudget.Share descriptors) {
         session.descriptors().charge(descriptors);
+    }
+
+    /// The message size that the guest has agreed to; 0 before.
+    int msize() {
+        return msize;
+    }
+
+    /// The state of the guest's fids. No request runs.
+    ///
+    /// @param scratch for this thread
+    List<P9State.Fid> save(P9Scratch scratch) {
+        return new P9SavedFids(session, scratch).save();
+    }
+
+    /// Takes over the session of a restored guest, after [#connect].
+    ///
+    /// @param scratch for this thread
+    /// @param agreed the message size that the guest has agreed to; 0 before
+    /// @return fids whose files are not there any more
+    int restore(P9Scratch scratch, int agreed, List<P9State.Fid> fids) {
+        msize = agreed;
+        return new P9SavedFids(session, scratch).restore(fids);
     }
 
     /// The guest has gone: all its fids are dropped, as by Tversion.

@@ -84,6 +84,13 @@ final class P9Session implements AutoCloseable {
         return qids.path(device, inode);
     }
 
+    /// Lets the guest know a restored file by the number that it knows.
+    ///
+    /// @throws P9Error ESTALE if another file has it
+    void restoreQid(Statx status, long qid) throws P9Error {
+        qids.restore(status.device(), status.inode(), qid);
+    }
+
     /// Writes the identity of the file in `scratch.status`.
     void writeQid(P9Scratch scratch) throws P9Error {
         scratch.out.qid(scratch.status.mode(), qidPath(scratch.status));
@@ -98,7 +105,7 @@ final class P9Session implements AutoCloseable {
             return place;
         }
         fids.letGo(object);
-        throw P9Error.of(Errno.EINVAL);
+        throw P9Error.of(object instanceof P9Stale ? Errno.ESTALE : Errno.EINVAL);
     }
 
     /// Holds a fid that is open.
@@ -110,7 +117,7 @@ final class P9Session implements AutoCloseable {
             return file;
         }
         fids.letGo(object);
-        throw P9Error.of(Errno.EBADF);
+        throw P9Error.of(object instanceof P9Stale ? Errno.ESTALE : Errno.EBADF);
     }
 
     /// Takes all fids away, and closes the root once no request runs. Called once.

@@ -5,15 +5,17 @@ import io.xenemu.core.backend.BackendConnection;
 import io.xenemu.core.backend.BackendDevice;
 import io.xenemu.core.backend.Frontend;
 import io.xenemu.core.backend.FrontendError;
+import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.P9Spec;
 import io.xenemu.core.toolstack.PvDevice;
+import io.xenemu.kvm.abi.XenError;
 import java.util.LinkedHashMap;
 import java.util.Optional;
 import java.util.SequencedMap;
 import org.jspecify.annotations.Nullable;
 
 /// One folder of the host, shared with a guest.
-final class P9Share implements BackendDevice.Used, P9Observer {
+final class P9Share implements BackendDevice.Used, BackendDevice.Savable, P9Observer {
     /// Linux uses two pairs of rings; more would only share the same workers.
     static final int RINGS_MAX = 8;
 
@@ -23,9 +25,15 @@ final class P9Share implements BackendDevice.Used, P9Observer {
     private volatile @Nullable P9Metrics metrics;
     private volatile @Nullable P9Connection connection;
 
+    /// The connection that a restored guest had; null once it is made again.
+    private P9State.@Nullable Connection saved;
+
     /// @throws io.xenemu.kvm.abi.KvmException if the folder cannot be opened
-    P9Share(P9Spec spec, MeterRegistry registry) {
-        this.spec = spec;
+    ///
+    /// @param state of a share that was saved, or of a new one
+    P9Share(P9State state, MeterRegistry registry) {
+        spec = state.spec();
+        saved = state.connection();
         this.registry = registry;
         server = new P9Server(P9Export.of(spec), this);
     }
@@ -50,6 +58,32 @@ final class P9Share implements BackendDevice.Used, P9Observer {
     }
 
     @Override
+    public BackendConnection reconnect(Frontend front) throws FrontendError {
+        P9State.Connection state = saved;
+        if (state == null) {
+            throw new FrontendError(XenError.EINVAL, "the saved share has no connection");
+        }
+        saved = null;
+        P9Connection made = P9Connection.restore(front, server, this, state);
+        connection = made;
+        return made;
+    }
+
+    @Override
+    public Saved save(PvDevice device, @Nullable BackendConnection current) {
+        P9State state =
+                new P9State(
+                        spec.numbered(device.id()),
+                        current instanceof P9Connection connected ? connected.save() : null);
+        return new Saved(P9StateCodec.VERSION, P9StateCodec.encode(state));
+    }
+
+    @Override
+    public DeviceSpec spec() {
+        return spec;
+    }
+
+    @Override
     public void ended(@Nullable P9Operation operation, int errno, int asked, int answered) {
         P9Metrics current = metrics;
         if (current != null) {
@@ -57,12 +91,14 @@ final class P9Share implements BackendDevice.Used, P9Observer {
         }
     }
 
-    /// A mounted share has files that only this service knows.
+    /// A mount keeps its guest here, as with QEMU: whether each of its files is there on another host only shows when
+    /// it is opened.
     @Override
-    public String blocker() {
+    public Optional<String> blocker() {
         return server.isMounted()
-                ? "9pfs share %s is mounted (%d fids)".formatted(spec.tag(), server.fids())
-                : "9pfs share %s cannot be saved yet".formatted(spec.tag());
+                ? Optional.of(
+                        "9pfs share %s is mounted (%d fids)".formatted(spec.tag(), server.fids()))
+                : Optional.empty();
     }
 
     /// Linux's front end lets go of a mounted share at once when it is asked to, and the mount hangs.

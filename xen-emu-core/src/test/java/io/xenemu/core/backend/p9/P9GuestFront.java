@@ -34,6 +34,14 @@ final class P9GuestFront {
         this.device = device;
     }
 
+    /// The same front end in a guest that was restored.
+    P9GuestFront(ServedGuest guest, P9GuestFront before) {
+        this(guest, before.device);
+        ports.addAll(before.ports);
+        System.arraycopy(before.outProd, 0, outProd, 0, RINGS);
+        System.arraycopy(before.inCons, 0, inCons, 0, RINGS);
+    }
+
     private static long shared(int ring) {
         return (FIRST_GFN + (long) ring * PAGES) << PAGE_SHIFT;
     }
@@ -113,9 +121,14 @@ final class P9GuestFront {
         guest.send(ports.get(ring));
     }
 
+    /// Whether there is an answer.
+    boolean hasAnswer(int ring) throws XenError {
+        return read32(ring, P9Queue.IN_PROD) - inCons[ring] > 0;
+    }
+
     /// Waits for the next answer.
     ByteBuffer receive(int ring) throws XenError {
-        Eventually.holds("an answer", () -> read32(ring, P9Queue.IN_PROD) - inCons[ring] > 0);
+        Eventually.holds("an answer", () -> hasAnswer(ring));
         byte[] header = copy(ring, 4);
         int bytes = ByteBuffer.wrap(header).order(ByteOrder.LITTLE_ENDIAN).getInt();
         byte[] answer = copy(ring, bytes);

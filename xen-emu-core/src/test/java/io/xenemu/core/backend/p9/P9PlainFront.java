@@ -42,6 +42,12 @@ final class P9PlainFront implements AutoCloseable {
         return P9Queue.attach(shared, data, P9Server.MSIZE_MAX, events::incrementAndGet);
     }
 
+    /// The back end's side after a restore.
+    P9Queue restore(P9State.Queue state, int flushes) {
+        return P9Queue.restored(
+                shared, data, P9Server.MSIZE_MAX, events::incrementAndGet, state, flushes);
+    }
+
     void set(int index, int value) {
         shared.set(JAVA_INT, index, value);
     }

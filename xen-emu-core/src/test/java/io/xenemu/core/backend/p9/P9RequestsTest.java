@@ -14,6 +14,7 @@ import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -30,6 +31,7 @@ final class P9RequestsTest {
     @TempDir private Path share;
     private final P9PlainFront front = new P9PlainFront(2);
     private final P9PlainFront other = new P9PlainFront(2);
+    private final List<P9Queue> attached = new ArrayList<>();
     private final P9Request first = new P9Request();
     private final P9Request second = new P9Request();
 
@@ -45,8 +47,13 @@ final class P9RequestsTest {
         server = new P9Server(P9Export.plain(share, false, P9Limits.DEFAULT), P9Observer.NONE);
         server.connect(8192);
         requests = new P9Requests(server, P9Observer.NONE, List.of(first, second));
-        requests.add(front.attach());
-        requests.add(other.attach());
+        attached.add(front.attach());
+        attached.add(other.attach());
+        attached.forEach(requests::add);
+    }
+
+    private P9Queue queue(int number) {
+        return attached.get(number);
     }
 
     @AfterEach
@@ -113,6 +120,43 @@ final class P9RequestsTest {
         assertEquals(1, other.events.get());
         assertEquals(0, front.events.get(), "no event without an answer");
         assertEquals(other.get(P9Queue.OUT_PROD), other.get(P9Queue.OUT_CONS));
+    }
+
+    /// A Tflush whose request ended at the last moment before a save is answered after the restore.
+    @Test
+    void flushThatWaitsIsSavedAndRestored() throws Exception {
+        front.send(version(1));
+        take(first);
+        answer(first);
+        assertEquals(1, front.receiveTag());
+        front.send(statfs(9));
+        take(first);
+        other.send(flush(3, 9));
+        assertEquals(P9Requests.NOTHING, requests.take(second));
+        assertFalse(requests.drain(Duration.ZERO));
+        answer(first);
+        assertTrue(requests.drain(Duration.ofSeconds(1)));
+        assertEquals(9, front.receiveTag());
+        assertEquals(-1, other.receiveTag(), "it stands still");
+
+        List<P9State.Flush> flushes = requests.save();
+        assertEquals(1, flushes.size());
+        P9Queue queue = front.restore(queue(0).save(), 0);
+        P9Queue otherQueue = other.restore(queue(1).save(), 1);
+        requests.close();
+        requests = new P9Requests(server, P9Observer.NONE, List.of(first, second));
+        requests.add(queue);
+        requests.add(otherQueue);
+        requests.restore(flushes);
+        requests.answerFlushes();
+        assertEquals(-1, other.receiveTag(), "it still stands still");
+        requests.resume();
+        requests.answerFlushes();
+        assertEquals(3, other.receiveTag());
+        front.send(statfs(10));
+        take(first);
+        answer(first);
+        assertEquals(10, front.receiveTag());
     }
 
     @Test

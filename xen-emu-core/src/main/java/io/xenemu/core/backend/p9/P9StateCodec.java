@@ -1,0 +1,251 @@
+package io.xenemu.core.backend.p9;
+
+import com.google.common.primitives.Bytes;
+import io.xenemu.core.toolstack.P9Quota;
+import io.xenemu.core.toolstack.P9SecurityModel;
+import io.xenemu.core.toolstack.P9Spec;
+import io.xenemu.kvm.wire.BodyReader;
+import io.xenemu.kvm.wire.BodyWriter;
+import io.xenemu.kvm.wire.WireException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.OptionalInt;
+
+/// Writes and reads the saved state of a share.
+///
+/// Version 1: number u32; tag, path texts; read-only; security model u8; most open files u32, 0 for the default; most
+/// names u32; most MiB u32; auto-delete; connected. If it is connected: most u32; msize u32; rings; Tflush; fids. Each
+/// of the last three is a count u32, and then
+///
+/// - a ring: ref u32; count u32 and refs u32; port u32; outCons u32; inProd u32; broken;
+/// - a Tflush: ring u32; tag u16; old tag u16; for each ring an index u32;
+/// - a fid: number u32; is root; uid u32; has path; path bytes; inode u64; born s64; nanoseconds u32; qid u64; use.
+///
+/// A use is a u8: 0 place; 1 open, flags u32; 2 value, bytes; 3 setting, name bytes, flags u32, size u32, written
+/// bytes, use.
+final class P9StateCodec {
+    /// The version that [#encode] writes.
+    static final int VERSION = 1;
+
+    /// A path of the host, and a tag.
+    private static final int TEXT_MAX = 4096;
+
+    private static final int PLACE = 0;
+    private static final int OPEN = 1;
+    private static final int VALUE = 2;
+    private static final int SETTING = 3;
+
+    private P9StateCodec() {}
+
+    /// The state's bytes.
+    static BodyWriter encode(P9State state) {
+        P9Spec spec = state.spec();
+        BodyWriter body =
+                new BodyWriter()
+                        .u32(spec.id().orElseThrow())
+                        .string(spec.tag())
+                        .string(spec.path())
+                        .bool(spec.readOnly())
+                        .u8(model(spec.security()))
+                        .u32(spec.maxOpenFiles().orElse(0))
+                        .u32(spec.quota().files())
+                        .u32(spec.quota().mebibytes())
+                        .bool(spec.quota().deletesOldest());
+        P9State.Connection connection = state.connection();
+        body.bool(connection != null);
+        if (connection != null) {
+            body.u32(connection.most()).u32(connection.msize());
+            body.u32(connection.rings().size());
+            connection.rings().forEach(ring -> ring(body, ring));
+            body.u32(connection.flushes().size());
+            connection.flushes().forEach(flush -> flush(body, flush));
+            body.u32(connection.fids().size());
+            connection.fids().forEach(fid -> fid(body, fid));
+        }
+        return body;
+    }
+
+    private static int model(P9SecurityModel model) {
+        return switch (model) {
+            case NONE -> 0;
+            case MAPPED -> 1;
+            case PASSTHROUGH -> 2;
+        };
+    }
+
+    private static void ring(BodyWriter body, P9State.Ring ring) {
+        body.u32(ring.ref()).u32(ring.pages().size());
+        ring.pages().forEach(body::u32);
+        body.u32(ring.port())
+                .u32(ring.queue().outCons())
+                .u32(ring.queue().inProd())
+                .bool(ring.queue().broken());
+    }
+
+    private static void flush(BodyWriter body, P9State.Flush flush) {
+        body.u32(flush.ring()).u16(flush.tag()).u16(flush.oldTag());
+        flush.until().forEach(body::u32);
+    }
+
+    private static void fid(BodyWriter body, P9State.Fid fid) {
+        P9State.File file = fid.file();
+        List<Byte> path = file.path();
+        body.u32(fid.fid())
+                .bool(fid.isRoot())
+                .u32(fid.uid())
+                .bool(path != null)
+                .bytes(path == null ? new byte[0] : Bytes.toArray(path))
+                .u64(file.inode())
+                .u64(file.born())
+                .u32(file.bornNanos())
+                .u64(file.qid());
+        use(body, fid.use());
+    }
+
+    private static void use(BodyWriter body, P9State.Use use) {
+        switch (use) {
+            case P9State.Use.Place() -> body.u8(PLACE);
+            case P9State.Use.Open(int flags) -> body.u8(OPEN).u32(flags);
+            case P9State.Use.Value(List<Byte> value) -> body.u8(VALUE).bytes(Bytes.toArray(value));
+            case P9State.Use.Setting setting -> {
+                body.u8(SETTING)
+                        .bytes(Bytes.toArray(setting.name()))
+                        .u32(setting.flags())
+                        .u32(setting.size())
+                        .bytes(Bytes.toArray(setting.written()));
+                use(body, setting.of());
+            }
+        }
+    }
+
+    /// Reads the state.
+    ///
+    /// @throws WireException if the version is unknown, or a value is out of range
+    static P9State decode(int version, BodyReader body) throws WireException {
+        if (version != VERSION) {
+            throw WireException.unknownVersion("9pfs share", version);
+        }
+        P9Spec spec = spec(body);
+        P9State.Connection connection = body.bool() ? connection(body) : null;
+        body.end();
+        return new P9State(spec, connection);
+    }
+
+    private static P9Spec spec(BodyReader body) throws WireException {
+        int number = body.count(Integer.MAX_VALUE);
+        String tag = body.string(TEXT_MAX);
+        String path = body.string(TEXT_MAX);
+        boolean readOnly = body.bool();
+        P9SecurityModel model =
+                switch (body.u8()) {
+                    case 0 -> P9SecurityModel.NONE;
+                    case 1 -> P9SecurityModel.MAPPED;
+                    case 2 -> P9SecurityModel.PASSTHROUGH;
+                    default -> throw new WireException("no such security model");
+                };
+        int openFiles = body.count(P9Limits.MAX_OPEN_FILES);
+        P9Quota quota =
+                new P9Quota(
+                        body.count(Integer.MAX_VALUE), body.count(Integer.MAX_VALUE), body.bool());
+        return new P9Spec(
+                OptionalInt.of(number),
+                tag,
+                path,
+                readOnly,
+                model,
+                openFiles == 0 ? OptionalInt.empty() : OptionalInt.of(openFiles),
+                quota,
+                "0");
+    }
+
+    private static P9State.Connection connection(BodyReader body) throws WireException {
+        int most = between(body.u32(), P9Server.MSIZE_MIN, P9Server.MSIZE_MAX, "most bytes");
+        int msize = body.count(P9Server.MSIZE_MAX);
+        List<P9State.Ring> rings = new ArrayList<>();
+        for (int left = body.count(P9Share.RINGS_MAX); left > 0; left--) {
+            rings.add(ring(body));
+        }
+        if (rings.isEmpty() || (msize != 0 && msize < P9Server.MSIZE_MIN) || msize > most) {
+            throw new WireException("a connection without rings, or of a wrong message size");
+        }
+        List<P9State.Flush> flushes = new ArrayList<>();
+        for (int left = body.count(P9Requests.FLUSHES_MAX); left > 0; left--) {
+            flushes.add(flush(body, rings.size()));
+        }
+        List<P9State.Fid> fids = new ArrayList<>();
+        for (int left = body.count(P9Limits.DEFAULT_FIDS); left > 0; left--) {
+            fids.add(fid(body));
+        }
+        return new P9State.Connection(most, msize, rings, flushes, fids);
+    }
+
+    private static int between(int value, int least, int most, String what) throws WireException {
+        if (value < least || value > most) {
+            throw new WireException(what + ": " + value);
+        }
+        return value;
+    }
+
+    private static P9State.Ring ring(BodyReader body) throws WireException {
+        int ref = body.u32();
+        List<Integer> pages = new ArrayList<>();
+        for (int left = body.count(1 << P9Queue.ORDER_MAX); left > 0; left--) {
+            pages.add(body.u32());
+        }
+        boolean isPower = Integer.bitCount(pages.size()) == 1;
+        if (!isPower || pages.size() < 1 << P9Queue.ORDER_MIN) {
+            throw new WireException("a ring of " + pages.size() + " pages");
+        }
+        return new P9State.Ring(
+                ref, pages, body.u32(), new P9State.Queue(body.u32(), body.u32(), body.bool()));
+    }
+
+    private static P9State.Flush flush(BodyReader body, int rings) throws WireException {
+        int ring = body.count(rings - 1);
+        int tag = body.u16();
+        int oldTag = body.u16();
+        List<Integer> until = new ArrayList<>();
+        for (int i = 0; i < rings; i++) {
+            until.add(body.u32());
+        }
+        return new P9State.Flush(ring, tag, oldTag, until);
+    }
+
+    private static P9State.Fid fid(BodyReader body) throws WireException {
+        int number = body.u32();
+        boolean isRoot = body.bool();
+        int uid = body.u32();
+        boolean hasPath = body.bool();
+        List<Byte> path = bytes(body, P9Limits.PARKED_PATH);
+        P9State.File file =
+                new P9State.File(
+                        hasPath ? path : null, body.u64(), body.u64(), body.u32(), body.u64());
+        return new P9State.Fid(number, isRoot, uid, file, use(body, true));
+    }
+
+    private static List<Byte> bytes(BodyReader body, int max) throws WireException {
+        return Bytes.asList(body.bytes(max));
+    }
+
+    /// @param maySet whether it may be the setting of an attribute, which is not one of another
+    private static P9State.Use use(BodyReader body, boolean maySet) throws WireException {
+        int kind = body.u8();
+        if (!maySet && kind != PLACE && kind != OPEN) {
+            throw new WireException("an attribute of an attribute");
+        }
+        return switch (kind) {
+            case PLACE -> new P9State.Use.Place();
+            case OPEN -> new P9State.Use.Open(body.u32());
+            case VALUE -> new P9State.Use.Value(bytes(body, P9Limits.ATTRIBUTE_BYTES));
+            case SETTING -> setting(body);
+            default -> throw new WireException("no such use of a file");
+        };
+    }
+
+    private static P9State.Use setting(BodyReader body) throws WireException {
+        List<Byte> name = bytes(body, P9Reader.NAME_MAX);
+        int flags = body.u32();
+        int size = body.count(P9Limits.ATTRIBUTE_BYTES);
+        return new P9State.Use.Setting(name, flags, size, bytes(body, size), use(body, false));
+    }
+}

@@ -1,0 +1,225 @@
+package io.xenemu.core.backend.p9;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import com.google.common.io.Resources;
+import com.google.common.primitives.Bytes;
+import io.xenemu.core.toolstack.P9Quota;
+import io.xenemu.core.toolstack.P9SecurityModel;
+import io.xenemu.core.toolstack.P9Spec;
+import io.xenemu.kvm.wire.BodyReader;
+import io.xenemu.kvm.wire.WireException;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.OptionalInt;
+import net.jqwik.api.Arbitraries;
+import net.jqwik.api.Arbitrary;
+import net.jqwik.api.Combinators;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import net.jqwik.api.Provide;
+import org.junit.jupiter.api.Test;
+
+/// The saved state of a share is read as it was written.
+final class P9StateCodecPropertyTest {
+    /// Every part of a state, in the golden file of version 1.
+    private static final P9State STATE =
+            new P9State(
+                    new P9Spec(
+                            OptionalInt.of(3),
+                            "data",
+                            "/srv/a b",
+                            true,
+                            P9SecurityModel.MAPPED,
+                            OptionalInt.of(99),
+                            new P9Quota(7, 8, true),
+                            "0"),
+                    new P9State.Connection(
+                            65_536,
+                            8192,
+                            List.of(
+                                    new P9State.Ring(
+                                            10,
+                                            List.of(11, 12),
+                                            4,
+                                            new P9State.Queue(-5, 6, false)),
+                                    new P9State.Ring(
+                                            20,
+                                            List.of(21, 22, 23, 24),
+                                            5,
+                                            new P9State.Queue(7, 8, true))),
+                            List.of(new P9State.Flush(1, 9, 0xffff, List.of(1, -2))),
+                            List.of(
+                                    fid(0, true, "", new P9State.Use.Place()),
+                                    fid(1, false, "d/f", new P9State.Use.Open(2)),
+                                    new P9State.Fid(
+                                            2,
+                                            false,
+                                            1000,
+                                            P9State.File.NONE,
+                                            new P9State.Use.Value(bytes("value"))),
+                                    fid(
+                                            -1,
+                                            false,
+                                            "d",
+                                            new P9State.Use.Setting(
+                                                    bytes("user.x"),
+                                                    1,
+                                                    9,
+                                                    bytes("part"),
+                                                    new P9State.Use.Open(0))))));
+
+    private static List<Byte> bytes(String text) {
+        return Bytes.asList(text.getBytes(StandardCharsets.US_ASCII));
+    }
+
+    private static P9State.Fid fid(int fid, boolean isRoot, String path, P9State.Use use) {
+        return new P9State.Fid(
+                fid, isRoot, -1, new P9State.File(bytes(path), 77, -3, 999, 1L << 56 | 77), use);
+    }
+
+    private static P9State decode(byte[] body) throws WireException {
+        return P9StateCodec.decode(P9StateCodec.VERSION, new BodyReader(body));
+    }
+
+    /// The golden file is of the version in its name and is never made again.
+    @Test
+    void savedSharesOfVersion1AreRead() throws Exception {
+        String golden =
+                Resources.toString(
+                                Resources.getResource(
+                                        P9StateCodecPropertyTest.class, "p9-share-v1.hex"),
+                                StandardCharsets.US_ASCII)
+                        .strip();
+        assertEquals(
+                STATE, P9StateCodec.decode(1, new BodyReader(HexFormat.of().parseHex(golden))));
+        assertEquals(golden, HexFormat.of().formatHex(P9StateCodec.encode(STATE).toBytes()));
+    }
+
+    @Provide
+    Arbitrary<P9State> states() {
+        Arbitrary<List<Byte>> texts = Arbitraries.bytes().list().ofMaxSize(8);
+        Arbitrary<P9State.Use> simple =
+                Arbitraries.integers()
+                        .map(flags ->
+                                flags % 2 == 0
+                                        ? new P9State.Use.Place()
+                                        : new P9State.Use.Open(flags));
+        Arbitrary<P9State.Use> uses =
+                Arbitraries.oneOf(
+                        simple,
+                        texts.map(P9State.Use.Value::new),
+                        Combinators.combine(texts, Arbitraries.integers(), texts, simple)
+                                .as((name, flags, written, of) ->
+                                        new P9State.Use.Setting(
+                                                name, flags, written.size() + 1, written, of)));
+        Arbitrary<P9State.Fid> fids =
+                Combinators.combine(
+                                Arbitraries.integers(),
+                                Arbitraries.of(true, false),
+                                texts,
+                                Arbitraries.longs(),
+                                uses)
+                        .as((fid, flag, path, number, use) ->
+                                new P9State.Fid(
+                                        fid,
+                                        flag,
+                                        ~fid,
+                                        flag
+                                                ? P9State.File.NONE
+                                                : new P9State.File(
+                                                        path, number, ~number, fid, number),
+                                        use));
+        Arbitrary<P9State.Ring> rings =
+                Combinators.combine(
+                                Arbitraries.integers(),
+                                Arbitraries.integers().between(P9Queue.ORDER_MIN, 5),
+                                Arbitraries.of(true, false))
+                        .as((number, order, broken) ->
+                                new P9State.Ring(
+                                        number,
+                                        Collections.nCopies(1 << order, ~number),
+                                        number,
+                                        new P9State.Queue(number, ~number, broken)));
+        return Combinators.combine(
+                        rings.list().ofMinSize(1).ofMaxSize(P9Share.RINGS_MAX),
+                        Arbitraries.integers().between(0, 0xffff),
+                        fids.list().ofMaxSize(10),
+                        Arbitraries.of(P9SecurityModel.values()),
+                        Arbitraries.of(true, false))
+                .as(P9StateCodecPropertyTest::state);
+    }
+
+    private static P9State state(
+            List<P9State.Ring> rings,
+            int number,
+            List<P9State.Fid> fids,
+            P9SecurityModel model,
+            boolean flag) {
+        P9Spec spec =
+                new P9Spec(
+                        OptionalInt.of(number),
+                        "t" + number,
+                        "/" + number,
+                        flag,
+                        model,
+                        flag ? OptionalInt.empty() : OptionalInt.of(number + 1),
+                        new P9Quota(number, number, flag),
+                        "0");
+        List<P9State.Flush> flushes =
+                List.of(
+                        new P9State.Flush(
+                                rings.size() - 1,
+                                number,
+                                number,
+                                Collections.nCopies(rings.size(), number)));
+        return new P9State(
+                spec,
+                flag
+                        ? null
+                        : new P9State.Connection(
+                                P9Server.MSIZE_MAX,
+                                number < P9Server.MSIZE_MIN ? 0 : number,
+                                rings,
+                                flushes,
+                                fids));
+    }
+
+    @Property(tries = 300)
+    void aStateIsReadAsItWasWritten(@ForAll("states") P9State state) throws WireException {
+        assertEquals(state, decode(P9StateCodec.encode(state).toBytes()));
+    }
+
+    @Property(tries = 300)
+    void arbitraryBytesAreAStateOrRefused(@ForAll byte[] bytes) {
+        try {
+            decode(bytes);
+        } catch (WireException e) {
+            assertEquals(WireException.class, e.getClass());
+        }
+        assertThrows(
+                WireException.class,
+                () -> P9StateCodec.decode(P9StateCodec.VERSION + 1, new BodyReader(bytes)));
+    }
+
+    /// A byte that is another one gives another state, or none; a state that is cut off is none.
+    @Test
+    void aDamagedStateIsAStateOrRefused() {
+        byte[] whole = P9StateCodec.encode(STATE).toBytes();
+        for (int at = 0; at < whole.length; at++) {
+            byte[] cut = Arrays.copyOf(whole, at);
+            assertThrows(WireException.class, () -> decode(cut));
+            byte[] damaged = whole.clone();
+            damaged[at] ^= 0x41;
+            try {
+                decode(damaged);
+            } catch (WireException e) {
+                assertEquals(1, String.valueOf(e.getMessage()).lines().count());
+            }
+        }
+    }
+}
