@@ -6,7 +6,8 @@ package io.xenemu.kvm.file;
 /// @param bytes the size of a file or block device; 0 for others
 /// @param blockBytes of a file the file system's block (`st_blksize`), of a block device its physical block; 512 for
 ///     others
-public record FileStatus(Kind kind, long bytes, int blockBytes) {
+/// @param sectorBytes the smallest unit that can be written: of a block device its logical block, 512 for others
+public record FileStatus(Kind kind, long bytes, int blockBytes, int sectorBytes) {
     /// The kinds of files, as far as disks care.
     public enum Kind {
         REGULAR,

@@ -42,6 +42,7 @@ public final class HostFile implements AutoCloseable {
 
     // linux/fs.h
     private static final long BLKGETSIZE64 = 0x8008_1272L;
+    private static final long BLKSSZGET = 0x1268;
     private static final long BLKPBSZGET = 0x127b;
     private static final long BLKROGET = 0x125e;
 
@@ -81,7 +82,8 @@ public final class HostFile implements AutoCloseable {
                         new FileStatus(
                                 FileStatus.Kind.REGULAR,
                                 stat.get(JAVA_LONG, ST_SIZE),
-                                Math.toIntExact(stat.get(JAVA_LONG, ST_BLKSIZE)));
+                                Math.toIntExact(stat.get(JAVA_LONG, ST_BLKSIZE)),
+                                SECTOR);
                 case OpenFlags.S_IFBLK -> blockDevice(arena);
                 case OpenFlags.S_IFDIR -> other(FileStatus.Kind.DIRECTORY);
                 default -> other(FileStatus.Kind.OTHER);
@@ -90,15 +92,18 @@ public final class HostFile implements AutoCloseable {
     }
 
     private static FileStatus other(FileStatus.Kind kind) {
-        return new FileStatus(kind, 0, SECTOR);
+        return new FileStatus(kind, 0, SECTOR, SECTOR);
     }
 
     private FileStatus blockDevice(Arena arena) {
         MemorySegment answer = arena.allocate(Long.BYTES, Long.BYTES);
         check("BLKGETSIZE64", Libc.ioctl(fd.number(), BLKGETSIZE64, answer));
         long bytes = answer.get(JAVA_LONG, 0);
+        check("BLKSSZGET", Libc.ioctl(fd.number(), BLKSSZGET, answer));
+        int sector = answer.get(JAVA_INT, 0);
         check("BLKPBSZGET", Libc.ioctl(fd.number(), BLKPBSZGET, answer));
-        return new FileStatus(FileStatus.Kind.BLOCK_DEVICE, bytes, answer.get(JAVA_INT, 0));
+        return new FileStatus(
+                FileStatus.Kind.BLOCK_DEVICE, bytes, answer.get(JAVA_INT, 0), sector);
     }
 
     /// Whether a block device refuses writes. Others than block devices do not.

@@ -23,7 +23,7 @@ import java.util.SequencedMap;
 /// @param directIoSafe whether the back end may read the guest's pages after it has reported completion
 /// @param trusted whether the guest may trust the back end
 /// @param cdrom whether it is a CD-ROM, which is read-only
-/// @param rates the limits that the service keeps
+/// @param serving what the service does for it; the default for a disk of another domain
 public record DiskSpec(
         String target,
         String format,
@@ -36,13 +36,16 @@ public record DiskSpec(
         boolean directIoSafe,
         boolean trusted,
         boolean cdrom,
-        DiskRates rates)
+        DiskServing serving)
         implements DeviceSpec {
     /// libxl's script for disks whose target is a path.
     static final String DEFAULT_SCRIPT = "block";
 
     /// The format of an image that has nothing but the disk's bytes.
     public static final String RAW = "raw";
+
+    /// How a target begins that is an image of Ceph's, as QEMU and xl write it.
+    public static final String RBD = "rbd:";
 
     /// Parses a specification as xl does (xl-disk-configuration(5)); each word may be a part of it.
     ///
@@ -55,8 +58,8 @@ public record DiskSpec(
         return parser.result();
     }
 
-    /// The words of a disk of the service, for a process with another working directory: the path of its file is
-    /// absolute. Any other words stay as they are.
+    /// The words of a disk of the service, for a process with another working directory: the paths of its file and of
+    /// its key are absolute. Any other words stay as they are.
     public static List<String> absolute(List<String> words) {
         DiskSpec disk;
         try {
@@ -65,30 +68,47 @@ public record DiskSpec(
             // Whoever is to serve it says so.
             return words;
         }
-        String target = disk.target();
-        boolean isFile = disk.isByService() && disk.script().equals(DEFAULT_SCRIPT);
-        if (!isFile || target.startsWith("/") || target.contains("://")) {
+        if (!disk.isByService() || !disk.script().equals(DEFAULT_SCRIPT)) {
             return words;
         }
+        String key = disk.serving().keyFile();
+        String target = disk.target();
+        boolean isFile = !target.contains("://") && !target.startsWith(RBD);
+        List<String> all = new ArrayList<>(words);
+        if (!key.isEmpty()) {
+            replace(all, key, List.of(DiskSpecParser.KEY_FILE + "=" + key));
+        }
+        if (isFile) {
+            replace(all, target, List.of(DiskSpecParser.TARGET + target, target));
+        }
+        return all;
+    }
+
+    /// Makes a path absolute where one of the texts, which end with it, stands first.
+    private static void replace(List<String> words, String given, List<String> texts) {
         String path;
         try {
-            path = Path.of(target).toAbsolutePath().toString();
-        } catch (InvalidPathException e) {
-            return words;
+            path = Path.of(given).toAbsolutePath().toString();
+        } catch (InvalidPathException _) {
+            // Whoever is to open it says so.
+            return;
         }
-        List<String> all = new ArrayList<>(words);
-        for (String text : List.of("target=" + target, target)) {
-            for (int word = 0; word < all.size(); word++) {
-                int at = all.get(word).indexOf(text);
+        for (String text : texts) {
+            for (int word = 0; word < words.size(); word++) {
+                int at = words.get(word).indexOf(text);
                 if (at >= 0) {
-                    int from = at + text.length() - target.length();
-                    String before = all.get(word).substring(0, from);
-                    all.set(word, before + path + all.get(word).substring(at + text.length()));
-                    return all;
+                    int from = at + text.length() - given.length();
+                    String before = words.get(word).substring(0, from);
+                    words.set(word, before + path + words.get(word).substring(at + text.length()));
+                    return;
                 }
             }
         }
-        return words;
+    }
+
+    /// The limits that the service keeps.
+    public DiskRates rates() {
+        return serving.rates();
     }
 
     @Override

@@ -8,13 +8,15 @@ import org.jspecify.annotations.Nullable;
 /// Parses the specification of a disk with xl's grammar (libxlu_disk_l.l), including old forms. Parts are separated
 /// by commas. Parts without a key are, in this order, target, format, vdev and access; after a [DiskPrefix] there is
 /// no format. The key `target` takes the rest of the word. Values that xl knows but neither the service nor a Linux
-/// back end in another domain serves are refused as not supported. `iops` and `bps` are not xl's.
+/// back end in another domain serves are refused as not supported. The words of
+/// [DiskServing] are not xl's.
 public final class DiskSpecParser {
-    private static final String TARGET = "target=";
+    static final String TARGET = "target=";
+    static final String KEY_FILE = "key-file";
 
     /// Formats that the service serves, and a Linux back end does not: xl's, and others of QEMU's.
     private static final Set<String> OTHER_FORMATS =
-            Set.of("qcow", "qcow2", "vhd", "qed", "vhdx", "vmdk", "vdi");
+            Set.of("qcow", "qcow2", "vhd", "qed", "vhdx", "vmdk", "vdi", "luks");
 
     private static final Set<String> UNSUPPORTED =
             Set.of(
@@ -41,6 +43,8 @@ public final class DiskSpecParser {
     private boolean trusted = true;
     private long requests;
     private long bytes;
+    private int sectorBytes;
+    private @Nullable String keyFile;
 
     /// Parses one word.
     void read(String word) throws Refused {
@@ -96,6 +100,8 @@ public final class DiskSpecParser {
             case "devtype" -> deviceType(value);
             case "iops" -> requests = DiskRates.parse(key, value, false);
             case "bps" -> bytes = DiskRates.parse(key, value, true);
+            case "sector-size" -> sectorBytes = DiskServing.sector(value);
+            case KEY_FILE -> keyFile = once(key, keyFile, value);
             case "backendtype" -> only("phy", key, value);
             case "specification" -> only("xen", key, value);
             default ->
@@ -226,12 +232,18 @@ public final class DiskSpecParser {
                         directIoSafe,
                         trusted,
                         cdrom,
-                        new DiskRates(requests, bytes));
+                        new DiskServing(
+                                new DiskRates(requests, bytes),
+                                sectorBytes,
+                                keyFile == null ? "" : keyFile));
         if (!disk.isByService() && !disk.format().equals(DiskSpec.RAW)) {
             throw new Refused("format " + format + ": only the service serves it, not a guest");
         }
         if (!disk.isByService() && disk.rates().isLimited()) {
             throw new Refused("iops and bps: only the service keeps them, not a guest");
+        }
+        if (!disk.isByService() && !disk.serving().equals(DiskServing.DEFAULT)) {
+            throw new Refused("sector-size and key-file: only the service serves them, not a guest");
         }
         return disk;
     }

@@ -11,9 +11,9 @@
 /// - Nodes of a domain: [DomainNodes], [DomainDescription]; [GuestControls] tells a guest what to do;
 ///   [DriverBlacklist] names drivers that are not to load.
 /// - Nodes of a device: [DeviceNodes], [DeviceContents], [XenbusState], [XenbusWait].
-/// - xl's syntax: [DeviceSpec], [DiskSpec], [DiskRates], [DiskSpecParser], [DiskPrefix], [VirtualDisk], [NicSpec],
-///   [NicSpecParser], [NicRate], [MacAddress], [PasstSpec], [P9Spec], [P9SpecParser], [P9SecurityModel],
-///   [P9Quota], [ConsoleSpec], [ConsoleSpecParser].
+/// - xl's syntax: [DeviceSpec], [DiskSpec], [DiskServing], [DiskRates], [DiskSpecParser], [DiskPrefix],
+///   [VirtualDisk], [NicSpec], [NicSpecParser], [NicRate], [MacAddress], [PasstSpec], [P9Spec], [P9SpecParser],
+///   [P9SecurityModel], [P9Quota], [ConsoleSpec], [ConsoleSpecParser].
 ///
 /// No locks: changes are XenStore transactions. A wait for a back end is a virtual thread.
 @NullMarked

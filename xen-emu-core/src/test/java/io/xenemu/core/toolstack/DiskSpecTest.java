@@ -26,7 +26,7 @@ final class DiskSpecTest {
                     false,
                     true,
                     false,
-                    DiskRates.UNLIMITED);
+                    DiskServing.DEFAULT);
 
     private static DiskSpec parse(String... words) throws Refused {
         return DiskSpec.parse(List.of(words));
@@ -72,6 +72,7 @@ final class DiskSpecTest {
                         "/dev/vg/a,raw,xvda",
                         "drbd:a,xvda",
                         "vdev=xvda,target=nbd://host/a",
+                        "rbd:pool/a,raw,xvda",
                         "a.img")) {
             assertEquals(List.of(unchanged), DiskSpec.absolute(List.of(unchanged)));
         }
@@ -146,7 +147,7 @@ final class DiskSpecTest {
                         false,
                         true,
                         true,
-                        DiskRates.UNLIMITED),
+                        DiskServing.DEFAULT),
                 parse(spec));
     }
 
@@ -160,6 +161,25 @@ final class DiskSpecTest {
     })
     void limitsOfADiskAreOurOwnWords(String words, long requests, long bytes) throws Refused {
         assertEquals(new DiskRates(requests, bytes), parse("/d,raw,xvda,rw," + words).rates());
+    }
+
+    @ParameterizedTest
+    @CsvSource({"'', 0", "',sector-size=512', 512", "',sector-size=4096', 4096"})
+    void sectorIsTheImagesOwnUnlessItIsGiven(String words, int bytes) throws Refused {
+        assertEquals(bytes, parse("/d,raw,xvda,rw" + words).serving().sectorBytes());
+    }
+
+    @Test
+    void keyFileIsAPathThatBecomesAbsolute() throws Refused {
+        String words = "format=luks,vdev=xvda,key-file=k.txt,target=k";
+        assertEquals("k.txt", parse(words).serving().keyFile());
+        assertEquals(
+                List.of(
+                        "format=luks,vdev=xvda,key-file=%s,target=%s"
+                                .formatted(
+                                        Path.of("k.txt").toAbsolutePath(),
+                                        Path.of("k").toAbsolutePath())),
+                DiskSpec.absolute(List.of(words)));
     }
 
     @ParameterizedTest
@@ -193,6 +213,9 @@ final class DiskSpecTest {
                 "/d,raw,xvd,backend=db;'''xvd'' is not a virtual disk''s name'",
                 "vdev=xvda,backend=db;no target given: the disk needs a path on the back end",
                 "/d,raw,xvda,iops=5,backend=db;iops and bps: only the service keeps them, not a guest",
+                "/d,raw,xvda,sector-size=4096,backend=db;sector-size and key-file: only the service serves them, not a guest",
+                "/d,raw,xvda,sector-size=1024;sector-size=1024: not 512 or 4096",
+                "/d,luks,xvda,key-file=a,key-file=b;key-file: given twice",
                 "/d,qcow2,xvda,backend=db;format qcow2: only the service serves it, not a guest",
                 "/d,empty,xvda;format empty: not supported, a target is needed",
                 "/d,ext4,xvda;unknown format of a disk: ext4",

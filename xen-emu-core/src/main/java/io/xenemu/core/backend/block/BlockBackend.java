@@ -99,9 +99,9 @@ final class BlockBackend implements BackendDevice.Resizable {
     SequencedMap<String, String> size() {
         SequencedMap<String, String> nodes = new LinkedHashMap<>();
         nodes.put("sectors", Long.toString(disk.sectors()));
-        nodes.put("sector-size", Integer.toString(DiskStore.SECTOR));
-        nodes.put(
-                "physical-sector-size", Integer.toString(disk.store().features().physicalBlock()));
+        nodes.put("sector-size", Integer.toString(disk.sectorBytes()));
+        int physical = Math.max(disk.sectorBytes(), disk.store().features().physicalBlock());
+        nodes.put("physical-sector-size", Integer.toString(physical));
         int info = (disk.cdrom() ? CDROM : 0) | (disk.writable() ? 0 : READ_ONLY);
         nodes.put("info", Integer.toString(info));
         return nodes;

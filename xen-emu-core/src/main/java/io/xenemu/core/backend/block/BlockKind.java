@@ -6,6 +6,7 @@ import io.xenemu.core.backend.BackendKind;
 import io.xenemu.core.backend.Handshake;
 import io.xenemu.core.toolstack.DeviceKind;
 import io.xenemu.core.toolstack.DeviceSpec;
+import io.xenemu.core.toolstack.DiskServing;
 import io.xenemu.core.toolstack.DiskSpec;
 import io.xenemu.core.toolstack.Refused;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
@@ -44,17 +45,31 @@ public final class BlockKind implements BackendKind {
     @Override
     public BackendDevice open(DeviceSpec spec) throws Refused {
         DiskSpec disk = (DiskSpec) spec;
-        DiskStore store = opener.open(disk);
+        return new BlockBackend(
+                shown(disk, opener.open(disk)),
+                new DiskThrottle(disk.rates(), System.nanoTime()),
+                timer,
+                registry);
+    }
+
+    /// Closes the store if the guest cannot be shown it.
+    private static BlockDisk shown(DiskSpec disk, DiskStore store) throws Refused {
         DiskFeatures features = store.features();
         boolean writable = disk.writable() && features.writable();
-        return new BlockBackend(
+        int asked = disk.serving().sectorBytes();
+        BlockDisk shown =
                 new BlockDisk(
                         store,
                         writable,
                         writable && disk.discard() && features.discard(),
-                        disk.cdrom()),
-                new DiskThrottle(disk.rates(), System.nanoTime()),
-                timer,
-                registry);
+                        disk.cdrom(),
+                        asked == DiskServing.ANY_SECTOR ? features.logicalBlock() : asked);
+        if (shown.sectors() == 0) {
+            store.close();
+            throw new Refused(
+                    "%s has less than one sector of %d bytes"
+                            .formatted(disk.target(), shown.sectorBytes()));
+        }
+        return shown;
     }
 }

@@ -6,6 +6,8 @@ package io.xenemu.core.backend.block;
 /// @param flush whether [DiskOp#FLUSH] works; without it every write is on the disk when it completes
 /// @param discard whether [DiskOp#DISCARD] works
 /// @param writeZeroes whether [DiskOp#WRITE_ZEROES] works
+/// @param logicalBlock the unit in which it is addressed, and the sector of a guest that wants no other, bytes; a power
+///     of two from 512
 /// @param physicalBlock the smallest unit that it writes without reading first, bytes; a power of two from 512
 /// @param discardGranularity the unit in which it frees space, bytes; a power of two from 512
 public record DiskFeatures(
@@ -13,6 +15,7 @@ public record DiskFeatures(
         boolean flush,
         boolean discard,
         boolean writeZeroes,
+        int logicalBlock,
         int physicalBlock,
         int discardGranularity) {
     /// The physical block that a guest is told when the host's is larger, bytes: file systems and NBD servers report
@@ -20,8 +23,9 @@ public record DiskFeatures(
     private static final int MAX_PHYSICAL_BLOCK = 4096;
 
     public DiskFeatures {
-        if (!isUnit(physicalBlock) || !isUnit(discardGranularity)) {
-            throw new IllegalArgumentException(physicalBlock + " and " + discardGranularity);
+        if (!isUnit(logicalBlock) || !isUnit(physicalBlock) || !isUnit(discardGranularity)) {
+            throw new IllegalArgumentException(
+                    "%d, %d and %d".formatted(logicalBlock, physicalBlock, discardGranularity));
         }
     }
 

@@ -140,7 +140,13 @@ public final class FileStore implements DiskStore {
         int block = Math.max(SECTOR, Integer.highestOneBit(status.blockBytes()));
         int physical = DiskFeatures.physicalBlock(block);
         return new DiskFeatures(
-                writable, true, writable, writable, physical, file ? block : physical);
+                writable,
+                true,
+                writable,
+                writable,
+                status.sectorBytes(),
+                physical,
+                file ? block : physical);
     }
 
     private static long sectors(FileStatus status) {

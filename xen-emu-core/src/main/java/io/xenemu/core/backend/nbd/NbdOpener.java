@@ -36,7 +36,11 @@ public record NbdOpener(MeterRegistry registry) implements DiskOpener {
     private NbdStore store(NbdServer server, DiskSpec disk) throws NbdException {
         return NbdStore.open(
                 server,
-                new NbdStore.DiskOptions(name(disk), disk.writable(), disk.discard()),
+                new NbdStore.DiskOptions(
+                        name(disk),
+                        disk.writable(),
+                        disk.discard(),
+                        disk.serving().sectorBytes()),
                 registry);
     }
 

@@ -5,6 +5,7 @@ import io.xenemu.core.backend.block.DiskFeatures;
 import io.xenemu.core.backend.block.DiskStore;
 import io.xenemu.core.backend.block.DiskTransfer;
 import io.xenemu.core.backend.nbd.NbdQueue.Phase;
+import io.xenemu.core.toolstack.DiskServing;
 import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.kvm.abi.Errno;
 import java.io.IOException;
@@ -55,7 +56,8 @@ public final class NbdStore implements DiskStore, NbdMetrics.Counted {
     /// @param name for threads and messages: `dom3-vbd-51712`
     /// @param writable whether the guest may write
     /// @param discard whether the guest may discard
-    public record DiskOptions(String name, boolean writable, boolean discard) {}
+    /// @param sectorBytes the guest's sector, or [DiskServing#ANY_SECTOR] for the server's
+    public record DiskOptions(String name, boolean writable, boolean discard, int sectorBytes) {}
 
     /// Connects to a server. The store owns the server, also if this fails.
     ///
@@ -92,10 +94,17 @@ public final class NbdStore implements DiskStore, NbdMetrics.Counted {
 
     private static void check(NbdExport export, DiskOptions options, NbdServer server)
             throws NbdException {
-        if (export.minimumBlock() > SECTOR) {
+        if (export.minimumBlock() > DiskServing.LARGE_SECTOR) {
             throw new NbdException(
-                    "%s needs blocks of %d bytes, a disk has 512"
-                            .formatted(server, export.minimumBlock()),
+                    "%s needs blocks of %d bytes, a disk has at most %d"
+                            .formatted(server, export.minimumBlock(), DiskServing.LARGE_SECTOR),
+                    true);
+        }
+        if (options.sectorBytes() != DiskServing.ANY_SECTOR
+                && options.sectorBytes() < export.minimumBlock()) {
+            throw new NbdException(
+                    "%s needs blocks of %d bytes, which sectors of %d bytes do not fit"
+                            .formatted(server, export.minimumBlock(), options.sectorBytes()),
                     true);
         }
         if (export.size() < SECTOR) {
@@ -113,8 +122,13 @@ public final class NbdStore implements DiskStore, NbdMetrics.Counted {
                 export.canFlush(),
                 options.writable() && options.discard() && export.canTrim(),
                 options.writable() && export.canWriteZeroes(),
+                logicalBlock(export),
                 DiskFeatures.physicalBlock(block),
                 block);
+    }
+
+    private static int logicalBlock(NbdExport export) {
+        return Math.max(SECTOR, export.minimumBlock());
     }
 
     @Override

@@ -192,6 +192,34 @@ class BlockBackendTest {
     }
 
     @Test
+    void diskHasSectorsOf4096BytesIfTheOperatorAsksForThem() throws Exception {
+        Path image = Files.write(directory.resolve("odd.img"), new byte[5 * 4096 + 512]);
+        PvDevice device = attach(image + ",raw,xvda,rw,sector-size=4096");
+        List<Queue> queues = connect(device, BlockAbi.X86_64, 1, 0);
+        assertEquals("4096", node(device, "sector-size"));
+        assertEquals("4096", node(device, "physical-sector-size"));
+        assertEquals("40", node(device, "sectors"), "in units of 512 bytes");
+        assertWorks(queues.getFirst(), BlockAbi.X86_64, 4);
+        send(queues.getFirst(), BlockAbi.X86_64, WRITE, 1, 0);
+        assertEquals(-1, status(queues.getFirst()));
+        try (var file = new RandomAccessFile(image.toFile(), "rw")) {
+            file.setLength(7 * 4096 - 512);
+        }
+        guest.devices.resize(device);
+        Eventually.holds("it has grown", () -> node(device, "sectors").equals("48"));
+    }
+
+    @Test
+    void diskWithoutAWholeSectorIsRefused() throws Exception {
+        Path image = Files.write(directory.resolve("tiny.img"), new byte[2048]);
+        var e =
+                assertThrows(
+                        Refused.class, () -> attach(image + ",raw,xvda,rw,sector-size=4096"));
+        assertEquals(image + " has less than one sector of 4096 bytes", e.reason());
+        FileStore.open(image, true, false).close();
+    }
+
+    @Test
     void frontEndWithoutProtocolHasTheLayoutOf32Bits() throws Exception {
         PvDevice device = attach(image() + ",raw,xvda,rw");
         List<Queue> queues = connect(device, BlockAbi.X86_32, 1, 0);

@@ -32,7 +32,7 @@ class BlockHostilePropertyTest {
                 BlockFront front =
                         new BlockFront(
                                 wide ? BlockAbi.X86_64 : BlockAbi.X86_32,
-                                new BlockDisk(store, true, random.nextBoolean(), false))) {
+                                new BlockDisk(store, true, random.nextBoolean(), false, 512))) {
             for (int round = 0; round < ROUNDS; round++) {
                 scribble(front, random);
                 front.queue.run();
@@ -105,7 +105,7 @@ class BlockHostilePropertyTest {
         Files.write(image, new byte[65536]);
         try (FileStore store = FileStore.open(image, true, false);
                 BlockFront front =
-                        new BlockFront(BlockAbi.X86_64, new BlockDisk(store, true, false, false))) {
+                        new BlockFront(BlockAbi.X86_64, new BlockDisk(store, true, false, false, 512))) {
             front.sendIndirect(1, 1, 0, 299, 0, 8);
             front.queue.run();
             front.answer();

@@ -27,7 +27,7 @@ class BlockOrderTest {
 
     @BeforeEach
     void open() throws Exception {
-        front = new BlockFront(BlockAbi.X86_64, new BlockDisk(store, true, true, false), 4);
+        front = new BlockFront(BlockAbi.X86_64, new BlockDisk(store, true, true, false, 512), 4);
     }
 
     @AfterEach
@@ -188,7 +188,7 @@ class BlockOrderTest {
         front =
                 new BlockFront(
                         BlockAbi.X86_64,
-                        new BlockDisk(store, true, true, false),
+                        new BlockDisk(store, true, true, false, 512),
                         4,
                         new DiskRates(1, 0));
         for (int i = 0; i < 10; i++) {
@@ -223,7 +223,7 @@ class BlockOrderTest {
     @Test
     void guestThatAlternatesWritesAndFlushesHoldsTheEngineForOneTurnOnly() throws Exception {
         try (BlockFront other =
-                new BlockFront(BlockAbi.X86_64, new BlockDisk(store, true, true, false))) {
+                new BlockFront(BlockAbi.X86_64, new BlockDisk(store, true, true, false, 512))) {
             store.onSubmit =
                     () -> {
                         long _ = front.now.addAndGet(600_000);
@@ -272,7 +272,7 @@ class BlockOrderTest {
                     }
                 };
         try (BlockFront failing =
-                new BlockFront(BlockAbi.X86_64, new BlockDisk(broken, true, true, false))) {
+                new BlockFront(BlockAbi.X86_64, new BlockDisk(broken, true, true, false, 512))) {
             failing.send(READ, 7, 0, Segment.page(0));
             assertThrows(IllegalStateException.class, failing.queue::run);
             assertEquals(new Answer(7, READ, -1), failing.answer());

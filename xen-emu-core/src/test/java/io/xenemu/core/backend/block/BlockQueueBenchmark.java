@@ -75,7 +75,7 @@ public class BlockQueueBenchmark {
 
     private static BlockFront front(FileStore store) {
         try {
-            return new BlockFront(BlockAbi.X86_64, new BlockDisk(store, false, false, false));
+            return new BlockFront(BlockAbi.X86_64, new BlockDisk(store, false, false, false, 512));
         } catch (BootException | XenError e) {
             throw new IllegalStateException(e);
         }

@@ -47,7 +47,7 @@ class BlockQueueTest {
     void open() throws Exception {
         image = Files.write(directory.resolve("image"), new byte[SECTORS * 512]);
         store = FileStore.open(image, true, false);
-        front = new BlockFront(BlockAbi.X86_64, new BlockDisk(store, true, true, false));
+        front = new BlockFront(BlockAbi.X86_64, new BlockDisk(store, true, true, false, 512));
     }
 
     @AfterEach
@@ -59,7 +59,7 @@ class BlockQueueTest {
 
     private void serveAs(BlockAbi abi, boolean writable, boolean discard) throws Exception {
         front.close();
-        front = new BlockFront(abi, new BlockDisk(store, writable, discard, false));
+        front = new BlockFront(abi, new BlockDisk(store, writable, discard, false, 512));
     }
 
     private byte[] sector(int number) throws Exception {
@@ -71,6 +71,34 @@ class BlockQueueTest {
         byte[] bytes = new byte[512];
         Arrays.fill(bytes, (byte) value);
         return bytes;
+    }
+
+    /// Segments are parts of sectors all the same: memory that begins in the middle of a page is split at its end.
+    @Test
+    void requestsBeginAndEndAtSectorsOfTheGuest() throws Exception {
+        front.close();
+        front = new BlockFront(BlockAbi.X86_64, new BlockDisk(store, true, true, false, 4096));
+        front.fill(0, 7);
+        front.fill(1, 8);
+        front.send(
+                WRITE,
+                ID,
+                16,
+                new Segment(BlockFront.FIRST_REF, 1, 7),
+                new Segment(BlockFront.FIRST_REF + 1, 0, 0));
+        front.assertStatus(0, WRITE, ID);
+        assertArrayEquals(filled(7), sector(22));
+        assertArrayEquals(filled(8), sector(23));
+        front.send(WRITE, 1, 17, Segment.page(0));
+        front.assertStatus(ERROR, WRITE, 1);
+        front.send(READ, 2, 16, new Segment(BlockFront.FIRST_REF, 0, 3));
+        front.assertStatus(ERROR, READ, 2);
+        front.sendDiscard(3, 0, 8, 4);
+        front.assertStatus(ERROR, DISCARD, 3);
+        front.sendDiscard(4, 0, 16, 8);
+        front.assertStatus(0, DISCARD, 4);
+        assertArrayEquals(filled(0), sector(22));
+        assertArrayEquals(filled(0), sector(24));
     }
 
     @ParameterizedTest

@@ -1,5 +1,6 @@
 package io.xenemu.core.backend.block;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -15,9 +16,15 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class FileStoreTest {
     @TempDir Path directory;
@@ -88,6 +95,42 @@ class FileStoreTest {
             assertEquals(7, memory.get(ValueLayout.JAVA_BYTE, 511));
             assertEquals(9, memory.get(ValueLayout.JAVA_BYTE, 512));
             assertEquals(7, memory.get(ValueLayout.JAVA_BYTE, 1024));
+        }
+    }
+
+    /// The kernel reads, changes and writes the device's sectors.
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void deviceWithLargeSectorsTakesSmallOnes(boolean directIo) throws Exception {
+        Path image = image(65536);
+        Optional<Path> device = loop("--sector-size=4096", "--show", "--find", image.toString());
+        Assumptions.assumeTrue(device.isPresent(), "no loop device can be made here");
+        try (FileStore store = FileStore.open(device.orElseThrow(), true, directIo)) {
+            assertEquals(4096, store.features().logicalBlock());
+            assertEquals(4096, store.features().physicalBlock());
+            memory.fill((byte) 7);
+            assertEquals(0, run(store, DiskOp.WRITE, 4096, 8192));
+            memory.fill((byte) 9);
+            assertEquals(0, run(store, DiskOp.WRITE, 4608, 512));
+            assertEquals(0, run(store, DiskOp.READ, 4096, 8192));
+            assertEquals(7, memory.get(ValueLayout.JAVA_BYTE, 511));
+            assertEquals(9, memory.get(ValueLayout.JAVA_BYTE, 512));
+            assertEquals(7, memory.get(ValueLayout.JAVA_BYTE, 1024));
+        } finally {
+            Optional<Path> _ = loop("--detach", device.orElseThrow().toString());
+        }
+    }
+
+    /// The first line of losetup(8); empty if that fails, such as without root.
+    private static Optional<Path> loop(String... arguments) throws Exception {
+        List<String> command = new ArrayList<>(List.of("losetup"));
+        command.addAll(List.of(arguments));
+        try {
+            Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+            String line = new String(process.getInputStream().readAllBytes(), UTF_8).strip();
+            return process.waitFor() == 0 ? Optional.of(Path.of(line)) : Optional.empty();
+        } catch (IOException _) {
+            return Optional.empty();
         }
     }
 

@@ -21,7 +21,7 @@ class SlowStore implements DiskStore {
 
     @Override
     public DiskFeatures features() {
-        return new DiskFeatures(true, true, true, true, 512, 512);
+        return new DiskFeatures(true, true, true, true, 512, 512, 512);
     }
 
     @Override

@@ -50,6 +50,10 @@ final class FakeNbdServer implements NbdServer {
     volatile boolean structured = true;
     volatile boolean knowsGo = true;
     volatile int minimumBlock = 1;
+
+    /// Whether it tells its smallest block also to clients that do not ask.
+    volatile boolean insists;
+
     volatile long size;
     volatile boolean records = true;
     volatile Behaviour behaviour = Session::serve;
@@ -231,7 +235,7 @@ final class FakeNbdServer implements NbdServer {
                     NbdProtocol.REP_INFO,
                     ByteBuffer.allocate(14)
                             .putShort((short) NbdProtocol.INFO_BLOCK_SIZE)
-                            .putInt(asked ? minimumBlock : 1)
+                            .putInt(asked || insists ? minimumBlock : 1)
                             .putInt(4096)
                             .putInt(1 << 25)
                             .array());

@@ -7,6 +7,7 @@ import com.sun.management.ThreadMXBean;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.backend.block.DiskOp;
 import io.xenemu.core.backend.block.DiskTransfer;
+import io.xenemu.core.toolstack.DiskServing;
 import io.xenemu.kvm.file.IoVectors;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -35,7 +36,8 @@ class NbdAllocationTest {
                 NbdStore store =
                         NbdStore.open(
                                 server,
-                                new NbdStore.DiskOptions("dom3-vbd-1", true, true),
+                                new NbdStore.DiskOptions(
+                                        "dom3-vbd-1", true, true, DiskServing.ANY_SECTOR),
                                 new SimpleMeterRegistry())) {
             server.records = false;
             MemorySegment page = arena.allocate(PAGE, PAGE);

@@ -11,6 +11,7 @@ import io.xenemu.core.backend.nbd.FakeNbdServer.Behaviour;
 import io.xenemu.core.backend.nbd.FakeNbdServer.Request;
 import io.xenemu.core.backend.nbd.FakeNbdServer.Session;
 import io.xenemu.core.backend.nbd.NbdStore.DiskOptions;
+import io.xenemu.core.toolstack.DiskServing;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.testing.Eventually;
 import java.io.IOException;
@@ -36,7 +37,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class NbdStoreTest {
     private static final int PAGE = 4096;
     private static final int SIZE = 8 << 20;
-    private static final DiskOptions OPTIONS = new DiskOptions("dom3-vbd-51712", true, true);
+    private static final DiskOptions OPTIONS = new DiskOptions("dom3-vbd-51712", true, true, DiskServing.ANY_SECTOR);
 
     private FakeNbdServer server;
     private @Nullable NbdStore opened;
@@ -589,6 +590,29 @@ class NbdStoreTest {
         server.minimumBlock = PAGE;
         DiskUser user = open();
         assertEquals(0, user.write(512, 512, 5).errno());
+    }
+
+    @Test
+    void serverWithoutSmallBlocksIsADiskWithLargeSectors() throws Exception {
+        server.minimumBlock = PAGE;
+        server.insists = true;
+        DiskUser user = open();
+        assertEquals(PAGE, store().features().logicalBlock());
+        assertEquals(0, user.write(PAGE, PAGE, 5).errno());
+    }
+
+    @Test
+    void serverWithoutSmallBlocksIsRefusedToADiskWithSmallSectors() {
+        server.minimumBlock = PAGE;
+        server.insists = true;
+        var small = new DiskOptions("dom3-vbd-51712", true, true, 512);
+        var e =
+                assertThrows(
+                        NbdException.class,
+                        () -> NbdStore.open(server, small, new SimpleMeterRegistry()));
+        assertTrue(
+                e.getMessage().endsWith("blocks of 4096 bytes, which sectors of 512 bytes do not fit"),
+                e.getMessage());
     }
 
     @Test

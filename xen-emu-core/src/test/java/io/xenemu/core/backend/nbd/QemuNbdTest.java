@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.backend.nbd.NbdStore.DiskOptions;
+import io.xenemu.core.toolstack.DiskServing;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.testing.Eventually;
 import java.io.IOException;
@@ -82,7 +83,7 @@ class QemuNbdTest {
     private NbdStore store(NbdServer server, boolean writable) throws IOException {
         NbdStore store =
                 NbdStore.open(
-                        server, new DiskOptions(NAME, writable, true), new SimpleMeterRegistry());
+                        server, new DiskOptions(NAME, writable, true, DiskServing.ANY_SECTOR), new SimpleMeterRegistry());
         open.add(store);
         return store;
     }
