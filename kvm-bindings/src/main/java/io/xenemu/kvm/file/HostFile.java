@@ -102,8 +102,7 @@ public final class HostFile implements AutoCloseable {
         check("BLKSSZGET", Libc.ioctl(fd.number(), BLKSSZGET, answer));
         int sector = answer.get(JAVA_INT, 0);
         check("BLKPBSZGET", Libc.ioctl(fd.number(), BLKPBSZGET, answer));
-        return new FileStatus(
-                FileStatus.Kind.BLOCK_DEVICE, bytes, answer.get(JAVA_INT, 0), sector);
+        return new FileStatus(FileStatus.Kind.BLOCK_DEVICE, bytes, answer.get(JAVA_INT, 0), sector);
     }
 
     /// Whether a block device refuses writes. Others than block devices do not.

@@ -15,8 +15,7 @@ public record DiskServing(DiskRates rates, int sectorBytes, String keyFile) {
     private static final int SMALL_SECTOR = 512;
 
     /// Nothing is asked for.
-    public static final DiskServing DEFAULT =
-            new DiskServing(DiskRates.UNLIMITED, ANY_SECTOR, "");
+    public static final DiskServing DEFAULT = new DiskServing(DiskRates.UNLIMITED, ANY_SECTOR, "");
 
     /// Parses `sector-size=`.
     static int sector(String value) throws Refused {

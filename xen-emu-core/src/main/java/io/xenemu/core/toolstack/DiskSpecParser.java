@@ -243,7 +243,8 @@ public final class DiskSpecParser {
             throw new Refused("iops and bps: only the service keeps them, not a guest");
         }
         if (!disk.isByService() && !disk.serving().equals(DiskServing.DEFAULT)) {
-            throw new Refused("sector-size and key-file: only the service serves them, not a guest");
+            throw new Refused(
+                    "sector-size and key-file: only the service serves them, not a guest");
         }
         return disk;
     }

@@ -119,9 +119,8 @@ final class BlockBackend implements BackendDevice.Resizable {
         BlockConnection connection = new BlockConnection(this, front);
         boolean complete = false;
         try {
-            BlockQueue.Surroundings around =
-                    new BlockQueue.Surroundings(
-                            disk, throttle, front.grants(), meters, System::nanoTime);
+            QueueSurroundings around =
+                    new QueueSurroundings(disk, throttle, front.grants(), meters, System::nanoTime);
             for (FrontendNodes queue : nodes.queues(MAX_QUEUES)) {
                 connection.add(queue, abi, around);
             }

@@ -37,8 +37,7 @@ final class BlockConnection implements BackendConnection {
     }
 
     /// Connects the next queue: its ring, its thread and its event channel.
-    void add(FrontendNodes nodes, BlockAbi abi, BlockQueue.Surroundings around)
-            throws FrontendError {
+    void add(FrontendNodes nodes, BlockAbi abi, QueueSurroundings around) throws FrontendError {
         MemorySegment pages = front.map(nodes.ring(BlockBackend.MAX_RING_ORDER));
         SharedRing ring;
         try {
@@ -56,7 +55,7 @@ final class BlockConnection implements BackendConnection {
     }
 
     /// The ways of one queue to its guest and its thread, which exist before any work runs.
-    private static final class Signals implements BlockQueue.Signals {
+    private static final class Signals implements QueueSignals {
         private final BlockBackend backend;
         private final Frontend front;
         private final int number;

@@ -24,6 +24,11 @@ enum BlockOp {
         return number < BY_NUMBER.length ? BY_NUMBER[number] : UNKNOWN;
     }
 
+    /// Whether it only reads or only writes, so that neighbours can be one transfer.
+    boolean isPlain() {
+        return this == READ || this == WRITE;
+    }
+
     /// Whether it has segments: data to read or write.
     boolean hasSegments() {
         return this != DISCARD && this != UNKNOWN;

@@ -30,45 +30,13 @@ final class BlockQueue implements AutoCloseable {
 
     private static final long TURN_BYTES = 4 << 20;
 
-    /// What a queue needs of its device.
-    ///
-    /// @param disk the disk
-    /// @param throttle the disk's limits
-    /// @param grants maps the guest's pages
-    /// @param metrics counts requests
-    /// @param clock nanoseconds, by which runs end
-    record Surroundings(
-            BlockDisk disk,
-            DiskThrottle throttle,
-            BackendMappings grants,
-            BlockMetrics metrics,
-            LongSupplier clock) {}
-
-    /// What a queue tells. Called without its lock.
-    interface Signals {
-        /// Sends the guest an event.
-        void notifyGuest();
-
-        /// Lets [BlockQueue#run] be called again soon.
-        void wake();
-
-        /// Lets [BlockQueue#run] be called again after a time.
-        void wakeAfter(long nanos);
-
-        /// The guest has broken the ring; called once.
-        void broken();
-
-        /// The store has failed to do an operation that it serves.
-        void failed(BlockOp op, int errno);
-    }
-
     private final SlotReader reader;
     private final BlockDisk disk;
     private final DiskThrottle throttle;
     private final BackendMappings grants;
     private final BlockMetrics metrics;
     private final LongSupplier clock;
-    private final Signals signals;
+    private final QueueSignals signals;
     private final Arena arena = Arena.ofShared();
     private final Object lock = new Object();
 
@@ -116,10 +84,12 @@ final class BlockQueue implements AutoCloseable {
     @GuardedBy("lock")
     private long unpublishedBytes;
 
-    /// The data of the run in progress, which alone uses it.
+    /// The data of the run in progress, which alone uses it, and the neighbours that it has not submitted yet.
     private long turnBytes;
 
-    BlockQueue(SharedRing ring, BlockAbi abi, Surroundings around, Signals signals) {
+    private final JoinedRequests joined = new JoinedRequests();
+
+    BlockQueue(SharedRing ring, BlockAbi abi, QueueSurroundings around, QueueSignals signals) {
         this.ring = ring;
         this.reader = new SlotReader(abi, around.disk(), around.grants(), arena);
         this.disk = around.disk();
@@ -147,6 +117,7 @@ final class BlockQueue implements AutoCloseable {
                 taken++;
             }
         } finally {
+            submitJoined();
             endRun();
         }
         return taken > 0;
@@ -179,10 +150,32 @@ final class BlockQueue implements AutoCloseable {
         BlockStatus status = admit(request, slot);
         if (status != BlockStatus.OKAY) {
             finish(request, status);
-        } else if (!isHeldBack(request)) {
-            carryOut(request);
+        } else if (request.op().isPlain() && disk.store().isFasterJoined()) {
+            join(request);
+        } else {
+            submitJoined();
+            if (!isHeldBack(request)) {
+                carryOut(request);
+            }
         }
         return true;
+    }
+
+    /// Adds a request to its neighbours, or submits those and begins anew.
+    private void join(BlockRequest request) {
+        if (!map(request)) {
+            finish(request, BlockStatus.ERROR);
+        } else if (!joined.add(request)) {
+            submitJoined();
+            boolean _ = joined.add(request);
+        }
+    }
+
+    private void submitJoined() {
+        BlockRequest carrier = joined.take();
+        if (carrier != null) {
+            carrier.submit(disk.store());
+        }
     }
 
     /// Checks a request and counts its data. The guest has an answer also if that fails for a reason of our own.
@@ -257,6 +250,24 @@ final class BlockQueue implements AutoCloseable {
     }
 
     private void completed(BlockRequest request, int errno) {
+        if (request.isAlone()) {
+            completedAlone(request, errno);
+            return;
+        }
+        BlockRequest next = request;
+        while (next != null) {
+            BlockRequest current = next;
+            next = current.detach();
+            if (errno == 0) {
+                finish(current, BlockStatus.OKAY);
+            } else {
+                // Each alone, so that the failure is that of its own request and of no other.
+                current.submitAlone(disk.store());
+            }
+        }
+    }
+
+    private void completedAlone(BlockRequest request, int errno) {
         if (errno != 0 && errno != Errno.EOPNOTSUPP) {
             signals.failed(request.op(), errno);
         }

@@ -7,11 +7,13 @@ import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.file.IoVectors;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
+import org.jspecify.annotations.Nullable;
 
 /// One request in progress: the checked copy of what the guest asked for, the pages that it granted, and the transfers
 /// that serve it. Used again for later requests; nothing allocates but the constructor.
 ///
-/// A request is up to three transfers, one after the other: a flush before its data, the data, a flush after it.
+/// A request is up to three transfers, one after the other: a flush before its data, the data, a flush after it. A read
+/// or write can also carry the data of those that follow it on the disk, in one transfer.
 final class BlockRequest {
     private static final int SECTOR = DiskStore.SECTOR;
 
@@ -20,6 +22,9 @@ final class BlockRequest {
 
     /// The bit of a discard's flag that asks for a secure one (`BLKIF_DISCARD_SECURE`).
     private static final int SECURE = 1;
+
+    /// The pieces of memory of a transfer, at least: two full requests of Linux, or 64 of a page.
+    private static final int MEMORY_PIECES = 64;
 
     private enum Step {
         FLUSH_BEFORE,
@@ -40,6 +45,9 @@ final class BlockRequest {
     private long sectors;
     private Step step = Step.DATA;
 
+    /// The next one of those that are one transfer.
+    private @Nullable BlockRequest follower;
+
     /// @param capacity the most segments
     /// @param completion called after each transfer
     BlockRequest(SegmentAllocator allocator, int capacity, DiskTransferOf completion) {
@@ -47,7 +55,7 @@ final class BlockRequest {
         this.spans = new short[capacity];
         this.transfer =
                 new DiskTransfer(
-                        new IoVectors(allocator, capacity),
+                        new IoVectors(allocator, Math.max(capacity, MEMORY_PIECES)),
                         (_, errno) -> completion.completed(this, errno));
     }
 
@@ -66,6 +74,7 @@ final class BlockRequest {
         op = BlockOp.of(number);
         sector = firstSector;
         sectors = 0;
+        follower = null;
         pages.clear();
         transfer.memory().clear();
     }
@@ -105,7 +114,7 @@ final class BlockRequest {
 
     /// Checks the operation, and the range of its segments in the disk.
     BlockStatus checkData(BlockDisk disk) {
-        if (pages.count() == 0 && (op == BlockOp.READ || op == BlockOp.WRITE)) {
+        if (pages.count() == 0 && op.isPlain()) {
             return BlockStatus.ERROR;
         }
         if (op != BlockOp.READ && !disk.writable()) {
@@ -141,6 +150,11 @@ final class BlockRequest {
         if (grants.mapPages(pages, DomId.DOM0, op != BlockOp.READ) != GrantStatus.OKAY) {
             return false;
         }
+        addMemory();
+        return true;
+    }
+
+    private void addMemory() {
         IoVectors memory = transfer.memory();
         for (int i = 0; i < pages.count(); i++) {
             int first = spans[i] & 0xff;
@@ -148,7 +162,51 @@ final class BlockRequest {
             memory.add(
                     pages.address(i) + (long) first * SECTOR, (long) (last - first + 1) * SECTOR);
         }
+    }
+
+    /// Whether it does the same as another, where that one ends.
+    boolean continues(BlockRequest before) {
+        return op == before.op && op.isPlain() && sector == before.sector + before.sectors;
+    }
+
+    /// Adds another's data to the transfer of this one. The other one is mapped until the transfer has ended.
+    ///
+    /// @param most bytes of the transfer
+    /// @return false if that does not fit
+    boolean carry(BlockRequest other, long most) {
+        IoVectors memory = transfer.memory();
+        IoVectors more = other.transfer.memory();
+        if (memory.bytes() + more.bytes() > most || memory.room() < more.count()) {
+            return false;
+        }
+        memory.addPart(more, 0, more.bytes());
         return true;
+    }
+
+    /// Another one is the next of those that are one transfer.
+    void follow(BlockRequest next) {
+        follower = next;
+    }
+
+    /// Whether no other one follows it in its transfer.
+    boolean isAlone() {
+        return follower == null;
+    }
+
+    /// Separates it from those that follow it.
+    ///
+    /// @return the first of them, or null
+    @Nullable BlockRequest detach() {
+        BlockRequest next = follower;
+        follower = null;
+        return next;
+    }
+
+    /// Submits its own data again, without that of others.
+    void submitAlone(DiskStore store) {
+        transfer.memory().clear();
+        addMemory();
+        run(Step.DATA, store);
     }
 
     /// Ends the mapping of its pages; nothing if there are none.
@@ -182,7 +240,8 @@ final class BlockRequest {
     private void run(Step next, DiskStore store) {
         step = next;
         if (next == Step.DATA) {
-            transfer.set(dataOp(), sector * SECTOR, bytes());
+            long length = op.hasSegments() ? transfer.memory().bytes() : bytes();
+            transfer.set(dataOp(), sector * SECTOR, length);
         } else {
             transfer.set(DiskOp.FLUSH, 0, 0);
         }

@@ -23,6 +23,9 @@ public interface DiskStore extends AutoCloseable {
     /// @throws io.xenemu.kvm.abi.KvmException if the host cannot tell
     void resize();
 
+    /// Whether one transfer of neighbours is faster than one for each of them. They are joined then.
+    boolean isFasterJoined();
+
     /// Begins an operation, and completes it exactly once, by [DiskTransfer#complete]: before this returns, or later on
     /// any thread. Never throws for a failure of the host or of another process: that is the completion's errno. May
     /// wait while it has as much to do as it can hold.

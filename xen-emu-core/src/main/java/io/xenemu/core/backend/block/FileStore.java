@@ -167,6 +167,12 @@ public final class FileStore implements DiskStore {
         return bytes;
     }
 
+    /// One call of the kernel instead of many.
+    @Override
+    public boolean isFasterJoined() {
+        return true;
+    }
+
     @Override
     public synchronized void resize() {
         bytes = Math.max(bytes, sectors(file.status()));

@@ -37,10 +37,7 @@ public record NbdOpener(MeterRegistry registry) implements DiskOpener {
         return NbdStore.open(
                 server,
                 new NbdStore.DiskOptions(
-                        name(disk),
-                        disk.writable(),
-                        disk.discard(),
-                        disk.serving().sectorBytes()),
+                        name(disk), disk.writable(), disk.discard(), disk.serving().sectorBytes()),
                 registry);
     }
 

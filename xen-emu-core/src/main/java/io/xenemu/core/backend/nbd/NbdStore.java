@@ -141,6 +141,12 @@ public final class NbdStore implements DiskStore, NbdMetrics.Counted {
         return bytes;
     }
 
+    /// The server answers many requests together as it is, and a request that is given up is not to be asked for again.
+    @Override
+    public boolean isFasterJoined() {
+        return false;
+    }
+
     @Override
     public void belongsTo(PvDevice device) {
         if (metrics != null) {

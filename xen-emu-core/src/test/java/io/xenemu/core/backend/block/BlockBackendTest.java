@@ -212,9 +212,7 @@ class BlockBackendTest {
     @Test
     void diskWithoutAWholeSectorIsRefused() throws Exception {
         Path image = Files.write(directory.resolve("tiny.img"), new byte[2048]);
-        var e =
-                assertThrows(
-                        Refused.class, () -> attach(image + ",raw,xvda,rw,sector-size=4096"));
+        var e = assertThrows(Refused.class, () -> attach(image + ",raw,xvda,rw,sector-size=4096"));
         assertEquals(image + " has less than one sector of 4096 bytes", e.reason());
         FileStore.open(image, true, false).close();
     }

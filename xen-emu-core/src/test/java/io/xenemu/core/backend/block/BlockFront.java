@@ -85,13 +85,13 @@ final class BlockFront implements AutoCloseable {
                 new BlockQueue(
                         SharedRing.attach(ring.page(), abi.layout(), arena),
                         abi,
-                        new BlockQueue.Surroundings(
+                        new QueueSurroundings(
                                 disk,
                                 new DiskThrottle(rates, System.nanoTime()),
                                 grants,
                                 metrics,
                                 now::get),
-                        new BlockQueue.Signals() {
+                        new QueueSignals() {
                             @Override
                             public void notifyGuest() {
                                 notifiedCount.incrementAndGet();

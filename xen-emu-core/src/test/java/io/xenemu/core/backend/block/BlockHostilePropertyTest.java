@@ -105,7 +105,8 @@ class BlockHostilePropertyTest {
         Files.write(image, new byte[65536]);
         try (FileStore store = FileStore.open(image, true, false);
                 BlockFront front =
-                        new BlockFront(BlockAbi.X86_64, new BlockDisk(store, true, false, false, 512))) {
+                        new BlockFront(
+                                BlockAbi.X86_64, new BlockDisk(store, true, false, false, 512))) {
             front.sendIndirect(1, 1, 0, 299, 0, 8);
             front.queue.run();
             front.answer();

@@ -13,6 +13,7 @@ class SlowStore implements DiskStore {
     /// Runs in each submission.
     volatile Runnable onSubmit = () -> {};
 
+    volatile boolean fasterJoined;
     volatile boolean closed;
     volatile boolean givenUp;
 
@@ -27,6 +28,11 @@ class SlowStore implements DiskStore {
     @Override
     public long bytes() {
         return bytes;
+    }
+
+    @Override
+    public boolean isFasterJoined() {
+        return fasterJoined;
     }
 
     @Override

@@ -37,7 +37,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 class NbdStoreTest {
     private static final int PAGE = 4096;
     private static final int SIZE = 8 << 20;
-    private static final DiskOptions OPTIONS = new DiskOptions("dom3-vbd-51712", true, true, DiskServing.ANY_SECTOR);
+    private static final DiskOptions OPTIONS =
+            new DiskOptions("dom3-vbd-51712", true, true, DiskServing.ANY_SECTOR);
 
     private FakeNbdServer server;
     private @Nullable NbdStore opened;
@@ -611,7 +612,8 @@ class NbdStoreTest {
                         NbdException.class,
                         () -> NbdStore.open(server, small, new SimpleMeterRegistry()));
         assertTrue(
-                e.getMessage().endsWith("blocks of 4096 bytes, which sectors of 512 bytes do not fit"),
+                e.getMessage()
+                        .endsWith("blocks of 4096 bytes, which sectors of 512 bytes do not fit"),
                 e.getMessage());
     }
 

@@ -83,7 +83,9 @@ class QemuNbdTest {
     private NbdStore store(NbdServer server, boolean writable) throws IOException {
         NbdStore store =
                 NbdStore.open(
-                        server, new DiskOptions(NAME, writable, true, DiskServing.ANY_SECTOR), new SimpleMeterRegistry());
+                        server,
+                        new DiskOptions(NAME, writable, true, DiskServing.ANY_SECTOR),
+                        new SimpleMeterRegistry());
         open.add(store);
         return store;
     }
