@@ -53,6 +53,12 @@ public final class HostFile implements AutoCloseable {
     private static final int FALLOC_FL_PUNCH_HOLE = 2;
     private static final int FALLOC_FL_ZERO_RANGE = 0x10;
 
+    /// The mode of [#punchHole].
+    static final int PUNCH_HOLE = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+
+    /// The mode of [#zeroRange].
+    static final int ZERO_RANGE = FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE;
+
     private final OwnedFd fd;
 
     private HostFile(OwnedFd fd) {
@@ -164,14 +170,14 @@ public final class HostFile implements AutoCloseable {
     ///
     /// @return 0 or a negated errno, such as `EOPNOTSUPP`
     public int punchHole(long offset, long bytes) {
-        return allocate(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, bytes);
+        return allocate(PUNCH_HOLE, offset, bytes);
     }
 
     /// Makes a range read as zeros, without writing them where the file system can; its blocks stay reserved.
     ///
     /// @return 0 or a negated errno, such as `EOPNOTSUPP`
     public int zeroRange(long offset, long bytes) {
-        return allocate(FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, offset, bytes);
+        return allocate(ZERO_RANGE, offset, bytes);
     }
 
     private int allocate(int mode, long offset, long bytes) {
@@ -180,6 +186,11 @@ public final class HostFile implements AutoCloseable {
             result = FileCalls.fallocate(fd.number(), mode, offset, bytes);
         } while (result == -Errno.EINTR);
         return result;
+    }
+
+    /// The descriptor's number.
+    int number() {
+        return fd.number();
     }
 
     private static void check(String call, int result) {

@@ -44,6 +44,7 @@ public final class DiskSpecParser {
     private long requests;
     private long bytes;
     private int sectorBytes;
+    private DiskAio aio = DiskAio.AUTO;
     private @Nullable String keyFile;
 
     /// Parses one word.
@@ -101,6 +102,7 @@ public final class DiskSpecParser {
             case "iops" -> requests = DiskRates.parse(key, value, false);
             case "bps" -> bytes = DiskRates.parse(key, value, true);
             case "sector-size" -> sectorBytes = DiskServing.sector(value);
+            case "aio" -> aio = DiskAio.parse(value);
             case KEY_FILE -> keyFile = once(key, keyFile, value);
             case "backendtype" -> only("phy", key, value);
             case "specification" -> only("xen", key, value);
@@ -235,6 +237,7 @@ public final class DiskSpecParser {
                         new DiskServing(
                                 new DiskRates(requests, bytes),
                                 sectorBytes,
+                                aio,
                                 keyFile == null ? "" : keyFile));
         if (!disk.isByService() && !disk.format().equals(DiskSpec.RAW)) {
             throw new Refused("format " + format + ": only the service serves it, not a guest");
@@ -244,7 +247,7 @@ public final class DiskSpecParser {
         }
         if (!disk.isByService() && !disk.serving().equals(DiskServing.DEFAULT)) {
             throw new Refused(
-                    "sector-size and key-file: only the service serves them, not a guest");
+                    "sector-size, aio and key-file: only the service serves them, not a guest");
         }
         return disk;
     }

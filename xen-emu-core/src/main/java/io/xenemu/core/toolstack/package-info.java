@@ -11,7 +11,7 @@
 /// - Nodes of a domain: [DomainNodes], [DomainDescription]; [GuestControls] tells a guest what to do;
 ///   [DriverBlacklist] names drivers that are not to load.
 /// - Nodes of a device: [DeviceNodes], [DeviceContents], [XenbusState], [XenbusWait].
-/// - xl's syntax: [DeviceSpec], [DiskSpec], [DiskServing], [DiskRates], [DiskSpecParser], [DiskPrefix],
+/// - xl's syntax: [DeviceSpec], [DiskSpec], [DiskServing], [DiskRates], [DiskAio], [DiskSpecParser], [DiskPrefix],
 ///   [VirtualDisk], [NicSpec], [NicSpecParser], [NicRate], [MacAddress], [PasstSpec], [P9Spec], [P9SpecParser],
 ///   [P9SecurityModel], [P9Quota], [ConsoleSpec], [ConsoleSpecParser].
 ///

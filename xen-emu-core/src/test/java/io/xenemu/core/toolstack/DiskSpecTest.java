@@ -169,6 +169,12 @@ final class DiskSpecTest {
         assertEquals(bytes, parse("/d,raw,xvda,rw" + words).serving().sectorBytes());
     }
 
+    @ParameterizedTest
+    @CsvSource({"'', AUTO", "',aio=auto', AUTO", "',aio=sync', SYNC", "',aio=io_uring', IO_URING"})
+    void wayOfTheBytesIsTheServicesUnlessItIsGiven(String words, DiskAio aio) throws Refused {
+        assertEquals(aio, parse("/d,raw,xvda,rw" + words).serving().aio());
+    }
+
     @Test
     void keyFileIsAPathThatBecomesAbsolute() throws Refused {
         String words = "format=luks,vdev=xvda,key-file=k.txt,target=k";
@@ -213,7 +219,8 @@ final class DiskSpecTest {
                 "/d,raw,xvd,backend=db;'''xvd'' is not a virtual disk''s name'",
                 "vdev=xvda,backend=db;no target given: the disk needs a path on the back end",
                 "/d,raw,xvda,iops=5,backend=db;iops and bps: only the service keeps them, not a guest",
-                "/d,raw,xvda,sector-size=4096,backend=db;sector-size and key-file: only the service serves them, not a guest",
+                "/d,raw,xvda,sector-size=4096,backend=db;sector-size, aio and key-file: only the service serves them, not a guest",
+                "/d,raw,xvda,aio=threads;aio=threads: not auto, sync or io_uring",
                 "/d,raw,xvda,sector-size=1024;sector-size=1024: not 512 or 4096",
                 "/d,luks,xvda,key-file=a,key-file=b;key-file: given twice",
                 "/d,qcow2,xvda,backend=db;format qcow2: only the service serves it, not a guest",

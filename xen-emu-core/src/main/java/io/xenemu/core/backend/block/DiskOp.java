@@ -12,5 +12,10 @@ public enum DiskOp {
     DISCARD,
     /// The range reads as zeros afterwards. No memory. No request of a block ring asks for it (`blkif.h` has none), and
     /// nothing else in the service does yet.
-    WRITE_ZEROES
+    WRITE_ZEROES;
+
+    /// Whether memory is read or written.
+    boolean hasData() {
+        return this == READ || this == WRITE;
+    }
 }

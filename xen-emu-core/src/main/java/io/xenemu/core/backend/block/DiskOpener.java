@@ -1,7 +1,9 @@
 package io.xenemu.core.backend.block;
 
+import io.xenemu.core.toolstack.DiskAio;
 import io.xenemu.core.toolstack.DiskSpec;
 import io.xenemu.core.toolstack.Refused;
+import io.xenemu.kvm.abi.KvmException;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 
@@ -10,7 +12,33 @@ import java.nio.file.Path;
 public interface DiskOpener {
     /// Raw images and block devices. The guest's data goes past the page cache if the disk is `direct-io-safe`.
     DiskOpener RAW =
-            disk -> FileStore.open(path(disk.target()), disk.writable(), disk.directIoSafe());
+            disk ->
+                    raw(
+                            path(disk.target()),
+                            disk.writable(),
+                            disk.directIoSafe(),
+                            disk.serving().aio());
+
+    /// Opens a raw image or a block device.
+    ///
+    /// @param direct whether the guest's data goes past the page cache
+    /// @throws Refused with one line for the operator, also if the kernel does not have what `aio` asks for
+    static DiskStore raw(Path path, boolean writable, boolean direct, DiskAio aio) throws Refused {
+        FileStore files = FileStore.open(path, writable, direct);
+        boolean isAll = direct || aio == DiskAio.IO_URING;
+        if (aio == DiskAio.SYNC || (!isAll && !writable)) {
+            return files;
+        }
+        try {
+            return new UringStore(files, isAll ? UringStore.Mode.ALL : UringStore.Mode.SLOW);
+        } catch (KvmException e) {
+            if (aio == DiskAio.AUTO) {
+                return files;
+            }
+            files.close();
+            throw new Refused(path + ": the kernel gives no io_uring: " + e.getMessage());
+        }
+    }
 
     /// The path that an operator has given.
     ///

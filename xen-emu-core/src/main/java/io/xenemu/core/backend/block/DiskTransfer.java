@@ -53,6 +53,11 @@ public final class DiskTransfer {
         return bytes;
     }
 
+    /// The offset in the disk of what is left of a read or write, of which the store has skipped a part.
+    long nextOffset() {
+        return offset + bytes - memory.bytes();
+    }
+
     /// Where to read to or write from: host addresses, in order. They are valid until the completion. The store may
     /// change the array, such as by [IoVectors#skip].
     public IoVectors memory() {

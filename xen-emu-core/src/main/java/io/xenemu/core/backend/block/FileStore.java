@@ -12,7 +12,8 @@ import java.util.EnumSet;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/// A raw image in a file, or a block device. Every operation is done on the submitting thread.
+/// A raw image in a file, or a block device. Every operation is done on the submitting thread, which waits for it;
+/// [UringStore] is for those that are not to.
 ///
 /// The last bytes of a file that do not make a sector are not part of the disk, as with Linux's loop device.
 public final class FileStore implements DiskStore {
@@ -180,14 +181,20 @@ public final class FileStore implements DiskStore {
 
     @Override
     public void submit(DiskTransfer transfer) {
-        transfer.complete(
-                switch (transfer.op()) {
-                    case READ -> move(HostFile::read, transfer);
-                    case WRITE -> move(HostFile::write, transfer);
-                    case FLUSH -> -file.sync();
-                    case DISCARD -> -file.punchHole(transfer.offset(), transfer.bytes());
-                    case WRITE_ZEROES -> -file.zeroRange(transfer.offset(), transfer.bytes());
-                });
+        transfer.complete(carryOut(transfer));
+    }
+
+    /// Does a transfer, or what is left of it, and leaves its completion to the caller.
+    ///
+    /// @return 0 or an errno
+    int carryOut(DiskTransfer transfer) {
+        return switch (transfer.op()) {
+            case READ -> move(HostFile::read, transfer);
+            case WRITE -> move(HostFile::write, transfer);
+            case FLUSH -> -file.sync();
+            case DISCARD -> -file.punchHole(transfer.offset(), transfer.bytes());
+            case WRITE_ZEROES -> -file.zeroRange(transfer.offset(), transfer.bytes());
+        };
     }
 
     /// A call of the kernel that moves bytes between a file and memory, and maybe fewer than asked for.
@@ -198,26 +205,30 @@ public final class FileStore implements DiskStore {
 
     private int move(Move move, DiskTransfer transfer) {
         IoVectors memory = transfer.memory();
-        long offset = transfer.offset();
         while (memory.bytes() > 0) {
+            long offset = transfer.nextOffset();
             long moved = move.part(way(memory, offset), memory, offset);
             if (moved <= 0) {
                 // Nothing is there: the file has been cut under its disk.
                 return moved == 0 ? Errno.EIO : (int) -moved;
             }
             memory.skip(moved);
-            offset += moved;
         }
         return 0;
     }
 
     /// Direct I/O if the transfer is aligned for it. The kernel keeps the page cache and direct I/O of one file
     /// consistent.
-    private HostFile way(IoVectors memory, long offset) {
+    HostFile way(IoVectors memory, long offset) {
         HostFile past = direct;
         return past != null && (offset & (DIRECT_UNIT - 1)) == 0 && memory.isAligned(DIRECT_UNIT)
                 ? past
                 : file;
+    }
+
+    /// The file, for what moves no data.
+    HostFile file() {
+        return file;
     }
 
     /// The kernel has the memory until it is done.

@@ -8,7 +8,8 @@
 /// use it, [DiskThrottle] its limits, [BlockMetrics] its meters.
 ///
 /// [DiskStore] is where a disk's bytes are, which completes each [DiskTransfer]; [DiskOp] names its operations,
-/// [DiskFeatures] what it can do. [FileStore] is a raw image or a block device. [DiskOpener] opens stores.
+/// [DiskFeatures] what it can do. [FileStore] is a raw image or a block device,
+/// [UringStore] one whose operations end later, [SlowCalls] decides for some of them. [DiskOpener] opens stores.
 ///
 /// Locks: the monitor of each queue, a leaf. Stores are called without it.
 @NullMarked

@@ -63,6 +63,9 @@ final class BlockFront implements AutoCloseable {
     /// The times after which the queue has asked to be woken.
     final List<Long> pauses = new CopyOnWriteArrayList<>();
 
+    /// Runs at each event for the guest.
+    volatile Runnable onNotify = () -> {};
+
     /// What the queue has told of the host's failures.
     final List<String> failures = new CopyOnWriteArrayList<>();
 
@@ -95,6 +98,7 @@ final class BlockFront implements AutoCloseable {
                             @Override
                             public void notifyGuest() {
                                 notifiedCount.incrementAndGet();
+                                onNotify.run();
                             }
 
                             @Override
