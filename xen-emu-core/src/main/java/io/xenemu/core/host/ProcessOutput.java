@@ -3,9 +3,13 @@ package io.xenemu.core.host;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import com.google.common.util.concurrent.Uninterruptibles;
+import io.xenemu.kvm.abi.IoReason;
 import java.io.IOException;
 import java.io.InputStream;
 import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 
 /// Reads what a child process writes, so that it is never held up, and keeps the end of it.
@@ -20,15 +24,57 @@ public final class ProcessOutput {
     private final Thread thread;
     private long total;
 
-    private ProcessOutput(InputStream stream, String name) {
-        thread = Thread.ofPlatform().name(name).daemon().start(() -> read(stream));
+    private final CompletableFuture<Process> started = new CompletableFuture<>();
+
+    private ProcessOutput(String name, Consumer<ProcessOutput> work) {
+        thread = Thread.ofPlatform().name(name).daemon().unstarted(() -> work.accept(this));
     }
 
     /// Begins to read a child's standard output.
     ///
     /// @param name of the thread that reads
     public static ProcessOutput of(Process process, String name) {
-        return new ProcessOutput(process.getInputStream(), name);
+        ProcessOutput output = new ProcessOutput(name, self -> self.read(process.getInputStream()));
+        boolean _ = output.started.complete(process);
+        output.thread.start();
+        return output;
+    }
+
+    /// Starts a child, and reads its standard output, on a thread that lasts as long as the child: the kernel takes the
+    /// end of the thread that has started a process for the end of its parent (`PR_SET_PDEATHSIG`).
+    ///
+    /// @param name of the thread
+    /// @throws IOException if it cannot be started
+    public static ProcessOutput start(ProcessBuilder builder, String name) throws IOException {
+        ProcessOutput output = new ProcessOutput(name, self -> self.run(builder));
+        output.thread.start();
+        try {
+            Process _ = Uninterruptibles.getUninterruptibly(output.started);
+            return output;
+        } catch (ExecutionException e) {
+            if (e.getCause() instanceof IOException failure) {
+                throw new IOException(IoReason.of(failure), e);
+            }
+            throw new IllegalStateException(e);
+        }
+    }
+
+    private void run(ProcessBuilder builder) {
+        Process process;
+        try {
+            process = builder.start();
+        } catch (IOException | RuntimeException e) {
+            boolean _ = started.completeExceptionally(e);
+            return;
+        }
+        boolean _ = started.complete(process);
+        read(process.getInputStream());
+        Process _ = process.onExit().join();
+    }
+
+    /// The child.
+    public Process process() {
+        return started.join();
     }
 
     private void read(InputStream stream) {

@@ -16,7 +16,8 @@ public record DiskServing(DiskRates rates, int sectorBytes, DiskAio aio, String 
     private static final int SMALL_SECTOR = 512;
 
     /// Nothing is asked for.
-    public static final DiskServing DEFAULT = new DiskServing(DiskRates.UNLIMITED, ANY_SECTOR, DiskAio.AUTO, "");
+    public static final DiskServing DEFAULT =
+            new DiskServing(DiskRates.UNLIMITED, ANY_SECTOR, DiskAio.AUTO, "");
 
     /// Parses `sector-size=`.
     static int sector(String value) throws Refused {

@@ -5,11 +5,9 @@ import io.xenemu.core.backend.block.DiskOpener;
 import io.xenemu.core.backend.block.DiskStore;
 import io.xenemu.core.toolstack.DiskSpec;
 import io.xenemu.core.toolstack.Refused;
-import java.nio.file.InvalidPathException;
-import java.nio.file.Path;
 
-/// Opens every disk that the service serves: raw ones itself, those in another format by `qemu-nbd`, and those at
-/// `nbd://` and `nbd+unix://` from their server.
+/// Opens every disk that the service serves: raw ones itself, those in another format or in a Ceph cluster by a process
+/// of QEMU's, and those at `nbd://` and `nbd+unix://` from their server.
 ///
 /// @param registry has the disks' meters
 public record NbdOpener(MeterRegistry registry) implements DiskOpener {
@@ -17,14 +15,18 @@ public record NbdOpener(MeterRegistry registry) implements DiskOpener {
     public DiskStore open(DiskSpec disk) throws Refused {
         boolean isRaw = disk.format().equals(DiskSpec.RAW);
         boolean isServed = NbdUri.isOne(disk.target());
-        if (isRaw && !isServed) {
+        boolean isRbd = RbdImage.isOne(disk.target());
+        if (isRaw && !isServed && !isRbd) {
+            if (!disk.serving().keyFile().isEmpty()) {
+                throw new Refused("key-file: format raw has no key");
+            }
             return RAW.open(disk);
         }
         try {
             if (!isServed) {
                 return store(QemuNbd.of(image(disk), name(disk)), disk);
             }
-            if (!isRaw) {
+            if (!isRaw || !disk.serving().keyFile().isEmpty()) {
                 throw new Refused("%s: a server's disk is raw".formatted(disk.target()));
             }
             return store(new RemoteServer(NbdUri.parse(disk.target())), disk);
@@ -46,20 +48,18 @@ public record NbdOpener(MeterRegistry registry) implements DiskOpener {
         return "vbd-" + disk.number();
     }
 
-    private static DiskImage image(DiskSpec disk) throws Refused {
+    private static DiskImage image(DiskSpec disk) throws Refused, NbdException {
         ImageFormat format =
                 ImageFormat.of(disk.format())
                         .orElseThrow(
                                 () -> new Refused("format " + disk.format() + ": not supported"));
-        try {
-            return new DiskImage(
-                    Path.of(disk.target()),
-                    format,
-                    disk.writable(),
-                    disk.discard(),
-                    disk.directIoSafe());
-        } catch (InvalidPathException e) {
-            throw new Refused("%s: %s".formatted(disk.target(), e.getReason()));
-        }
+        String key = disk.serving().keyFile();
+        return new DiskImage(
+                ImageSource.of(disk.target()),
+                format,
+                key.isEmpty() ? null : DiskOpener.path(key),
+                disk.writable(),
+                disk.discard(),
+                disk.directIoSafe());
     }
 }

@@ -15,14 +15,10 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
-/// A `qemu-nbd` of the service's own, for one disk: a child on a Unix socket in a folder that only this user can enter.
-/// Started with the first connection, and again when it has died, but not for ever.
-///
-/// It is not `--persistent`: it ends in order, with its caches written, when the last connection ends. So it ends with
-/// the service too, however that ends.
+/// A `qemu-nbd`, or where that is not installed a `qemu-storage-daemon`, of the service's own, for one disk: a child on
+/// a Unix socket in a folder that only this user can enter. Started with the first connection, and again when it has
+/// died, but not for ever. It ends with the service, however that ends ([ServerProgram]).
 public final class QemuNbd implements NbdServer {
-    private static final String PROGRAM = "qemu-nbd";
-
     /// Connections at once: those of a store, one that asks for the size, and one spare.
     private static final int CLIENTS = 4;
 
@@ -45,7 +41,7 @@ public final class QemuNbd implements NbdServer {
     /// To end by itself, and then by each signal.
     private static final Duration END = Duration.ofSeconds(10);
 
-    private final Path program;
+    private final ServerProgram program;
     private final DiskImage image;
     private final String name;
     private final Path folder;
@@ -54,7 +50,7 @@ public final class QemuNbd implements NbdServer {
     private @Nullable ProcessOutput output;
     private final AtomicLong count = new AtomicLong();
 
-    private QemuNbd(Path program, DiskImage image, String name, Path folder) {
+    private QemuNbd(ServerProgram program, DiskImage image, String name, Path folder) {
         this.program = program;
         this.image = image;
         this.name = name;
@@ -64,31 +60,21 @@ public final class QemuNbd implements NbdServer {
     /// A server for an image, which is not started yet.
     ///
     /// @param name for threads: `dom3-vbd-51712`
-    /// @throws NbdException if `qemu-nbd` is not installed, or the image is neither a file nor a block device
+    /// @throws NbdException if neither program is installed, or the image or its key is not there
     public static QemuNbd of(DiskImage image, String name) throws NbdException {
         return of(image, name, HostProgram.folders());
     }
 
-    /// @param searched folders where `qemu-nbd` may be, separated by colons
+    /// @param searched folders where the programs may be, separated by colons
     static QemuNbd of(DiskImage image, String name, String searched) throws NbdException {
-        Path program =
-                HostProgram.find(PROGRAM, searched)
-                        .orElseThrow(() ->
-                                new NbdException(
-                                        "%s: qemu-nbd is needed for this format, and not installed"
-                                                .formatted(image.path()),
-                                        true));
-        if (!Files.exists(image.path())) {
-            throw new NbdException(image.path() + ": no such file", true);
-        }
-        if (Files.isDirectory(image.path())) {
-            throw new NbdException(image.path() + " is a directory, not a disk", true);
-        }
+        ServerProgram program = ServerProgram.find(image, searched);
+        image.check();
         try {
             // The JDK makes it for its user alone (mode 0700).
             return new QemuNbd(program, image, name, Files.createTempDirectory("xen-emu-nbd-"));
         } catch (IOException e) {
-            throw new NbdException("no folder for qemu-nbd's socket: " + IoReason.of(e));
+            throw new NbdException(
+                    "no folder for the socket of %s: %s".formatted(program.name(), IoReason.of(e)));
         }
     }
 
@@ -108,8 +94,8 @@ public final class QemuNbd implements NbdServer {
                 }
                 if (System.nanoTime() - end > 0) {
                     throw new NbdException(
-                            "qemu-nbd does not begin to serve %s within %d s"
-                                    .formatted(image.path(), START.toSeconds()));
+                            "%s does not begin to serve %s within %d s"
+                                    .formatted(program.name(), image.source(), START.toSeconds()));
                 }
             }
             Uninterruptibles.sleepUninterruptibly(LOOK_AGAIN);
@@ -123,26 +109,28 @@ public final class QemuNbd implements NbdServer {
         }
         if (starts.size() >= MOST_STARTS) {
             throw new NbdException(
-                    "qemu-nbd for %s ended %d times within a minute: %s"
-                            .formatted(image.path(), starts.size(), lastWords()),
+                    "%s for %s ended %d times within a minute: %s"
+                            .formatted(program.name(), image.source(), starts.size(), lastWords()),
                     true);
         }
         starts.addLast(now);
         long _ = count.incrementAndGet();
         Files.deleteIfExists(socket());
-        Process started =
-                new ProcessBuilder(image.command(program, socket(), CLIENTS))
-                        .redirectInput(Path.of("/dev/null").toFile())
-                        .redirectErrorStream(true)
-                        .start();
-        process = started;
-        output = ProcessOutput.of(started, name + "-qemu");
+        ProcessOutput started =
+                ProcessOutput.start(
+                        new ProcessBuilder(program.command(image, socket(), CLIENTS))
+                                .redirectInput(Path.of("/dev/null").toFile())
+                                .redirectErrorStream(true),
+                        name + "-qemu");
+        output = started;
+        process = started.process();
     }
 
     private NbdException failure() {
         String words = lastWords();
         abandon();
-        return new NbdException("qemu-nbd cannot serve " + image.path() + ": " + words);
+        return new NbdException(
+                "%s cannot serve %s: %s".formatted(program.name(), image.source(), words));
     }
 
     private String lastWords() {
@@ -150,8 +138,9 @@ public final class QemuNbd implements NbdServer {
     }
 
     private static String withoutNames(String line) {
-        return line.replaceFirst("^qemu-nbd: ", "")
-                .replaceFirst("^Failed to blk_new_open 'json:.*}}': ", "");
+        return line.replaceFirst("^qemu-(nbd|storage-daemon): ", "")
+                .replaceFirst("^Failed to blk_new_open 'json:.*}}': ", "")
+                .replaceFirst("^--blockdev \\{.*}}: ", "");
     }
 
     private Path socket() {
@@ -194,7 +183,7 @@ public final class QemuNbd implements NbdServer {
 
     @Override
     public synchronized void close() {
-        if (process != null && !HostProgram.hasEnded(process, END)) {
+        if (process != null && !(program.endsByItself() && HostProgram.hasEnded(process, END))) {
             process.destroy();
             if (!HostProgram.hasEnded(process, END)) {
                 process.destroyForcibly();
@@ -214,6 +203,6 @@ public final class QemuNbd implements NbdServer {
 
     @Override
     public String toString() {
-        return image.path().toString();
+        return image.source().toString();
     }
 }

@@ -90,8 +90,7 @@ public final class DiskEngines {
         for (int round = 0; round < ROUNDS; round++) {
             for (Way way : WAYS) {
                 try (DiskStore store =
-                        new Choosing(
-                                DiskOpener.raw(path, false, way.direct, way.aio), way.joins)) {
+                        new Choosing(DiskOpener.raw(path, false, way.direct, way.aio), way.joins)) {
                     for (int depth : DEPTHS) {
                         for (boolean random : new boolean[] {true, false}) {
                             String cell =
@@ -100,21 +99,19 @@ public final class DiskEngines {
                                                     way.name,
                                                     random ? "random" : "sequential",
                                                     depth);
-                            double[] all =
-                                    results.computeIfAbsent(cell, _ -> new double[ROUNDS]);
+                            double[] all = results.computeIfAbsent(cell, _ -> new double[ROUNDS]);
                             all[round] = measure(store, depth, random);
                         }
                     }
                 }
             }
         }
-        results.forEach(
-                (cell, all) -> {
-                    Arrays.sort(all);
-                    System.out.printf(
-                            "%s: %,9.0f requests a second (%,.0f to %,.0f)%n",
-                            cell, all[ROUNDS / 2], all[0], all[ROUNDS - 1]);
-                });
+        results.forEach((cell, all) -> {
+            Arrays.sort(all);
+            System.out.printf(
+                    "%s: %,9.0f requests a second (%,.0f to %,.0f)%n",
+                    cell, all[ROUNDS / 2], all[0], all[ROUNDS - 1]);
+        });
         Files.delete(path);
     }
 

@@ -109,8 +109,7 @@ class UringStoreTest {
             Transfer[] writes = new Transfer[512];
             // More than can be in progress.
             for (int i = 0; i < writes.length; i++) {
-                writes[i] =
-                        new Transfer(1, i % 251).submit(store, DiskOp.WRITE, (long) i * PAGE);
+                writes[i] = new Transfer(1, i % 251).submit(store, DiskOp.WRITE, (long) i * PAGE);
             }
             for (Transfer write : writes) {
                 assertEquals(0, write.await());
@@ -142,8 +141,7 @@ class UringStoreTest {
             try (var file = new RandomAccessFile(image.toFile(), "rw")) {
                 file.setLength(2 * PAGE);
             }
-            assertEquals(
-                    Errno.EIO, new Transfer(2, 0).submit(store, DiskOp.READ, PAGE).await());
+            assertEquals(Errno.EIO, new Transfer(2, 0).submit(store, DiskOp.READ, PAGE).await());
             assertEquals(0, new Transfer(2, 0).submit(store, DiskOp.READ, 0).await());
         }
     }

@@ -34,7 +34,7 @@ class NbdOpenerTest {
     @Test
     void rawImageIsAFile() throws Exception {
         Path image = Files.write(folder.resolve("a"), new byte[1 << 20]);
-        try (DiskStore store = open(image + ",raw,xvda")) {
+        try (DiskStore store = open(image + ",raw,xvda,w,aio=sync")) {
             assertInstanceOf(FileStore.class, store);
         }
     }

@@ -77,7 +77,9 @@ class QemuNbdTest {
     }
 
     private QemuNbd server(Path path, ImageFormat format, boolean writable) throws IOException {
-        return QemuNbd.of(new DiskImage(path, format, writable, true, false), NAME);
+        return QemuNbd.of(
+                new DiskImage(new ImageSource.ImageFile(path), format, null, writable, true, false),
+                NAME);
     }
 
     private NbdStore store(NbdServer server, boolean writable) throws IOException {
@@ -306,15 +308,18 @@ class QemuNbdTest {
                         () ->
                                 QemuNbd.of(
                                         new DiskImage(
-                                                folder.resolve("x"),
+                                                new ImageSource.ImageFile(folder.resolve("x")),
                                                 ImageFormat.QCOW2,
+                                                null,
                                                 true,
                                                 true,
                                                 false),
                                         NAME,
                                         folder.toString()));
         assertEquals(
-                folder.resolve("x") + ": qemu-nbd is needed for this format, and not installed",
+                folder.resolve("x")
+                        + ": this format needs qemu-nbd (Debian: qemu-utils) or qemu-storage-daemon"
+                        + " (qemu-system-common), and neither is installed",
                 e.getMessage());
     }
 }
