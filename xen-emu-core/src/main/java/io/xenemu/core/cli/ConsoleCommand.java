@@ -39,7 +39,7 @@ final class ConsoleCommand implements Callable<Integer> {
             paramLabel = "NUM",
             defaultValue = "0",
             description =
-                    "The number of the PV console: 1 to 9 for further ones on a terminal (hvc1 to hvc9). Default: ${DEFAULT-VALUE}.")
+                    "The number of the PV console: 1 to 9 for further ones on a terminal (hvc1 and so on). Default: ${DEFAULT-VALUE}.")
     private int number;
 
     @Parameters(paramLabel = "DOMAIN", description = "Guest's name or domain id.")

@@ -177,7 +177,7 @@ public enum GuestSetting {
             "SPEC",
             SettingType.LIST,
             "",
-            "Channel for an agent, or without a name a further console (hvc1 to hvc9 in Linux), as xl's channel:"
+            "Channel for an agent, or without a name a further console (hvc1 and so on in Linux), as xl's channel:"
                     + " name=NAME,connection=pty or connection=socket,path=PATH; also"
                     + " connection=file,path=PATH,max-size=BYTES, and limit=BYTES that wait for a reader; may be"
                     + " repeated."),

@@ -180,7 +180,8 @@ final class ConsoleDeviceTest {
                 () -> guest.attach(spec("name=org.example.agent,connection=pty")),
                 "the name is taken");
         assertEquals(
-                "console 1: channel org.example.agent cannot be saved yet",
+                "console 1: channel org.example.agent cannot be saved yet;"
+                        + " console 2: a further console cannot be saved yet",
                 guest.backends.part(TestDomain.ID).blocker().orElseThrow());
     }
 
