@@ -28,6 +28,7 @@ final class FileStructsTest {
             #include <sys/vfs.h>
             #include <linux/falloc.h>
             #include <linux/fs.h>
+            #include <linux/io_uring.h>
             #include <linux/openat2.h>
             #define V(name, value) printf("%s %lld\\n", name, (long long)(value))
             #define O(type, name, c) V(name, offsetof(type, c))
@@ -119,12 +120,46 @@ final class FileStructsTest {
                 O(struct stat, "HostFile.ST_SIZE", st_size);
                 O(struct stat, "HostFile.ST_BLKSIZE", st_blksize);
                 V("HostFile.BLKGETSIZE64", BLKGETSIZE64);
+                V("HostFile.BLKSSZGET", BLKSSZGET);
                 V("HostFile.BLKPBSZGET", BLKPBSZGET);
                 V("HostFile.BLKROGET", BLKROGET);
                 V("HostFile.FALLOC_FL_KEEP_SIZE", FALLOC_FL_KEEP_SIZE);
                 V("HostFile.FALLOC_FL_PUNCH_HOLE", FALLOC_FL_PUNCH_HOLE);
                 V("HostFile.FALLOC_FL_ZERO_RANGE", FALLOC_FL_ZERO_RANGE);
                 V("AtCalls.OPENAT2", SYS_openat2);
+                V("UringCalls.IO_URING_SETUP", SYS_io_uring_setup);
+                V("UringCalls.IO_URING_ENTER", SYS_io_uring_enter);
+                V("IoUring.PARAMS_BYTES", sizeof(struct io_uring_params));
+                O(struct io_uring_params, "IoUring.P_SQ_ENTRIES", sq_entries);
+                O(struct io_uring_params, "IoUring.P_CQ_ENTRIES", cq_entries);
+                O(struct io_uring_params, "IoUring.P_FEATURES", features);
+                O(struct io_uring_params, "IoUring.P_SQ_OFF", sq_off);
+                O(struct io_uring_params, "IoUring.P_CQ_OFF", cq_off);
+                O(struct io_sqring_offsets, "IoUring.SQ_TAIL", tail);
+                O(struct io_sqring_offsets, "IoUring.SQ_ARRAY", array);
+                O(struct io_cqring_offsets, "IoUring.CQ_HEAD", head);
+                O(struct io_cqring_offsets, "IoUring.CQ_TAIL", tail);
+                O(struct io_cqring_offsets, "IoUring.CQ_CQES", cqes);
+                V("IoUring.IORING_OFF_SQ_RING", IORING_OFF_SQ_RING);
+                V("IoUring.IORING_OFF_SQES", IORING_OFF_SQES);
+                V("IoUring.IORING_ENTER_GETEVENTS", IORING_ENTER_GETEVENTS);
+                V("IoUring.NEEDED_FEATURES", IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP
+                        | IORING_FEAT_SUBMIT_STABLE | IORING_FEAT_FAST_POLL);
+                V("IoUring.SQE_BYTES", sizeof(struct io_uring_sqe));
+                O(struct io_uring_sqe, "IoUring.FD", fd);
+                O(struct io_uring_sqe, "IoUring.OFF", off);
+                O(struct io_uring_sqe, "IoUring.ADDR", addr);
+                O(struct io_uring_sqe, "IoUring.LEN", len);
+                O(struct io_uring_sqe, "IoUring.FSYNC_FLAGS", fsync_flags);
+                O(struct io_uring_sqe, "IoUring.USER_DATA", user_data);
+                V("IoUring.CQE_BYTES", sizeof(struct io_uring_cqe));
+                O(struct io_uring_cqe, "IoUring.RES", res);
+                V("IoUring.IORING_OP_NOP", IORING_OP_NOP);
+                V("IoUring.IORING_OP_READV", IORING_OP_READV);
+                V("IoUring.IORING_OP_WRITEV", IORING_OP_WRITEV);
+                V("IoUring.IORING_OP_FSYNC", IORING_OP_FSYNC);
+                V("IoUring.IORING_OP_FALLOCATE", IORING_OP_FALLOCATE);
+                V("IoUring.IORING_FSYNC_DATASYNC", IORING_FSYNC_DATASYNC);
                 return 0;
             }
             """;
@@ -152,7 +187,7 @@ final class FileStructsTest {
     private static long declared(String name) throws ReflectiveOperationException {
         int dot = name.indexOf('.');
         String type = name.substring(0, dot);
-        String room = type.equals("AtCalls") ? "io.xenemu.kvm.libc." : "io.xenemu.kvm.file.";
+        String room = type.endsWith("Calls") ? "io.xenemu.kvm.libc." : "io.xenemu.kvm.file.";
         Field field = Class.forName(room + type).getDeclaredField(name.substring(dot + 1));
         field.setAccessible(true);
         return ((Number) field.get(null)).longValue();

@@ -431,6 +431,31 @@ class BlockQueueTest {
         assertEquals(32 << 15, requests("read", "error"));
     }
 
+    /// 32 of them are one call of the kernel.
+    @Test
+    void neighboursAllocateNothing() {
+        for (int i = 0; i < 32; i++) {
+            BlockFront.put(front.ring.page(), 64 + 112L * i + 24, Segment.page(i));
+        }
+        long before = 0;
+        for (int round = 0; round < 1 << 13; round++) {
+            if (round == 1 << 12) {
+                before = allocated();
+            }
+            for (int i = 0; i < 32; i++) {
+                long slot = 64 + 112L * i;
+                // The answer of the last time is at the front of the slot.
+                front.ring.page().set(ValueLayout.JAVA_LONG, slot, 1 << 8);
+                front.ring.page().set(ValueLayout.JAVA_LONG, slot + 16, 8L * i);
+            }
+            front.ring.setIndex(FrontRing.REQ_PROD, front.ring.index(FrontRing.REQ_PROD) + 32);
+            front.queue.run();
+        }
+        long each = (allocated() - before) / (32 << 12);
+        assertTrue(each < 8, each + " bytes allocated by each request, beside those of a call");
+        assertEquals(32 << 13, requests("read", "okay"));
+    }
+
     /// Bytes that this thread has allocated in the heap.
     private static long allocated() {
         return ManagementFactory.getPlatformMXBean(ThreadMXBean.class)
