@@ -1,6 +1,7 @@
 package io.xenemu.core.replay;
 
 import io.xenemu.core.boot.BootException;
+import io.xenemu.core.domain.DomainOrigin;
 import io.xenemu.core.domain.HeldState;
 import io.xenemu.core.domain.XenState;
 import io.xenemu.core.hypercall.HypercallTable;
@@ -15,6 +16,7 @@ import io.xenemu.core.trace.TracedRecord;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.memory.GuestMemory;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -27,6 +29,12 @@ import org.jspecify.annotations.Nullable;
 public final class Replay {
     /// The most calls of a multicall whose record is whole: each entry takes 32 bytes of 8 KiB.
     private static final int MAX_WITHIN = 256;
+
+    /// The most bits of heap for a page of the domain's RAM: three sets of pages, which double as they grow.
+    private static final long BITS_OF_PAGE = 6;
+
+    /// The part of the heap that those sets may take: one half.
+    private static final long HEAP_SHARE = 2;
 
     private record Last(long line, long end) {}
 
@@ -80,9 +88,25 @@ public final class Replay {
         if (!state.id().equals(self)) {
             throw new ReplayException("the trace has the state of another domain");
         }
+        long memory = new DomainOrigin.Saved(state, _ -> {}).config().maxMemoryBytes();
+        requireRoom(memory, Runtime.getRuntime().maxMemory());
         try (ReplayedDomain domain = domain(header, state)) {
             readCalls(domain);
             return new ReplayReport(calls, compared, partly, skipped, found);
+        }
+    }
+
+    /// Refuses a domain whose pages may need more of the heap than there is. A call of a trace can name any page.
+    ///
+    /// @param memory bytes of its RAM
+    /// @param heap the most bytes of the heap
+    /// @throws ReplayException names the heap that it needs
+    static void requireRoom(long memory, long heap) throws ReplayException {
+        long needed = HEAP_SHARE * (memory / GuestMemory.PAGE_SIZE * BITS_OF_PAGE / Byte.SIZE);
+        if (needed > heap) {
+            throw new ReplayException(
+                    "its domain of %d GiB needs a heap of %d MiB: XEN_EMU_JAVA_OPTS=-Xmx%dm"
+                            .formatted(memory >> 30, needed >> 20, needed >> 20));
         }
     }
 

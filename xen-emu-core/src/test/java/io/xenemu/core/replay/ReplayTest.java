@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.hypercall.HypercallTable;
 import io.xenemu.core.trace.HypercallTrace;
 import io.xenemu.core.trace.TraceBeginning;
@@ -74,6 +75,20 @@ final class ReplayTest {
             assertEquals(3, report.compared());
             assertEquals(Map.of(), report.skipped());
         }
+    }
+
+    /// A call of the trace may name any page: the sets of pages grow with the highest one.
+    @Test
+    void domainTooLargeForTheHeapIsRefusedInOneLine() throws ReplayException {
+        Replay.requireRoom(512 << 20, 8 << 20);
+        Replay.requireRoom(GuestMemoryMap.MAX_BYTES, 2L << 30);
+        ReplayException refused =
+                assertThrows(
+                        ReplayException.class,
+                        () -> Replay.requireRoom(GuestMemoryMap.MAX_BYTES, 256 << 20));
+        assertEquals(
+                "its domain of 4096 GiB needs a heap of 1536 MiB: XEN_EMU_JAVA_OPTS=-Xmx1536m",
+                refused.getMessage());
     }
 
     @Test
