@@ -60,6 +60,12 @@ final class BlockFront implements AutoCloseable {
     /// The time by which the queue's turns end, nanoseconds.
     final AtomicLong now = new AtomicLong();
 
+    /// Called when the queue asks for another turn.
+    volatile Runnable onWake = () -> {};
+
+    /// Called for each event of the guest.
+    volatile Runnable onNotify = () -> {};
+
     /// The times after which the queue has asked to be woken.
     final List<Long> pauses = new CopyOnWriteArrayList<>();
 
@@ -104,6 +110,7 @@ final class BlockFront implements AutoCloseable {
                             @Override
                             public void wake() {
                                 wokenCount.incrementAndGet();
+                                onWake.run();
                             }
 
                             @Override
