@@ -63,9 +63,6 @@ final class BlockFront implements AutoCloseable {
     /// Called when the queue asks for another turn.
     volatile Runnable onWake = () -> {};
 
-    /// Called for each event of the guest.
-    volatile Runnable onNotify = () -> {};
-
     /// The times after which the queue has asked to be woken.
     final List<Long> pauses = new CopyOnWriteArrayList<>();
 

@@ -13,6 +13,8 @@ import java.util.concurrent.CopyOnWriteArrayList;
 
 /// A disk in a file, whose queue an engine serves, and its front end in plain memory.
 final class EngineDisk implements AutoCloseable {
+    private static final int SECTOR = 512;
+
     /// Failures of the queue's work.
     final List<Throwable> failures = new CopyOnWriteArrayList<>();
 
@@ -31,10 +33,9 @@ final class EngineDisk implements AutoCloseable {
     }
 
     /// @param work that the engine runs in place of the queue's own
-    EngineDisk(DomainEngines guest, Path file, Work work)
-            throws BootException, XenError, Refused {
+    EngineDisk(DomainEngines guest, Path file, Work work) throws BootException, XenError, Refused {
         store = FileStore.open(file, true, false);
-        front = new BlockFront(BlockAbi.X86_64, new BlockDisk(store, true, false, false));
+        front = new BlockFront(BlockAbi.X86_64, new BlockDisk(store, true, false, false, SECTOR));
         queue = guest.add(EngineClass.BLOCK, "vbd-51712", 0, work.of(front), failures::add);
         front.onWake = queue::signal;
         queue.release();

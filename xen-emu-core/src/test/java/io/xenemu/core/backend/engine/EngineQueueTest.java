@@ -9,6 +9,11 @@ import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.EventFd;
 import io.xenemu.kvm.testing.Eventually;
 import io.xenemu.kvm.thread.CpuAffinity;
+import java.io.IOException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.BitSet;
@@ -303,8 +308,28 @@ final class EngineQueueTest extends EngineQueueCase {
         }
     }
 
+    /// The CPUs of this process's threads of a name, as the kernel has them.
+    private static List<String> allowedCpus(String name) throws IOException {
+        List<String> cpus = new ArrayList<>();
+        try (DirectoryStream<Path> tasks = Files.newDirectoryStream(Path.of("/proc/self/task"))) {
+            for (Path task : tasks) {
+                try {
+                    if (Files.readString(task.resolve("comm")).strip().equals(name)) {
+                        Files.readAllLines(task.resolve("status")).stream()
+                                .filter(line -> line.startsWith("Cpus_allowed_list:"))
+                                .forEach(line ->
+                                        cpus.add(line.substring(line.indexOf(':') + 1).strip()));
+                    }
+                } catch (NoSuchFileException e) {
+                    // That thread has just ended.
+                }
+            }
+        }
+        return cpus;
+    }
+
     @Test
-    void engineRunsOnItsCpusAndCountsItsWork() throws XenError {
+    void engineRunsOnItsCpusAndCountsItsWork() throws XenError, IOException {
         int cpu = CpuAffinity.current().nextSetBit(0);
         AtomicReference<BitSet> seen = new AtomicReference<>();
         AtomicReference<String> name = new AtomicReference<>();
@@ -329,6 +354,7 @@ final class EngineQueueTest extends EngineQueueCase {
             Eventually.holds("its run is counted", () -> engine.runs() > 0);
             assertEquals(BitSet.valueOf(new long[] {1L << cpu}), seen.get());
             assertEquals("engine-net:5", name.get());
+            assertEquals(List.of(Integer.toString(cpu)), allowedCpus("engine-net:5"));
             assertTrue(engine.busyNanos() > 0);
             assertEquals(1, engine.queues());
             queue.close();
