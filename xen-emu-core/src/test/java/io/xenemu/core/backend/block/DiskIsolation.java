@@ -19,6 +19,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
@@ -76,7 +77,7 @@ final class DiskIsolation {
         private final BlockFront front;
         private final SplittableRandom random = new SplittableRandom(2);
         private volatile @Nullable EngineQueue queue;
-        private volatile long served;
+        private final AtomicLong served = new AtomicLong();
 
         Greedy(BlockFront front) {
             this.front = front;
@@ -90,7 +91,7 @@ final class DiskIsolation {
             }
             while (front.ring.hasAnswer()) {
                 requireGood(front);
-                served = served + 1;
+                served.incrementAndGet();
             }
             if (front.ring.outstanding() == 0) {
                 long at = random.nextInt(FILE_PAGES - LARGE);
@@ -198,7 +199,7 @@ final class DiskIsolation {
             requireGood(disk.front);
             last = System.nanoTime();
             if (start - begin < 0) {
-                before = other.served;
+                before = other.served.get();
             } else {
                 times.add(last - start);
             }
@@ -207,6 +208,6 @@ final class DiskIsolation {
         return new Round(
                 sorted.get(sorted.size() / 2),
                 sorted.get(sorted.size() * TAIL / PERCENT),
-                (other.served - before) * TimeUnit.SECONDS.toNanos(1) / NANOS);
+                (other.served.get() - before) * TimeUnit.SECONDS.toNanos(1) / NANOS);
     }
 }

@@ -20,6 +20,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.FutureTask;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -37,6 +38,7 @@ final class EngineMoveDiskTest {
     private static final int GUESTS = 2;
     private static final int BATCHES = 1500;
     private static final int DEPTH = 32;
+    private static final long BETWEEN_CHANGES = 50_000;
 
     private static final List<String> MAPS =
             List.of("default", "block:0", "block:1", "block:2,block:1", "block:1,-,block:0");
@@ -105,7 +107,7 @@ final class EngineMoveDiskTest {
             while (!writers.stream().allMatch(FutureTask::isDone)) {
                 EngineMap map = EngineMap.parse(MAPS.get(changes % MAPS.size()));
                 guests.get(changes++ % GUESTS).set(map);
-                Thread.yield();
+                LockSupport.parkNanos(BETWEEN_CHANGES);
             }
             for (int i = 0; i < GUESTS; i++) {
                 byte[] expected = writers.get(i).get();
