@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -58,6 +59,20 @@ public final class GuestInitramfs {
             List<GuestProgram> programs,
             Path target)
             throws IOException {
+        write(images, kernel, command, programs, List.of(), target);
+    }
+
+    /// Writes the archive, with further programs and modules.
+    ///
+    /// @param more names of modules of the kernel, which `modprobe` loads
+    public static void write(
+            LabImages images,
+            LabImages.Kernel kernel,
+            Optional<String> command,
+            List<GuestProgram> programs,
+            List<String> more,
+            Path target)
+            throws IOException {
         byte[] busybox = Files.readAllBytes(images.busybox());
         try (OutputStream out = Files.newOutputStream(target);
                 CpioArchive archive = new CpioArchive(out)) {
@@ -73,7 +88,9 @@ public final class GuestInitramfs {
             if (command.isPresent()) {
                 archive.file("exec", (command.get() + "\n").getBytes(UTF_8));
             }
-            modules(kernel, archive);
+            List<String> modules = new ArrayList<>(MODULES);
+            modules.addAll(more);
+            modules(kernel, modules, archive);
             programs(programs, archive);
         }
     }
@@ -90,22 +107,23 @@ public final class GuestInitramfs {
         }
     }
 
-    private static void modules(LabImages.Kernel kernel, CpioArchive archive) throws IOException {
+    private static void modules(LabImages.Kernel kernel, List<String> names, CpioArchive archive)
+            throws IOException {
         String folder = "lib/modules/" + kernel.version() + "/";
-        var modules = kernel.modules().withDependencies(MODULES);
+        var modules = kernel.modules().withDependencies(names);
         StringBuilder dependencies = new StringBuilder();
         for (KernelModules.Module module : modules.values()) {
             archive.file(folder + module.name(), module.content().read());
             Set<String> needed = new HashSet<>();
             need(module, modules, needed);
             // As depmod writes it: all that it needs, the ones to load first at the end.
-            List<String> names =
+            List<String> all =
                     modules.reversed().entrySet().stream()
                             .filter(entry -> needed.contains(entry.getKey()))
                             .map(entry -> " " + entry.getValue().name())
                             .toList();
             dependencies.append(module.name()).append(':');
-            names.forEach(dependencies::append);
+            all.forEach(dependencies::append);
             dependencies.append('\n');
         }
         archive.file(folder + "modules.dep", dependencies.toString().getBytes(UTF_8));
