@@ -217,7 +217,8 @@ public record CpuPolicy(ImmutableSortedMap<PolicyLeaf, Registers> leaves) {
             List<String> excess, PolicyLeaf leaf, Register register, int wanted, int there) {
         switch (LeafRule.of(leaf, register)) {
             case FEATURES -> {
-                int missing = wanted & ~there & ~LeafRule.accumulated(leaf, register);
+                int free = LeafRule.accumulated(leaf, register) | LeafRule.promised(leaf, register);
+                int missing = wanted & ~there & ~free;
                 excess.addAll(FeatureNames.of(leaf, register, missing));
             }
             case LEAST, LEAST_BYTES -> {

@@ -38,7 +38,7 @@ public final class HostPolicy {
     private static final PolicyLeaf SVM_LEAF = PolicyLeaf.of(0x8000_000a);
     private static final int ECX1_VMX = 1 << 5;
     private static final int ECX81_SVM = 1 << 2;
-    private static final int EDX87_INVARIANT_TSC = 1 << 8;
+    static final int EDX87_INVARIANT_TSC = 1 << 8;
 
     private HostPolicy() {}
 

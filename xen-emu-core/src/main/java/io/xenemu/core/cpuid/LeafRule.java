@@ -67,4 +67,11 @@ enum LeafRule {
             default -> 0;
         };
     }
+
+    /// The bits that promise something of the hosts where a guest runs, and that a guest may be given on any: an
+    /// invariant TSC. Nothing in the processor depends on the bit, and Xen leaves it to the toolstack as well.
+    static int promised(PolicyLeaf leaf, Register register) {
+        boolean power = leaf.function() == 0x8000_0007 && register == Register.EDX;
+        return power ? HostPolicy.EDX87_INVARIANT_TSC : 0;
+    }
 }

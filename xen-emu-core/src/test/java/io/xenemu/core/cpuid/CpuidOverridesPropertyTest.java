@@ -220,6 +220,27 @@ final class CpuidOverridesPropertyTest {
     }
 
     @Test
+    void invariantTscIsAPromiseThatNoHostHasToMakeFirst() throws CannotOfferException {
+        CpuPolicy silent =
+                host().with(
+                                PolicyLeaf.of(0x8000_0000),
+                                new Registers(0x8000_0008, 0x6874_7541, 0, 0));
+        CpuConfig config =
+                new CpuConfig(
+                        null,
+                        CpuidOverrides.parse(List.of("host,itsc=1")),
+                        TscMode.DEFAULT,
+                        Viridian.NONE,
+                        false);
+        CpuPolicy promised = config.offered(silent);
+
+        assertFalse(has(CpuConfig.DEFAULT.offered(silent), "itsc"));
+        assertTrue(has(promised, "itsc"));
+        // The guest keeps it when it starts again.
+        assertEquals(promised, config.offering(promised).offered(silent));
+    }
+
+    @Test
     void leavesBeyondTheHighestAreGone() throws CannotOfferException {
         CpuPolicy policy = offered("host,maxleaf=1");
         assertEquals(
