@@ -111,6 +111,7 @@ final class BlockConnection implements BackendConnection {
         }
         drains++;
         if (!all && drains >= PATIENCE) {
+            queues.forEach(BlockQueue::giveUp);
             backend.giveUp();
         }
         return all;

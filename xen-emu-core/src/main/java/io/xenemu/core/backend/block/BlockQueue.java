@@ -56,6 +56,10 @@ final class BlockQueue implements AutoCloseable {
     @GuardedBy("lock")
     private boolean stopped;
 
+    /// Whether the store is about to end what is in flight.
+    @GuardedBy("lock")
+    private boolean givenUp;
+
     @GuardedBy("lock")
     private boolean toldBroken;
 
@@ -254,16 +258,23 @@ final class BlockQueue implements AutoCloseable {
             completedAlone(request, errno);
             return;
         }
+        boolean isEnd = errno == 0 || isGivenUp();
         BlockRequest next = request;
         while (next != null) {
             BlockRequest current = next;
             next = current.detach();
-            if (errno == 0) {
-                finish(current, BlockStatus.OKAY);
+            if (isEnd) {
+                completedAlone(current, errno);
             } else {
                 // Each alone, so that the failure is that of its own request and of no other.
                 current.submitAlone(disk.store());
             }
+        }
+    }
+
+    private boolean isGivenUp() {
+        synchronized (lock) {
+            return givenUp;
         }
     }
 
@@ -396,10 +407,18 @@ final class BlockQueue implements AutoCloseable {
         return true;
     }
 
+    /// Prepares for [DiskStore#giveUp] during a [#drain]: what fails now is not tried again.
+    void giveUp() {
+        synchronized (lock) {
+            givenUp = true;
+        }
+    }
+
     /// Takes requests again after [#drain].
     void resume() {
         synchronized (lock) {
             stopped = false;
+            givenUp = false;
         }
         signals.wake();
     }

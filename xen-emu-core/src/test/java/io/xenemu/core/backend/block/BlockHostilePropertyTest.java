@@ -25,11 +25,11 @@ class BlockHostilePropertyTest {
     private static final int ROUNDS = 60;
 
     /// Any bytes in the slots and in the page of indirect segments, any indices: no failure, no more work for each run
-    /// than the ring has slots, every taken request ends, and no page stays mapped. With operations that end at once, or
-    /// later on another thread.
+    /// than the ring has slots, every taken request ends, and no page stays mapped. With operations that end at once,
+    /// or later on another thread.
     @Property(tries = 60)
-    void anyBytesInTheRingHarmNobody(
-            @ForAll long seed, @ForAll boolean wide, @ForAll boolean later) throws Exception {
+    void anyBytesInTheRingHarmNobody(@ForAll long seed, @ForAll boolean wide, @ForAll boolean later)
+            throws Exception {
         var random = new Random(seed);
         Path image = Files.createTempFile("xen-block", ".img");
         try (DiskStore store = open(image, later);

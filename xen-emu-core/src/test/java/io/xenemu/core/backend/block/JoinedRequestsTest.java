@@ -96,6 +96,26 @@ class JoinedRequestsTest {
         assertEquals(List.of("WRITE ENOSPC"), front.failures);
     }
 
+    /// Or the end of a disk whose server hangs would take twice as long.
+    @Test
+    void requestsThatAreGivenUpAreNotTriedAgain() throws Exception {
+        sendPages(WRITE, 3);
+        front.queue.run();
+        assertFalse(front.queue.drain(Duration.ofMillis(1)));
+        front.queue.giveUp();
+        store.complete(0, Errno.EIO);
+        assertEquals(0, store.submitted.size());
+        assertTrue(front.queue.drain(Duration.ZERO));
+        for (int i = 0; i < 3; i++) {
+            assertEquals(new Answer(i, WRITE, -1), front.answer());
+        }
+        front.queue.resume();
+        sendPages(WRITE, 3);
+        front.queue.run();
+        store.complete(0, Errno.EIO);
+        assertEquals(3, store.submitted.size(), "each alone, as before");
+    }
+
     @Test
     void barrierAndFlushSeparateNeighbours() {
         sendPages(WRITE, 2);
