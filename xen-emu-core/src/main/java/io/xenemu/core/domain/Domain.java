@@ -101,7 +101,14 @@ public final class Domain implements AutoCloseable {
         MeterRegistry registry = environment.registry();
         try {
             pages = new DomainPages(origin, memoryMap, vm, environment);
-            parts.add(OwnPart.passive("memory", pages::saveMemory, pages::close));
+            parts.add(
+                    new OwnPart(
+                            "memory",
+                            OwnPart.NOTHING,
+                            OwnPart.NOTHING,
+                            pages::memoryBlocker,
+                            pages::saveMemory,
+                            pages::close));
             parts.add(new DomainParts.Grants(pages));
             parts.add(OwnPart.passive("vm", DomainParts.derivedFrom("the other parts"), vm::close));
             deviceMetrics = new DeviceMetrics(registry, id);

@@ -218,6 +218,11 @@ public final class DomainPages implements AutoCloseable {
                 MemoryStateCodec.encode(memory.save()));
     }
 
+    /// The reason for which its memory cannot be saved.
+    Optional<String> memoryBlocker() {
+        return memory.blocker();
+    }
+
     /// The reason for which its grants cannot be saved: a mapping between two guests ends when one of them ends.
     Optional<String> grantBlocker() {
         GrantTableState state = grantTable.save();

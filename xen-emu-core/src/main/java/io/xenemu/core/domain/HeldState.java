@@ -26,6 +26,7 @@ public final class HeldState {
                         DomainParts.shutdown(domain),
                         DomainParts.restingVcpu(domain),
                         DomainParts.foreignChannel(domain),
+                        domain.pages().memoryBlocker(),
                         domain.pages().grantBlocker(),
                         domain.reportedMemoryMap().blocker(),
                         DomainParts.watchdogs(domain.watchdogs()).blocker())

@@ -263,6 +263,14 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
                                 ram.saveDisplaced())));
     }
 
+    /// The reason for which its state cannot be saved; empty if there is none. Only a guest of more than 1 TiB can have
+    /// given up its memory in so many pieces.
+    public synchronized Optional<String> blocker() {
+        return ram.saveGone().fits()
+                ? Optional.empty()
+                : Optional.of("it has given up its memory in too many pieces");
+    }
+
     /// Takes over a saved domain's state. The memory is new.
     ///
     /// @throws IllegalArgumentException if the domain cannot have this state

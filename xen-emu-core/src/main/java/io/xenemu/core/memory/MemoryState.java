@@ -9,14 +9,13 @@ import java.util.Optional;
 /// Pages of other domains are not part of it: their mappings are in the grant table's state.
 ///
 /// @param overlays the special pages that the guest sees, in the order of their numbers
-/// @param gone the pages of RAM that are not at their frames: bits by page number, 64 in each word, without zero words
-///     at the end
+/// @param gone the pages of RAM that are not at their frames
 /// @param owned the number of pages that the domain owns
 /// @param contents the special pages that are not all zeros, in the order of their numbers
 /// @param further the state that version 1 does not have; a domain without it was like a new one in this respect
 public record MemoryState(
         List<Overlay> overlays,
-        ImmutableLongArray gone,
+        PageRuns gone,
         long owned,
         List<Content> contents,
         Optional<Further> further) {

@@ -14,13 +14,15 @@ import java.util.Optional;
 ///
 /// Version 1: overlays u32, then for each page u32 and gfn u64; words of `gone` u32, then each u64; owned u64;
 /// contents u32, then for each page u32 and 512 words u64. Version 2 adds: whether there is more; if so, maximum,
-/// pages on demand and highest frame, u64 each; displaced pages u32, then for each page u32 and gfn u64.
+/// pages on demand and highest frame, u64 each; displaced pages u32, then for each page u32 and gfn u64. Version 3 has
+/// in place of the words of `gone`: runs u32, then for each its first word u32, words u32, and whether it has all
+/// pages; if not, the words, u64 each.
 public final class MemoryStateCodec {
     /// The frame type: "MEMO".
     public static final int TYPE = 0x4f4d454d;
 
     /// The version that [#encode] writes.
-    public static final int VERSION = 2;
+    public static final int VERSION = 3;
 
     private static final int WORDS = GuestMemory.PAGE_SIZE / Long.BYTES;
 
@@ -28,7 +30,10 @@ public final class MemoryStateCodec {
     private static final int MAX_PAGES =
             SpecialPages.SHARED_INFO + 1 + 2 * GrantLimits.LARGEST_MAX_FRAMES;
 
-    /// Words for the pages of 1 TiB of RAM, more than a domain can have.
+    /// The version since which `gone` is in runs.
+    private static final int RUNS_VERSION = 3;
+
+    /// The most words of `gone` in versions 1 and 2: the pages of 1 TiB of RAM.
     private static final int MAX_GONE = 1 << 22;
 
     /// More than a host has mappings for.
@@ -37,13 +42,14 @@ public final class MemoryStateCodec {
     private MemoryStateCodec() {}
 
     /// Writes a body of version [#VERSION].
+    ///
+    /// @param state its pages that are gone fit ([PageRuns#fits])
     public static BodyWriter encode(MemoryState state) {
         BodyWriter body = new BodyWriter().u32(state.overlays().size());
         for (MemoryState.Overlay overlay : state.overlays()) {
             body.u32(overlay.page()).u64(overlay.gfn());
         }
-        body.u32(state.gone().length());
-        state.gone().forEach(body::u64);
+        encode(state.gone(), body);
         body.u64(state.owned()).u32(state.contents().size());
         for (MemoryState.Content content : state.contents()) {
             body.u32(content.page());
@@ -52,6 +58,14 @@ public final class MemoryStateCodec {
         body.bool(state.further().isPresent());
         state.further().ifPresent(further -> encode(further, body));
         return body;
+    }
+
+    private static void encode(PageRuns gone, BodyWriter body) {
+        body.u32(gone.runs().size());
+        for (PageRuns.Run run : gone.runs()) {
+            body.u32(run.from()).u32(run.count()).bool(run.isFull());
+            run.words().forEach(body::u64);
+        }
     }
 
     private static void encode(MemoryState.Further further, BodyWriter body) {
@@ -73,7 +87,10 @@ public final class MemoryStateCodec {
         for (int left = body.count(MAX_PAGES); left > 0; left--) {
             overlays.add(new MemoryState.Overlay(body.count(MAX_PAGES), body.u64()));
         }
-        ImmutableLongArray gone = words(body, body.count(MAX_GONE));
+        PageRuns gone =
+                version < RUNS_VERSION
+                        ? PageRuns.of(words(body, body.count(MAX_GONE)))
+                        : runs(body);
         long owned = body.u64();
         if (owned < 0) {
             throw new WireException("a domain that owns %d pages".formatted(owned));
@@ -85,6 +102,28 @@ public final class MemoryStateCodec {
         Optional<MemoryState.Further> further =
                 version > 1 && body.bool() ? Optional.of(further(body)) : Optional.empty();
         return new MemoryState(overlays, gone, owned, contents, further);
+    }
+
+    private static PageRuns runs(BodyReader body) throws WireException {
+        List<PageRuns.Run> runs = new ArrayList<>();
+        int room = PageRuns.MAX_WRITTEN;
+        try {
+            for (int left = body.count(PageRuns.MAX_RUNS); left > 0; left--) {
+                int from = body.count(PageRuns.MAX_WORDS);
+                int count = body.count(PageRuns.MAX_WORDS);
+                boolean full = body.bool();
+                if (!full && count > room) {
+                    throw new WireException("too many words of pages");
+                }
+                room -= full ? 0 : count;
+                runs.add(
+                        new PageRuns.Run(
+                                from, count, full ? ImmutableLongArray.of() : words(body, count)));
+            }
+            return new PageRuns(runs);
+        } catch (IllegalArgumentException e) {
+            throw new WireException("wrong runs of pages: " + e.getMessage(), e);
+        }
     }
 
     private static MemoryState.Further further(BodyReader body) throws WireException {

@@ -1,7 +1,6 @@
 package io.xenemu.core.memory;
 
 import com.google.common.collect.Maps;
-import com.google.common.primitives.ImmutableLongArray;
 import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.memory.MemFd;
 import java.lang.foreign.MemorySegment;
@@ -173,8 +172,8 @@ final class RamPages implements AutoCloseable {
         discard(page, page + 1L);
     }
 
-    ImmutableLongArray saveGone() {
-        return ImmutableLongArray.copyOf(gone.toLongArray());
+    PageRuns saveGone() {
+        return PageRuns.of(gone);
     }
 
     List<MemoryState.Displaced> saveDisplaced() {
@@ -186,11 +185,11 @@ final class RamPages implements AutoCloseable {
     /// Takes over the saved set of pages that are gone. Displaced pages are put back one by one.
     ///
     /// @throws IllegalArgumentException if the domain does not have such a page
-    void restoreGone(ImmutableLongArray words) {
-        gone.or(BitSet.valueOf(words.toArray()));
-        if (gone.length() > homes) {
+    void restoreGone(PageRuns pages) {
+        if (pages.length() > homes) {
             throw new IllegalArgumentException("it has given up pages that it does not have");
         }
+        pages.addTo(gone);
     }
 
     /// Checks that a saved domain's page can be at a frame that is not its home, and takes it.

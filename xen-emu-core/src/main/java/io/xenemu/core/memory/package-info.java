@@ -9,7 +9,7 @@
 ///   with [RamPages] and [Reservation]. Below them: [AddressSpace], [PhysicalRanges], [PhysicalRange], [HolePages].
 /// - Pages as other domains use them: [DomainFrames], [PageNumbers], [MachineFrames], [ContiguousViews], [DeadMemory].
 /// - Answers to a guest: [FrameUse].
-/// - Saved state: [MemoryState], [MemoryStateCodec].
+/// - Saved state: [MemoryState], [PageRuns], [MemoryStateCodec].
 /// - Resources that domains take from one host: [HostResources], [DomainResources].
 ///
 /// Locks: the monitor of [DomainMemory] guards the pages that the guest sees, in all parts. With it held, the grant

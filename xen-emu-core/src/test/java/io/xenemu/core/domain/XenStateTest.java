@@ -12,6 +12,7 @@ import io.xenemu.core.cpuid.TscMode;
 import io.xenemu.core.cpuid.Viridian;
 import io.xenemu.core.memory.MemoryState;
 import io.xenemu.core.memory.MemoryStateCodec;
+import io.xenemu.core.memory.PageRuns;
 import io.xenemu.core.timer.VcpuTimer;
 import io.xenemu.core.timer.VcpuTimersCodec;
 import io.xenemu.evtchn.EventChannelsCodec;
@@ -134,7 +135,7 @@ final class XenStateTest {
                         3),
                 new MemoryState(
                         List.of(new MemoryState.Overlay(8, 0x123)),
-                        ImmutableLongArray.of(0x8000_0000_0000_0001L, 5),
+                        PageRuns.of(ImmutableLongArray.of(0x8000_0000_0000_0001L, 5)),
                         0x4000,
                         List.of(new MemoryState.Content(2, words())),
                         further),
@@ -252,9 +253,14 @@ final class XenStateTest {
     }
 
     @Test
+    void version6IsReadAsItWasWritten() throws IOException {
+        assertEquals(STATE, read(golden(6)));
+    }
+
+    @Test
     void theCurrentVersionIsWrittenAsInItsGoldenFile() throws IOException {
         HexFormat hex = HexFormat.of();
-        assertEquals(hex.formatHex(golden(5)), hex.formatHex(XenState.write(parts())));
+        assertEquals(hex.formatHex(golden(6)), hex.formatHex(XenState.write(parts())));
     }
 
     @Test
@@ -356,12 +362,10 @@ final class XenStateTest {
                                     Optional.empty()),
                             new MemoryState(
                                     List.of(),
-                                    ImmutableLongArray.copyOf(
-                                            new long[] {
-                                                0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-                                                0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-                                                0, 0, 1
-                                            }),
+                                    new PageRuns(
+                                            List.of(
+                                                    new PageRuns.Run(
+                                                            36, 1, ImmutableLongArray.of(1)))),
                                     good.owned(),
                                     List.of(),
                                     Optional.empty()),
