@@ -12,8 +12,9 @@ import java.nio.ByteOrder;
 /// register. The PIC and the PIT may still exist, since other guests (Xen itself) need them: hence PCAT_COMPAT and the
 /// override of IRQ 0.
 ///
-/// The boot flags say that there is no VGA. For a kernel that is not started through a PVH entry they also deny the
-/// RTC, which is there all the same: by these two flags, Linux recognises a Xen PVH guest. The DSDT names the RTC.
+/// The boot flags say that there is no VGA. They also deny the RTC, which is there all the same: by these two flags,
+/// Linux recognises a Xen PVH guest unless a PVH entry has told it. They do not depend on how the guest itself is
+/// started, since GRUB has a PVH entry and starts Linux by Linux's own protocol. The DSDT names the RTC.
 public final class AcpiTables {
     /// The most vCPUs, as Xen's `HVM_MAX_VCPUS`. APIC ids then fit into 8 bits.
     public static final int MAX_VCPUS = 128;
@@ -93,8 +94,7 @@ public final class AcpiTables {
     /// Writes all tables to their places in [GuestMemoryMap]. Processor id, APIC id and vCPU id are equal.
     ///
     /// @param vcpus 1 to [#MAX_VCPUS]
-    /// @param isPvhEntry whether the kernel is started through a PVH entry, which tells it that it is a PVH guest
-    public static void write(BootMemory memory, int vcpus, boolean isPvhEntry) {
+    public static void write(BootMemory memory, int vcpus) {
         if (vcpus < 1 || vcpus > MAX_VCPUS) {
             throw new IllegalArgumentException("vCPUs: " + vcpus);
         }
@@ -106,7 +106,7 @@ public final class AcpiTables {
         long xsdtAt = aligned(fadtAt + FADT_SIZE);
         memory.write(dsdtAt, dsdt);
         memory.write(madtAt, madt);
-        memory.write(fadtAt, fadt(dsdtAt, isPvhEntry));
+        memory.write(fadtAt, fadt(dsdtAt));
         memory.write(xsdtAt, xsdt(fadtAt, madtAt));
         memory.write(GuestMemoryMap.RSDP, rsdp(xsdtAt));
     }
@@ -128,12 +128,11 @@ public final class AcpiTables {
         return table.finish();
     }
 
-    private static byte[] fadt(long dsdt, boolean isPvhEntry) {
+    private static byte[] fadt(long dsdt) {
         var table = new AcpiTable("FACP", 6, FADT_SIZE);
         ByteBuffer body = table.body();
         body.putInt(FADT_DSDT, (int) dsdt);
-        int bootFlags = isPvhEntry ? BOOT_NO_VGA : BOOT_NO_VGA | BOOT_NO_CMOS_RTC;
-        body.putShort(FADT_BOOT_FLAGS, (short) bootFlags);
+        body.putShort(FADT_BOOT_FLAGS, (short) (BOOT_NO_VGA | BOOT_NO_CMOS_RTC));
         body.putInt(
                 FADT_FLAGS,
                 WBINVD | NO_POWER_BUTTON | NO_SLEEP_BUTTON | RESET_REG_SUPPORTED | HW_REDUCED_ACPI);

@@ -44,11 +44,6 @@ public record CpuEntry(
     private static final int TYPE_DATA = 3;
     private static final int TYPE_TSS = 11;
 
-    /// Whether it is a PVH entry.
-    public boolean isPvh() {
-        return rbx != 0;
-    }
-
     /// PVH: 32-bit protected mode without paging, flat segments (Xen docs/misc/pvh.pandoc).
     static CpuEntry pvh(long entry, long startInfo) {
         return new CpuEntry(

@@ -97,7 +97,7 @@ public final class DomainBuilder implements DomainSource {
             domain.add(OwnPart.unsaved("kvm", UNSAVED));
             CpuEntry entry =
                     kernel.load(new BootRequest(map, domain.memory(), commandLine, modules));
-            AcpiTables.write(domain.memory(), config.vcpus(), entry.isPvh());
+            AcpiTables.write(domain.memory(), config.vcpus());
             BootVcpu.enter(addVcpus(vm, domain, model, devices.apply(domain)), entry);
             return domain;
         } catch (BootException | RuntimeException | Error e) {

@@ -85,7 +85,7 @@ final class TrainingDomain implements AutoCloseable {
                                 this::grants,
                                 resources,
                                 new PortAccount(ServicePorts.LIMIT)));
-        AcpiTables.write(domain.memory(), config.vcpus(), false);
+        AcpiTables.write(domain.memory(), config.vcpus());
         var _ = kernel.load(new BootRequest(map, domain.memory(), "", List.of()));
         Vcpu vcpu = new Vcpu(domain, new VcpuId(0), new StillVcpu(MpState.RUNNABLE), _ -> {});
         domain.add(vcpu);

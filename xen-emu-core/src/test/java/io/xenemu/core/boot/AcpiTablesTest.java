@@ -18,12 +18,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class AcpiTablesTest {
     private static PagedMemory tables(int vcpus) throws BootException {
-        return tables(vcpus, false);
-    }
-
-    private static PagedMemory tables(int vcpus, boolean isPvhEntry) throws BootException {
         var memory = new PagedMemory(new GuestMemoryMap(16L << 20));
-        AcpiTables.write(memory, vcpus, isPvhEntry);
+        AcpiTables.write(memory, vcpus);
         return memory;
     }
 
@@ -104,12 +100,11 @@ class AcpiTablesTest {
         assertThrows(IllegalArgumentException.class, () -> tables(vcpus));
     }
 
-    /// A kernel with a PVH entry knows what it is; another one would not use its PV devices if the flags told of an
-    /// RTC.
+    /// Linux that was not started through its PVH entry would not use its PV devices if the flags told of an RTC: GRUB
+    /// starts it so.
     @Test
-    void fadtDeniesTheClockOnlyToKernelsThatRecognisePvhByThat() throws BootException {
-        assertEquals(1 << 2, listed(tables(2, true), 0, "FACP").getShort(109));
-        assertEquals(1 << 2 | 1 << 5, listed(tables(2, false), 0, "FACP").getShort(109));
+    void fadtDeniesVgaAndTheClockAsXenDoesForPvhGuests() throws BootException {
+        assertEquals(1 << 2 | 1 << 5, listed(tables(2), 0, "FACP").getShort(109));
     }
 
     @Test
