@@ -3,7 +3,9 @@ package io.xenemu.it.program;
 import io.xenemu.core.lab.CacheFolder;
 import io.xenemu.core.lab.LabImages;
 import io.xenemu.core.lab.LabMachine;
+import io.xenemu.it.fixture.BootDisk;
 import io.xenemu.it.fixture.BootLoad;
+import io.xenemu.it.fixture.DebianDisk;
 import io.xenemu.it.fixture.EventChannelLoad;
 import io.xenemu.it.fixture.HostileNeighbours;
 import io.xenemu.it.fixture.LabDaemon;
@@ -35,6 +37,8 @@ public final class Soak implements AutoCloseable {
     private static final int XENSTORE_SECONDS = 60;
     private static final int HOTPLUG_CYCLES = 12;
     private static final int SUSPENDS = 100;
+
+    private static final String DEBIAN_MEMORY = "512M";
 
     /// Random calls of a round: a million in the rounds of [#LOADS].
     private static final int LAB_CALLS = 50_000;
@@ -91,6 +95,16 @@ public final class Soak implements AutoCloseable {
                             1,
                             "each guest of Debian's packages boots, and shows that it works",
                             Soak::unmodified),
+                    new Load(
+                            "disk",
+                            1,
+                            "a Debian disk boots by its own GRUB, and reboots into a new kernel; needs root and mmdebstrap",
+                            soak ->
+                                    DebianDisk.get(soak.lab().images())
+                                            .play(
+                                                    soak.daemon(),
+                                                    BootDisk.Format.QCOW2,
+                                                    DEBIAN_MEMORY)),
                     new Load(
                             "calls",
                             20,

@@ -20,7 +20,7 @@ public final class BootFiles implements AutoCloseable {
             throw new BootException(kernel + ": more than " + StartInfo.MAX_MODULES + " modules");
         }
         try {
-            BootContent image = add(FileContent.open(kernel, "kernel"));
+            BootContent image = add(FileContent.open(kernel, what(kernel)));
             String name = kernel.toString();
             if (GzipContent.hasMagic(image)) {
                 image = GzipContent.unpack(name, image, unpackedLimit, arena);
@@ -35,7 +35,7 @@ public final class BootFiles implements AutoCloseable {
         }
     }
 
-    /// Opens a kernel, which may be compressed with gzip, and its modules. Not thread-safe.
+    /// Opens a kernel or boot loader, which may be compressed with gzip, and its modules. Not thread-safe.
     ///
     /// @param modules `--initrd` arguments: `FILE` or `FILE ARGS`
     /// @param unpackedLimit the longest that a compressed kernel may be when unpacked, in bytes
@@ -45,7 +45,11 @@ public final class BootFiles implements AutoCloseable {
         return new BootFiles(kernel, modules, unpackedLimit);
     }
 
-    /// The kernel.
+    private static String what(Path kernel) {
+        return BootLoader.at(kernel).isPresent() ? "boot loader" : "kernel";
+    }
+
+    /// The kernel, or the boot loader.
     public KernelImage kernel() {
         return kernel;
     }

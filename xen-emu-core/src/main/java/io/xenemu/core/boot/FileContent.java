@@ -28,7 +28,7 @@ final class FileContent implements BootContent, AutoCloseable {
         String name = what + " " + path;
         if (!Files.isRegularFile(path)) {
             throw new BootException(
-                    name + (Files.exists(path) ? ": not a regular file" : ": no such file"));
+                    name + ": " + (Files.exists(path) ? "not a regular file" : missing(path)));
         }
         try {
             FileChannel file = FileChannel.open(path);
@@ -41,6 +41,11 @@ final class FileContent implements BootContent, AutoCloseable {
         } catch (IOException e) {
             throw new BootException(name + ": cannot be read: " + IoReason.withoutFile(e), e);
         }
+    }
+
+    /// The reason if there is nothing at a path.
+    static String missing(Path path) {
+        return "no such file" + BootLoader.at(path).map(BootLoader::advice).orElse("");
     }
 
     @Override

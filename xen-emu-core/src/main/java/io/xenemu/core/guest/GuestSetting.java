@@ -16,8 +16,17 @@ public enum GuestSetting {
             "--kernel",
             "FILE",
             SettingType.FILE,
-            null,
-            "Linux bzImage, or 32- or 64-bit ELF image with a PVH entry note; may be packed by gzip."),
+            "",
+            "Linux bzImage, or 32- or 64-bit ELF image with a PVH entry note; may be packed by gzip. Default: a boot"
+                    + " loader finds it on the guest's disks."),
+    FIRMWARE(
+            "firmware",
+            "--firmware",
+            "pvgrub|FILE",
+            SettingType.FILE,
+            "",
+            "Boot loader instead of a kernel: pvgrub is GRUB of Debian's grub-xen-host, FILE another PVH image. Default"
+                    + " with a --disk and no --kernel: pvgrub."),
     RAMDISK(
             "ramdisk",
             "--initrd",

@@ -4,6 +4,7 @@ import com.google.common.base.Splitter;
 import com.google.common.collect.ImmutableListMultimap;
 import com.google.common.collect.ImmutableMap;
 import io.xenemu.core.backend.engine.EngineMap;
+import io.xenemu.core.boot.BootLoader;
 import io.xenemu.core.boot.BootModule;
 import io.xenemu.core.cpuid.CannotOfferException;
 import io.xenemu.core.cpuid.CpuConfig;
@@ -97,6 +98,7 @@ public record GuestSettings(ImmutableListMultimap<GuestSetting, String> values) 
     public GuestSettings absolute() {
         GuestSettings all =
                 with(GuestSetting.KERNEL, absolute(GuestSetting.KERNEL))
+                        .with(GuestSetting.FIRMWARE, absolute(GuestSetting.FIRMWARE))
                         .with(GuestSetting.CPU_BASELINE, absolute(GuestSetting.CPU_BASELINE));
         for (Map.Entry<GuestSetting, DeviceKind> list : DEVICES.entrySet()) {
             List<String> words =
@@ -113,8 +115,13 @@ public record GuestSettings(ImmutableListMultimap<GuestSetting, String> values) 
 
     private List<String> absolute(GuestSetting file) {
         return values.get(file).stream()
-                .map(path -> path.isEmpty() ? path : Path.of(path).toAbsolutePath().toString())
+                .map(path -> isPath(file, path) ? Path.of(path).toAbsolutePath().toString() : path)
                 .toList();
+    }
+
+    private static boolean isPath(GuestSetting file, String text) {
+        boolean isName = file == GuestSetting.FIRMWARE && BootLoader.isName(text);
+        return !text.isEmpty() && !isName;
     }
 
     /// The guest that they describe.
@@ -163,7 +170,7 @@ public record GuestSettings(ImmutableListMultimap<GuestSetting, String> values) 
         return new GuestRequest(
                 config,
                 online,
-                SettingType.path(one(GuestSetting.KERNEL)),
+                kernel(),
                 values.get(GuestSetting.RAMDISK),
                 one(GuestSetting.CMDLINE),
                 platform(),
@@ -176,6 +183,33 @@ public record GuestSettings(ImmutableListMultimap<GuestSetting, String> values) 
                 devices(),
                 flag(GuestSetting.OVERCOMMIT),
                 parsed(GuestSetting.ENGINES, one(GuestSetting.ENGINES), EngineMap::parse));
+    }
+
+    /// The file that the guest starts with: its kernel, or a boot loader.
+    private Path kernel() throws WrongSetting {
+        String kernel = one(GuestSetting.KERNEL);
+        String firmware = one(GuestSetting.FIRMWARE);
+        if (!kernel.isEmpty() && !firmware.isEmpty()) {
+            throw new WrongSetting(
+                    List.of(GuestSetting.KERNEL, GuestSetting.FIRMWARE),
+                    "a guest starts with one of them");
+        }
+        if (!kernel.isEmpty()) {
+            return SettingType.path(kernel);
+        }
+        if (!firmware.isEmpty()) {
+            return parsed(GuestSetting.FIRMWARE, firmware, BootLoader::fileOf);
+        }
+        if (values.get(GuestSetting.DISK).isEmpty()) {
+            throw wrong(GuestSetting.KERNEL, "there is neither a kernel nor a disk to boot from");
+        }
+        for (GuestSetting forKernel : List.of(GuestSetting.RAMDISK, GuestSetting.CMDLINE)) {
+            // GRUB would ignore it.
+            if (values.get(forKernel).stream().anyMatch(text -> !text.isEmpty())) {
+                throw wrong(forKernel, "there is no kernel that it belongs to");
+            }
+        }
+        return BootLoader.PVGRUB.file();
     }
 
     private List<DeviceSpec> devices() throws WrongSetting {

@@ -109,6 +109,14 @@ class BootFilesTest {
         }
     }
 
+    /// The machine may have the package or not.
+    @Test
+    void missingBootLoaderIsReportedWithThePackageThatHasIt() {
+        String missing = FileContent.missing(Path.of("/usr/lib/grub-xen/grub-i386-xen_pvh.bin"));
+        assertEquals("no such file; the package grub-xen-host has it", missing);
+        assertEquals("no such file", FileContent.missing(folder.resolve("kernel")));
+    }
+
     @Test
     void kernelThatIsTruncatedWhileItIsOpenIsOneClearFailure() throws IOException, BootException {
         try (BootFiles files = open()) {

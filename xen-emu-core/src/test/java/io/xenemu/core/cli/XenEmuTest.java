@@ -88,6 +88,8 @@ final class XenEmuTest {
                 run("--no-such-option"),
                 run("--stop-timeout", "-1"),
                 run("surplus"),
+                run("--firmware", "pvgrub"),
+                List.of("create", "--initrd", "i", "--disk", "/d,raw,xvda"),
                 run("--control-group", "root"),
                 run("--vcpus", "0"),
                 run("--vcpus", "-1"),
@@ -148,7 +150,7 @@ final class XenEmuTest {
                 result.errors
                         .get(0)
                         .matches(
-                                "xen-emu: .*; see xen-emu( run| cpu-policy| debug-keys| sysrq| trigger| xenstored| shutdown| reboot| daemon| engines[-a-z]*| (block|network|9pfs)-[a-z]+)? --help"),
+                                "xen-emu: .*; see xen-emu( run| create| cpu-policy| debug-keys| sysrq| trigger| xenstored| shutdown| reboot| daemon| engines[-a-z]*| (block|network|9pfs)-[a-z]+)? --help"),
                 result.toString());
     }
 

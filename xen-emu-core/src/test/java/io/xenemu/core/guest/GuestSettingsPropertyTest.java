@@ -62,6 +62,7 @@ final class GuestSettingsPropertyTest {
                     "max_event_channels=100",
                     "hvm_pirq=1",
                     "kernel=/boot/vm linuz",
+                    "firmware=",
                     "ramdisk=/boot/initrd.img",
                     "cmdline=console=hvc0 root=/dev/xvda1 % + \u00e4",
                     "ramdisk=/boot/module with=an argument",
@@ -194,6 +195,35 @@ final class GuestSettingsPropertyTest {
     }
 
     @Test
+    void guestStartsWithAKernelOrABootLoader() throws WrongSetting {
+        String disk = "disk=/srv/web.img,raw,xvda";
+        Path grub = Path.of("/usr/lib/grub-xen/grub-i386-xen_pvh.bin");
+
+        assertEquals(Path.of("/k"), request(List.of("kernel=/k", disk)).kernel());
+        assertEquals(grub, request(List.of(disk)).kernel());
+        assertEquals(grub, request(List.of(disk, "kernel=", "ramdisk=", "cmdline=")).kernel());
+        assertEquals(grub, request(List.of("firmware=pvgrub", "cmdline=x")).kernel());
+        assertEquals(Path.of("/uefi"), request(List.of("firmware=/uefi", disk)).kernel());
+        assertEquals(
+                "kernel, firmware: a guest starts with one of them",
+                refusal("kernel=/k", "firmware=pvgrub"));
+        assertEquals(
+                "kernel: there is neither a kernel nor a disk to boot from",
+                refusal("vif=bridge=br0"));
+        assertEquals("ramdisk: there is no kernel that it belongs to", refusal(disk, "ramdisk=/i"));
+        assertEquals(
+                "cmdline: there is no kernel that it belongs to", refusal(disk, "cmdline=quiet"));
+        assertEquals(
+                "firmware: Debian has no 'uefi' for PVH guests; name a file",
+                refusal(disk, "firmware=uefi"));
+    }
+
+    private static String refusal(String... words) {
+        WrongSetting wrong = assertThrows(WrongSetting.class, () -> request(List.of(words)));
+        return String.valueOf(wrong.getMessage());
+    }
+
+    @Test
     void kernelAloneIsEnough() throws WrongSetting {
         GuestRequest guest = request(List.of("kernel=/k"));
 
@@ -204,8 +234,7 @@ final class GuestSettingsPropertyTest {
         assertEquals(List.of(), guest.modules());
         assertEquals(EndActions.DEFAULT, guest.ends());
         assertFalse(guest.overcommit());
-        WrongSetting none = assertThrows(WrongSetting.class, () -> request(List.of()));
-        assertEquals("kernel: one value is needed", none.getMessage());
+        assertEquals("kernel: there is neither a kernel nor a disk to boot from", refusal());
     }
 
     @Test
@@ -257,6 +286,7 @@ final class GuestSettingsPropertyTest {
                 "memory=0",
                 "memory=-1",
                 "memory=lots",
+                "firmware=seabios",
                 "vcpus=0",
                 "vcpus=129",
                 "vcpus=x",
@@ -320,6 +350,7 @@ final class GuestSettingsPropertyTest {
                 GuestSettings.of(
                                 List.of(
                                         "kernel=k",
+                                        "firmware=pvgrub",
                                         "disk=a b.img,raw,xvda",
                                         "disk=vdev=xvdb,target=b.img",
                                         "disk=file:c.img,xvdc,w",
@@ -332,6 +363,7 @@ final class GuestSettingsPropertyTest {
         assertEquals(
                 List.of(
                         "kernel=" + Path.of("k").toAbsolutePath(),
+                        "firmware=pvgrub",
                         "disk=" + Path.of("a b.img").toAbsolutePath() + ",raw,xvda",
                         "disk=vdev=xvdb,target=" + Path.of("b.img").toAbsolutePath(),
                         "disk=file:" + Path.of("c.img").toAbsolutePath() + ",xvdc,w",
