@@ -95,7 +95,7 @@ public record DiskSpec(
         }
         for (String text : texts) {
             for (int word = 0; word < words.size(); word++) {
-                int at = words.get(word).indexOf(text);
+                int at = find(words.get(word), text);
                 if (at >= 0) {
                     int from = at + text.length() - given.length();
                     String before = words.get(word).substring(0, from);
@@ -104,6 +104,18 @@ public record DiskSpec(
                 }
             }
         }
+    }
+
+    /// Where a text is a whole part of a word, maybe after a prefix; -1 if it is none.
+    private static int find(String word, String text) {
+        for (int at = word.indexOf(text); at >= 0; at = word.indexOf(text, at + 1)) {
+            int end = at + text.length();
+            boolean begins = at == 0 || " ,:".indexOf(word.charAt(at - 1)) >= 0;
+            if (begins && (end == word.length() || word.charAt(end) == ',')) {
+                return at;
+            }
+        }
+        return -1;
     }
 
     /// The limits that the service keeps.

@@ -186,6 +186,12 @@ final class DiskSpecTest {
                                         Path.of("k.txt").toAbsolutePath(),
                                         Path.of("k").toAbsolutePath())),
                 DiskSpec.absolute(List.of(words)));
+        String target = Path.of("k").toAbsolutePath().toString();
+        assertEquals(
+                List.of("key-file=/k,trusted", target + ",luks,xvda"),
+                DiskSpec.absolute(List.of("key-file=/k,trusted", "k,luks,xvda")));
+        assertEquals(
+                List.of("file:" + target + ",xvdk"), DiskSpec.absolute(List.of("file:k,xvdk")));
     }
 
     @ParameterizedTest
