@@ -246,7 +246,7 @@ public final class Backends implements ServiceBackends, AutoCloseable {
     @Override
     public boolean awaitEnd(PvDevice device, Duration limit) throws InterruptedException {
         ServedDevice served = devices.get(device);
-        return served == null || served.awaitEnd(limit);
+        return served == null || served.end().await(limit);
     }
 
     @Override
@@ -297,7 +297,7 @@ public final class Backends implements ServiceBackends, AutoCloseable {
         boolean all = true;
         try {
             for (ServedDevice served : ending) {
-                all &= served.awaitEnd();
+                all &= served.end().await();
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

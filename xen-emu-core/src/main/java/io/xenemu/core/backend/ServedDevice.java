@@ -18,7 +18,6 @@ import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 
@@ -49,10 +48,7 @@ final class ServedDevice implements Frontend.Reports {
     /// Whether a look is due that has not begun.
     private final AtomicBoolean lookDue = new AtomicBoolean();
 
-    /// The deadline of its end; 0 before [#end].
-    private final AtomicLong endBy = new AtomicLong();
-
-    private final CompletableFuture<Void> ended = new CompletableFuture<>();
+    private final DeviceEnd end = new DeviceEnd();
 
     // Only the serial executor's current thread uses these, but reads of the phase.
     private volatile Phase phase = Phase.INITIALISING;
@@ -308,7 +304,7 @@ final class ServedDevice implements Frontend.Reports {
             directory.publish(Map.of(), XenbusState.CLOSED);
         } finally {
             gone.accept(this);
-            ended.complete(null);
+            end.reached();
         }
     }
 
@@ -316,7 +312,7 @@ final class ServedDevice implements Frontend.Reports {
     ///
     /// @param deadline in `System.nanoTime()`, for whoever waits; a second call keeps that of the first
     void end(long deadline) {
-        if (!endBy.compareAndSet(0, deadline)) {
+        if (!end.begin(deadline)) {
             return;
         }
         serial.execute(() -> {
@@ -327,25 +323,9 @@ final class ServedDevice implements Frontend.Reports {
         });
     }
 
-    /// Waits until the device is gone, up to the deadline of [#end].
-    ///
-    /// @return false if it is not
-    boolean awaitEnd() throws InterruptedException {
-        return awaitEnd(Duration.ofNanos(Math.max(0, endBy.get() - System.nanoTime())));
-    }
-
-    /// Waits until the device is gone.
-    ///
-    /// @return false if it is not after `limit`
-    boolean awaitEnd(Duration limit) throws InterruptedException {
-        try {
-            ended.get(limit.toNanos(), TimeUnit.NANOSECONDS);
-            return true;
-        } catch (TimeoutException e) {
-            return false;
-        } catch (ExecutionException e) {
-            throw new IllegalStateException(e);
-        }
+    /// Its end, to wait for.
+    DeviceEnd end() {
+        return end;
     }
 
     /// Brings the device to a stop: no step, no work, no request in flight until [#resume].

@@ -4,7 +4,7 @@
 /// Start at [Backends], which has the devices of all domains, and [ServedDevice], which follows one device's nodes.
 ///
 /// - A kind and its devices: [BackendKind], [BackendDevice], [BackendConnection], [Handshake]; one connection:
-///   [ServedConnection].
+///   [ServedConnection]; the end of a device: [DeviceEnd].
 /// - Both ends' states: [Transitions] decides the next [Transition] from [Phase], front end and [Online];
 ///   [DeviceDirectory] has the nodes, [DeviceLog] the lines for an operator, [BackendMetrics] the meters,
 ///   [DeviceTags] the tags of all.

@@ -89,10 +89,7 @@ public record ConsoleSpec(
     /// As libxl writes them (`tools/libs/light/libxl_console.c`), and the terminal for the record.
     @Override
     public DeviceContents contents(PvDevice device) {
-        SequencedMap<String, String> back = new LinkedHashMap<>();
-        back.put("frontend-id", Integer.toString(device.frontend().value()));
-        back.put("online", "1");
-        back.put("state", XenbusState.INITIALISING.code());
+        SequencedMap<String, String> back = DeviceContents.back(device);
         back.put("protocol", PROTOCOL);
         SequencedMap<String, String> readable = new LinkedHashMap<>();
         if (!name.isEmpty()) {
@@ -110,9 +107,7 @@ public record ConsoleSpec(
         readable.put("type", "ioemu");
         readable.put("output", output(device));
         readable.put(TTY, tty);
-        SequencedMap<String, String> front = new LinkedHashMap<>();
-        front.put("backend-id", Integer.toString(device.backend().value()));
-        front.put("state", XenbusState.INITIALISING.code());
+        SequencedMap<String, String> front = DeviceContents.front(device);
         front.put("protocol", PROTOCOL);
         return new DeviceContents(back, front, readable);
     }

@@ -156,9 +156,7 @@ public record DiskSpec(
             back.put("direct-io-safe", "1");
         }
         back.put("discard-enable", DeviceContents.flag(discard));
-        SequencedMap<String, String> front = new LinkedHashMap<>();
-        front.put("backend-id", Integer.toString(device.backend().value()));
-        front.put("state", XenbusState.INITIALISING.code());
+        SequencedMap<String, String> front = DeviceContents.front(device);
         front.put("virtual-device", Integer.toString(device.id()));
         front.put("device-type", type());
         front.put("trusted", DeviceContents.flag(trusted));

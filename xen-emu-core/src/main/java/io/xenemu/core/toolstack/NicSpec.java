@@ -1,6 +1,5 @@
 package io.xenemu.core.toolstack;
 
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -75,10 +74,7 @@ public record NicSpec(
     @Override
     public DeviceContents contents(PvDevice device) {
         String handle = Integer.toString(device.id());
-        SequencedMap<String, String> back = new LinkedHashMap<>();
-        back.put("frontend-id", Integer.toString(device.frontend().value()));
-        back.put("online", "1");
-        back.put("state", XenbusState.INITIALISING.code());
+        SequencedMap<String, String> back = DeviceContents.back(device);
         if (passt.isEmpty()) {
             back.put("script", scriptPath());
         } else {
@@ -97,9 +93,7 @@ public record NicSpec(
         back.put("type", "vif");
         // Linux's back end waits until the script writes this node.
         back.put("hotplug-status", "");
-        SequencedMap<String, String> front = new LinkedHashMap<>();
-        front.put("backend-id", Integer.toString(device.backend().value()));
-        front.put("state", XenbusState.INITIALISING.code());
+        SequencedMap<String, String> front = DeviceContents.front(device);
         front.put("handle", handle);
         front.put("mac", mac.toString());
         front.put("trusted", DeviceContents.flag(trusted));

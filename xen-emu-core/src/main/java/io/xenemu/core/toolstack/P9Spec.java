@@ -1,6 +1,5 @@
 package io.xenemu.core.toolstack;
 
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
@@ -61,10 +60,7 @@ public record P9Spec(
     /// As libxl writes them (`tools/libs/light/libxl_9pfs.c`), and the tag for the record.
     @Override
     public DeviceContents contents(PvDevice device) {
-        SequencedMap<String, String> back = new LinkedHashMap<>();
-        back.put("frontend-id", Integer.toString(device.frontend().value()));
-        back.put("online", "1");
-        back.put("state", XenbusState.INITIALISING.code());
+        SequencedMap<String, String> back = DeviceContents.back(device);
         back.put("path", path);
         back.put("security_model", security.word());
         back.put(TAG, tag);
@@ -74,9 +70,7 @@ public record P9Spec(
             back.put("max-files", Integer.toString(quota.files()));
             back.put("auto-delete", DeviceContents.flag(quota.deletesOldest()));
         }
-        SequencedMap<String, String> front = new LinkedHashMap<>();
-        front.put("backend-id", Integer.toString(device.backend().value()));
-        front.put("state", XenbusState.INITIALISING.code());
+        SequencedMap<String, String> front = DeviceContents.front(device);
         front.put("tag", tag);
         return new DeviceContents(back, front, Map.of());
     }
