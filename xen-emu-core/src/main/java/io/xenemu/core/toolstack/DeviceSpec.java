@@ -36,7 +36,7 @@ public sealed interface DeviceSpec permits DiskSpec, NicSpec, P9Spec, ConsoleSpe
     static List<String> absolute(DeviceKind kind, List<String> words) {
         return switch (kind) {
             case VBD -> DiskSpec.absolute(words);
-            // A network interface has no file, and other paths begin with / anyway.
+            // Their paths begin with / anyway.
             case VIF, P9, CONSOLE -> words;
         };
     }

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.foreign.Arena;
+import java.util.Random;
 import org.junit.jupiter.api.Test;
 
 class TxCreditTest {
@@ -30,12 +31,44 @@ class TxCreditTest {
         assertEquals(0, credit.delay(150 * MILLI));
     }
 
+    /// 200 ms are four intervals.
     @Test
-    void anIdleGuestSavesNothing() {
+    void anIdleGuestKeepsTheCreditOfAShortTime() {
         TxCredit credit = new TxCredit(RATE, 0);
         assertEquals(0, credit.delay(Long.MAX_VALUE / 2));
-        credit.use(62_500);
+        credit.use(4 * 62_500 - 1);
+        assertEquals(0, credit.delay(Long.MAX_VALUE / 2));
+        credit.use(1);
         assertTrue(credit.delay(Long.MAX_VALUE / 2) > 0);
+    }
+
+    @Test
+    void anIntervalThatIsLongerIsKeptAlone() {
+        TxCredit credit = new TxCredit(new TxCredit.Rate(1000, 1_000_000), 0);
+        assertEquals(0, credit.delay(Long.MAX_VALUE / 2));
+        credit.use(1000);
+        assertTrue(credit.delay(Long.MAX_VALUE / 2) > 0);
+    }
+
+    /// The thread comes up to 100 ms after the time at which it should.
+    @Test
+    void aThreadThatComesLateCostsTheGuestNothing() {
+        for (TxCredit.Rate rate : new TxCredit.Rate[] {RATE, new TxCredit.Rate(25_000, 20_000)}) {
+            TxCredit credit = new TxCredit(rate, 0);
+            Random late = new Random(1);
+            long sent = 0;
+            for (long now = 0; now < 10_000 * MILLI; ) {
+                long delay = credit.delay(now);
+                if (delay == 0) {
+                    credit.use(1514);
+                    sent += 1514;
+                } else {
+                    now += delay + late.nextLong(100 * MILLI);
+                }
+            }
+            double megabits = sent * 8 / 10.0 / 1e6;
+            assertTrue(megabits > 9.5 && megabits < 10.5, () -> rate + ": " + megabits);
+        }
     }
 
     /// Over 10 s, whatever the sizes of frames.
