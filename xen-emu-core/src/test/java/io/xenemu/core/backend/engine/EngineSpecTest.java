@@ -51,12 +51,29 @@ final class EngineSpecTest {
     @Test
     void classesWithoutADefinitionHaveTheirDefault() {
         assertEquals(
-                List.of("block:0", "block:1", "net:0", "net:1", "9p:0", "9p:1", "9p:2", "9p:3"),
+                List.of(
+                        "block:0",
+                        "block:1",
+                        "net:0",
+                        "net:1",
+                        "9p:0",
+                        "9p:1",
+                        "9p:2",
+                        "9p:3",
+                        "console:0"),
                 names(EngineSpec.withDefaults(List.of(), 1)));
         assertEquals(
                 List.of(
-                        "block:7", "net:0", "net:1", "net:2", "net:3", "9p:0", "9p:1", "9p:2",
-                        "9p:3"),
+                        "block:7",
+                        "net:0",
+                        "net:1",
+                        "net:2",
+                        "net:3",
+                        "9p:0",
+                        "9p:1",
+                        "9p:2",
+                        "9p:3",
+                        "console:0"),
                 names(EngineSpec.withDefaults(List.of(EngineSpec.parse("block:7")), 64)));
     }
 
