@@ -43,8 +43,8 @@ final class DomainRestore {
                 // deliver.
                 domain.eventChannels().rebuildKernelPorts();
                 domain.eventChannels().kernelDeliveryChanged();
-                // No back end of the service takes over its mappings yet. Mappings by guests would
-                // have blocked the save.
+                // The service's back ends map their rings anew, when the domain has its devices.
+                // Mappings by guests would have blocked the save.
                 domain.grantTable().abandon(DomId.DOM0);
                 // Timers last: one that is over fires at once, and needs its port and the vCPU's
                 // vcpu_info.

@@ -62,8 +62,13 @@ final class P9Count implements AutoCloseable {
     /// @throws P9Error ENOSPC if the tree is too deep; any error of a directory
     void run() throws P9Error {
         held();
-        int root = P9Error.check(s.files.reopen(session.root(), OpenFlags.O_DIRECTORY));
-        directory(root, 0);
+        session.descriptors().lend();
+        try {
+            int root = P9Error.check(s.files.reopen(session.root(), OpenFlags.O_DIRECTORY));
+            directory(root, 0);
+        } finally {
+            session.descriptors().giveBack();
+        }
     }
 
     /// Notes the open files, and counts those that have no name any more.
@@ -141,9 +146,14 @@ final class P9Count implements AutoCloseable {
         if (depth == DEPTH_MAX) {
             throw P9Error.of(Errno.ENOSPC);
         }
-        int fd = s.files.open(directory, s.name, OpenFlags.O_DIRECTORY, 0);
-        if (fd != -Errno.ENOENT && fd != -Errno.ENOTDIR && fd != -Errno.ELOOP) {
-            directory(P9Error.check(fd), depth);
+        session.descriptors().lend();
+        try {
+            int fd = s.files.open(directory, s.name, OpenFlags.O_DIRECTORY, 0);
+            if (fd != -Errno.ENOENT && fd != -Errno.ENOTDIR && fd != -Errno.ELOOP) {
+                directory(P9Error.check(fd), depth);
+            }
+        } finally {
+            session.descriptors().giveBack();
         }
     }
 

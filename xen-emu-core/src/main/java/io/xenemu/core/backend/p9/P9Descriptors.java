@@ -87,10 +87,7 @@ final class P9Descriptors {
     }
 
     private void release() {
-        HostBudget.Share charged = account;
-        if (charged != null) {
-            charged.give(1);
-        }
+        giveBack();
         open.decrementAndGet();
     }
 
@@ -105,6 +102,23 @@ final class P9Descriptors {
             }
         }
         return false;
+    }
+
+    /// Takes one descriptor more from the guest's share of the process's, for a count of files.
+    ///
+    /// @throws P9Error EMFILE if the guest may have no more
+    void lend() throws P9Error {
+        if (!take()) {
+            throw P9Error.of(Errno.EMFILE);
+        }
+    }
+
+    /// Undoes [#lend].
+    void giveBack() {
+        HostBudget.Share charged = account;
+        if (charged != null) {
+            charged.give(1);
+        }
     }
 
     /// Closes a descriptor that this object has opened.

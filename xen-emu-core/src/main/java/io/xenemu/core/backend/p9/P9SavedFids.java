@@ -13,9 +13,9 @@ import java.util.List;
 /// Takes the state of a guest's fids, and makes the fids again from it: each file is opened by its path below the root,
 /// and compared. A file that is not there, or is another one, is ESTALE on its fid alone. No request runs.
 final class P9SavedFids {
-    /// Bytes of all paths of a state. A mounted share keeps its guest from being saved; what is left after the end of a
-    /// mount is little.
-    private static final int PATHS_MAX = 1 << 20;
+    /// Bytes of all paths and values of a state; fids beyond are ESTALE. A mounted share keeps its guest from being
+    /// saved, and what is left after the end of a mount is little.
+    private static final int BYTES_MAX = 1 << 20;
 
     /// Flags of an open that hold for the open file.
     private static final int KEPT =
@@ -33,22 +33,34 @@ final class P9SavedFids {
     /// The state of all fids.
     List<P9State.Fid> save() {
         List<P9State.Fid> saved = new ArrayList<>();
-        int left = PATHS_MAX;
+        int left = BYTES_MAX;
         for (P9Fids.Numbered one : session.fids().numbered()) {
             P9Object object = one.object();
             P9Object of = object instanceof P9Attribute value ? value.file() : object;
             P9State.File file = of == null ? P9State.File.NONE : file(of);
-            List<Byte> path = file.path();
-            left -= path == null ? 0 : path.size();
+            P9State.Use use = use(object);
+            left -= bytes(file, use);
+            boolean fits = left >= 0;
             saved.add(
                     new P9State.Fid(
                             one.fid(),
                             one.isRoot(),
                             object.uid(),
-                            left < 0 ? P9State.File.NONE : file,
-                            use(object)));
+                            fits ? file : P9State.File.NONE,
+                            fits ? use : new P9State.Use.Place()));
         }
         return saved;
+    }
+
+    private static int bytes(P9State.File file, P9State.Use use) {
+        List<Byte> path = file.path();
+        int value =
+                switch (use) {
+                    case P9State.Use.Place _, P9State.Use.Open _ -> 0;
+                    case P9State.Use.Value(List<Byte> all) -> all.size();
+                    case P9State.Use.Setting setting -> setting.written().size();
+                };
+        return value + (path == null ? 0 : path.size());
     }
 
     private static P9State.Use use(P9Object object) {

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.xenemu.core.host.HostBudget;
 import io.xenemu.core.toolstack.P9Quota;
 import io.xenemu.core.toolstack.P9SecurityModel;
 import io.xenemu.kvm.abi.Errno;
@@ -160,5 +161,25 @@ final class P9QuotaTest {
         }
         assertEquals(200, made, "nothing is counted before the limit");
         assertEquals(0, create(2, "f"));
+    }
+
+    /// A count holds a descriptor for each level, which are the guest's too.
+    @Test
+    void aCountTakesDescriptorsOfTheGuestsShareOfTheProcess() throws IOException {
+        Path deep = folder;
+        for (int depth = 0; depth < 20; depth++) {
+            deep = deep.resolve("d");
+        }
+        Files.createDirectories(deep);
+        attach(new P9Quota(1000, 0, false));
+        HostBudget budget = new HostBudget("descriptors", "open", Errno.EMFILE, "a test", 10);
+        HostBudget.Share guest = budget.open(0, 10);
+        client.clunk(ROOT);
+        client.server.charge(guest);
+        client.ok(P9Operation.ATTACH, ROOT, -1, "root", "", -1);
+        client.fails(Errno.EMFILE, P9Operation.MKDIR, ROOT, "e", 0755, -1);
+        client.clunk(ROOT);
+        assertTrue(guest.take(10), "all have come back");
+        guest.give(10);
     }
 }

@@ -258,4 +258,24 @@ final class P9SavedFidsTest {
         assertEquals(1, move(() -> {}));
         client.fails(Errno.ESTALE, P9Operation.READ, 1, 0L, 9);
     }
+
+    @Test
+    void fidsBeyondTheLimitOfAStateAreStale() throws IOException {
+        String name = "n".repeat(245);
+        List<String> names = new ArrayList<>();
+        Path deep = share;
+        for (int depth = 0; depth < 14; depth++) {
+            names.add(name);
+            deep = deep.resolve(name);
+        }
+        Files.createDirectories(deep);
+        int fids = 330;
+        for (int fid = 1001; fid <= 1000 + fids; fid++) {
+            client.at(fid, names.toArray(String[]::new));
+        }
+        int stale = move(() -> {});
+        assertTrue(stale > 0 && stale < fids / 2, stale + " are stale");
+        client.ok(P9Operation.GETATTR, 1001, -1L);
+        client.fails(Errno.ESTALE, P9Operation.GETATTR, 1000 + fids, -1L);
+    }
 }
