@@ -10,6 +10,7 @@ import io.xenemu.it.fixture.EventChannelLoad;
 import io.xenemu.it.fixture.HostileNeighbours;
 import io.xenemu.it.fixture.LabDaemon;
 import io.xenemu.it.fixture.LabProgram;
+import io.xenemu.it.fixture.P9Load;
 import io.xenemu.it.fixture.SuspendLoad;
 import io.xenemu.it.fixture.TestGuests;
 import io.xenemu.it.fixture.UnmodifiedGuest;
@@ -37,6 +38,9 @@ public final class Soak implements AutoCloseable {
     private static final int XENSTORE_SECONDS = 60;
     private static final int HOTPLUG_CYCLES = 12;
     private static final int SUSPENDS = 100;
+    private static final int P9_OPERATIONS = 10_000;
+    private static final int P9_PROCESSES = 4;
+    private static final int P9_ROUNDS = 200;
 
     private static final String DEBIAN_MEMORY = "512M";
 
@@ -90,6 +94,11 @@ public final class Soak implements AutoCloseable {
                             1,
                             "a Linux guest with two vCPUs suspends 100 times, and is resumed",
                             soak -> SuspendLoad.run(soak.daemon(), SUSPENDS)),
+                    new Load(
+                            "p9",
+                            1,
+                            "a Linux guest makes 10,000 random file operations, and mounts a share 200 times",
+                            Soak::shares),
                     new Load(
                             "guests",
                             1,
@@ -171,6 +180,18 @@ public final class Soak implements AutoCloseable {
     private void cpus() throws IOException, InterruptedException {
         for (EventChannelLoad.Abi abi : EventChannelLoad.Abi.values()) {
             EventChannelLoad.run(daemon(), abi, HOTPLUG_CYCLES);
+        }
+    }
+
+    private void shares() throws IOException, InterruptedException {
+        int seed = random.nextInt(1_000_000);
+        System.out.println("seed " + seed);
+        try (P9Load load = P9Load.boot(daemon())) {
+            load.mount("", "");
+            load.files(P9_PROCESSES, P9_OPERATIONS / P9_PROCESSES, seed);
+            load.unmount();
+            load.rounds(P9_ROUNDS);
+            load.shell().assertNoComplaint();
         }
     }
 

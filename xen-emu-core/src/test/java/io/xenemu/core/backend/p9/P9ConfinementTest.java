@@ -3,16 +3,17 @@ package io.xenemu.core.backend.p9;
 import static io.xenemu.core.backend.p9.P9TestClient.ROOT;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
-import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.file.OpenFlags;
+import io.xenemu.kvm.testing.Rounds;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.List;
-import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -22,6 +23,9 @@ import org.junit.jupiter.api.io.TempDir;
 /// No request reaches a file outside of the share.
 final class P9ConfinementTest {
     private static final String SECRET = "secret";
+
+    /// A soak of 10 makes a hundred thousand.
+    private static final int SWAPS = 10_000;
 
     /// Names that are more, or less, than one step down.
     private static final List<String> BAD_NAMES =
@@ -127,47 +131,51 @@ final class P9ConfinementTest {
         client.fails(Errno.EPERM, P9Operation.CLUNK, 2);
     }
 
-    /// A thread of the host swaps a directory and a symbolic link to the outside while the guest walks through it.
+    /// A thread of the host swaps a directory and a symbolic link to the outside while the guest walks through it,
+    /// opens what it finds, and tries to make and remove files there.
     @Test
-    @Timeout(60)
+    @Timeout(value = 10, unit = TimeUnit.MINUTES)
     void aSwapOfADirectoryAndALinkNeverLeadsOut() throws Exception {
-        Path link = Files.createSymbolicLink(share.resolve("link"), Path.of(".."));
-        AtomicBoolean done = new AtomicBoolean();
-        Thread swapper = Thread.ofPlatform().start(() -> swap(link, done));
+        int swaps = Rounds.of(SWAPS);
+        AtomicInteger left = new AtomicInteger(swaps);
+        Thread swapper = Thread.ofPlatform().start(() -> swap(left));
         int inside = 0;
-        try {
-            for (int i = 0; i < 20_000; i++) {
-                P9TestClient.Answer walked = client.walk(1, "d", SECRET);
-                boolean whole = walked.errno() == 0 && walked.body().getShort() == 2;
-                if (whole) {
-                    if (client.send(P9Operation.LOPEN, 1, 0).errno() == 0) {
-                        assertEquals("inside", client.read(1));
-                        inside++;
-                    }
-                    client.clunk(1);
+        while (left.get() > 0 || inside == 0) {
+            P9TestClient.Answer walked = client.walk(1, "d", SECRET);
+            if (walked.errno() == 0 && walked.body().getShort() == 2) {
+                if (client.send(P9Operation.LOPEN, 1, OpenFlags.O_RDWR).errno() == 0) {
+                    assertEquals("inside", client.read(1));
+                    inside++;
                 }
-                client.send(P9Operation.UNLINKAT, ROOT, "d", 0);
+                client.clunk(1);
             }
-        } finally {
-            done.set(true);
-            swapper.join();
+            if (client.walk(2, "d").errno() == 0) {
+                client.send(P9Operation.UNLINKAT, 2, SECRET + "2", 0);
+                client.send(P9Operation.MKDIR, 2, "made", 0700, -1);
+                client.send(P9Operation.UNLINKAT, 2, "made", OpenFlags.AT_REMOVEDIR);
+                client.send(P9Operation.LCREATE, 2, "created", OpenFlags.O_RDWR, 0600, -1);
+                client.clunk(2);
+            }
+            client.send(P9Operation.UNLINKAT, ROOT, "d", 0);
         }
-        assertTrue(inside > 0, "the walk never won");
+        swapper.join();
+        assertEquals("inside", Files.readString(share.resolve("d").resolve(SECRET)));
     }
 
-    private void swap(Path link, AtomicBoolean done) {
+    private void swap(AtomicInteger left) {
         Path directory = share.resolve("d");
         Path aside = share.resolve("aside");
         try {
-            while (!done.get()) {
+            while (left.getAndDecrement() > 0) {
                 Files.move(directory, aside);
                 Files.createSymbolicLink(directory, Path.of(".."));
                 Files.deleteIfExists(directory);
                 Files.move(aside, directory, StandardCopyOption.ATOMIC_MOVE);
             }
-            Files.deleteIfExists(link);
         } catch (IOException e) {
             throw new AssertionError(e);
+        } finally {
+            left.set(0);
         }
     }
 
