@@ -24,8 +24,9 @@ import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
-/// Linux enters another kernel by kexec, or after a crash, for which it asks Xen for a soft reset. It is the same kernel
-/// again. A disk, a network interface and a share of the service, and an operator's SysRq and debug keys, reach both.
+/// Linux enters another kernel by kexec, or after a crash, for which it asks Xen for a soft reset. It is the same
+/// kernel again. A disk, a network interface and a share of the service, and an operator's SysRq and debug keys, reach
+/// both.
 @Needs({HostPackage.XENSTORE_UTILS, HostPackage.IPROUTE, HostPackage.BINUTILS})
 @ExtendWith(LabExtension.class)
 class KexecIT {
