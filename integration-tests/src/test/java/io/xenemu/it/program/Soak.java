@@ -10,6 +10,7 @@ import io.xenemu.it.fixture.EventChannelLoad;
 import io.xenemu.it.fixture.HostileNeighbours;
 import io.xenemu.it.fixture.LabDaemon;
 import io.xenemu.it.fixture.LabProgram;
+import io.xenemu.it.fixture.NetHotplugLoad;
 import io.xenemu.it.fixture.P9Load;
 import io.xenemu.it.fixture.SuspendLoad;
 import io.xenemu.it.fixture.TestGuests;
@@ -41,6 +42,7 @@ public final class Soak implements AutoCloseable {
     private static final int P9_OPERATIONS = 10_000;
     private static final int P9_PROCESSES = 4;
     private static final int P9_ROUNDS = 200;
+    private static final int INTERFACES = 100;
 
     private static final String DEBIAN_MEMORY = "512M";
 
@@ -99,6 +101,11 @@ public final class Soak implements AutoCloseable {
                             1,
                             "a Linux guest makes 10,000 random file operations, and mounts a share 200 times",
                             Soak::shares),
+                    new Load(
+                            "interfaces",
+                            1,
+                            "a Linux guest's network interface goes and comes 100 times while it sends",
+                            Soak::interfaces),
                     new Load(
                             "guests",
                             1,
@@ -164,6 +171,10 @@ public final class Soak implements AutoCloseable {
         }
         System.out.print(program.play("rate 100000 2000"));
         System.out.print(program.play("moving 500"));
+    }
+
+    private void interfaces() throws IOException, InterruptedException {
+        NetHotplugLoad.alone(daemon(), INTERFACES);
     }
 
     private void attack() throws IOException, InterruptedException {
