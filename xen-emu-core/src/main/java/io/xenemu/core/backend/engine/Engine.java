@@ -2,7 +2,6 @@ package io.xenemu.core.backend.engine;
 
 import com.google.common.util.concurrent.Uninterruptibles;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
-import io.xenemu.core.delivery.EventRate;
 import io.xenemu.core.host.Teardown;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.memory.EventFd;
