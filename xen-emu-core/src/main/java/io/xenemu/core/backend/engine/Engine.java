@@ -17,8 +17,8 @@ import org.slf4j.LoggerFactory;
 /// A thread that does the work of many queues, of any guests. It sleeps until one of them is signalled, and runs those
 /// that are, in turn ([Turns]). The thread begins with the first queue.
 ///
-/// A queue that is signalled again and again for nothing is slowed down by [EventRate]. Its signals do not wake the
-/// thread meanwhile, and neither do those of a queue that may not run. No signal is lost.
+/// A queue that is signalled again and again for nothing is slowed down. Its signals do not wake the thread meanwhile,
+/// and neither do those of a queue that may not run. No signal is lost.
 ///
 /// An engine of another kind, which hands requests to io_uring or to another process, would have the methods [#add] and
 /// [#remove] of this one.
