@@ -153,13 +153,14 @@ public final class FrontendNodes {
         return new EvtchnPort(any(name));
     }
 
-    /// The pages of a ring as blkfront names them: `ring-page-order`, and then `ring-ref` for one page, or `ring-ref0`
-    /// and so on.
+    /// The pages of a ring as blkfront names them: `ring-ref` for one page, or `ring-ref0` and so on. The front end has
+    /// `ring-page-order` once, for the rings of all its queues.
     ///
     /// @param mostOrder binary logarithm of the most pages that the device offers
     /// @throws FrontendError EINVAL if one is missing or not a number, or the order is too high
     public List<GrantRef> ring(int mostOrder) throws FrontendError {
-        int pages = 1 << number("ring-page-order", 0, mostOrder, 0);
+        FrontendNodes device = new FrontendNodes(values, "", mostQueues);
+        int pages = 1 << device.number("ring-page-order", 0, mostOrder, 0);
         if (pages == 1 && !has("ring-ref0")) {
             return List.of(ref("ring-ref"));
         }

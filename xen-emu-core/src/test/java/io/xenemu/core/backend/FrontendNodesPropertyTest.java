@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.gnttab.GrantRef;
 import io.xenemu.kvm.abi.XenError;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -59,6 +60,26 @@ final class FrontendNodesPropertyTest {
                 IntStream.range(0, 1 << order).mapToObj(p -> new GrantRef(p + 8)).toList(), refs);
         values.remove("ring-ref" + ((1 << order) - 1));
         assertThrows(FrontendError.class, () -> FrontendNodes.of(values).ring(4));
+    }
+
+    @Property
+    void orderIsThatOfTheRingsOfAllQueues(@ForAll @IntRange(min = 1, max = 4) int order)
+            throws FrontendError {
+        Map<String, String> values = new HashMap<>();
+        values.put("multi-queue-num-queues", "2");
+        values.put("ring-page-order", Integer.toString(order));
+        // A queue has none of its own.
+        values.put("queue-1/ring-page-order", "0");
+        for (int ref = 0; ref < 2 << order; ref++) {
+            String queue = "queue-" + (ref >> order);
+            int page = ref & ((1 << order) - 1);
+            values.put(queue + "/ring-ref" + page, Integer.toString(ref + 8));
+        }
+        List<GrantRef> refs = new ArrayList<>();
+        for (FrontendNodes queue : FrontendNodes.of(values).queues(2)) {
+            refs.addAll(queue.ring(4));
+        }
+        assertEquals(IntStream.range(8, 8 + (2 << order)).mapToObj(GrantRef::new).toList(), refs);
     }
 
     @Example

@@ -180,7 +180,6 @@ final class ServedDeviceTest {
         int ref = 10;
         for (int queue = 0; queue < 4; queue++) {
             String nodes = "queue-" + queue + "/";
-            guest.write(device, nodes + "ring-page-order", 1);
             guest.write(device, nodes + "ring-ref0", guest.grant(ref, RING + 2L * ref).value());
             guest.write(device, nodes + "ring-ref1", guest.grant(ref + 1, RING).value());
             guest.write(device, nodes + "event-channel", guest.unboundPort().value());
