@@ -1,7 +1,13 @@
 package io.xenemu.kvm.socket;
 
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static java.lang.foreign.ValueLayout.JAVA_SHORT;
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import io.xenemu.kvm.abi.IoReason;
 import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.net.ConnectException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
@@ -15,12 +21,32 @@ import org.jspecify.annotations.Nullable;
 
 /// The file of a listening Unix-domain socket. A service that was killed leaves it.
 final class SocketFile {
+    /// The family of such sockets in `sys/socket.h`.
+    static final int AF_UNIX = 1;
+
+    /// Bytes of a path in `struct sockaddr_un`, with the zero at its end.
+    private static final int PATH_BYTES = 108;
+
     /// `S_IFMT` and `S_IFSOCK` of `sys/stat.h`.
     private static final int TYPE_MASK = 0xf000;
 
     private static final int TYPE_SOCKET = 0xc000;
 
     private SocketFile() {}
+
+    /// A path as `struct sockaddr_un`, for bind(2) and connect(2).
+    ///
+    /// @throws IOException if it is too long; the message names it
+    static MemorySegment address(Arena arena, Path path) throws IOException {
+        byte[] name = path.toString().getBytes(UTF_8);
+        if (name.length >= PATH_BYTES) {
+            throw new IOException("the path of a Unix socket is longer than 107 bytes: " + path);
+        }
+        MemorySegment address = arena.allocate(Short.BYTES + PATH_BYTES, Long.BYTES);
+        address.set(JAVA_SHORT, 0, (short) AF_UNIX);
+        MemorySegment.copy(name, 0, address, JAVA_BYTE, Short.BYTES, name.length);
+        return address;
+    }
 
     /// Checks that a socket may take the place of what is there: nothing, or a socket that nobody serves any more.
     ///

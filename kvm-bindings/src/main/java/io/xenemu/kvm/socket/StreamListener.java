@@ -1,7 +1,5 @@
 package io.xenemu.kvm.socket;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
-
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.file.ByteStream;
 import io.xenemu.kvm.libc.OwnedFd;
@@ -10,7 +8,6 @@ import io.xenemu.kvm.libc.StreamCalls;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
@@ -23,13 +20,9 @@ public final class StreamListener implements AutoCloseable {
     /// Clients that wait until they are accepted. Further ones wait in connect(2), or get EAGAIN.
     private static final int BACKLOG = 8;
 
-    private static final int AF_UNIX = 1;
     private static final int NONBLOCK_CLOEXEC = 0x800 | 0x80000;
     private static final int SOCK_STREAM = 1;
     private static final int OWNER_ONLY = 0600;
-
-    /// Bytes of a path in `struct sockaddr_un`, with the zero at its end.
-    private static final int PATH_BYTES = 108;
 
     private final OwnedFd fd;
     private final Path path;
@@ -47,15 +40,17 @@ public final class StreamListener implements AutoCloseable {
     ///     message names the path
     /// @throws io.xenemu.kvm.abi.KvmException if the process has no descriptor left
     public static StreamListener bind(Path path) throws IOException {
-        byte[] name = path.toString().getBytes(UTF_8);
-        if (name.length >= PATH_BYTES) {
-            throw new IOException("the path of a Unix socket is longer than 107 bytes: " + path);
+        try (Arena arena = Arena.ofConfined()) {
+            return bind(path, SocketFile.address(arena, path));
         }
+    }
+
+    private static StreamListener bind(Path path, MemorySegment address) throws IOException {
         SocketFile.checkReplaceable(path);
         OwnedFd fd =
                 OwnedFd.of(
                         "socket",
-                        StreamCalls.socket(AF_UNIX, SOCK_STREAM | NONBLOCK_CLOEXEC, 0),
+                        StreamCalls.socket(SocketFile.AF_UNIX, SOCK_STREAM | NONBLOCK_CLOEXEC, 0),
                         path.toString());
         boolean done = false;
         try {
@@ -63,7 +58,7 @@ public final class StreamListener implements AutoCloseable {
                 Files.delete(path);
             }
             check(ServerCalls.fchmod(fd.number(), OWNER_ONLY), path);
-            bind(fd, name, path);
+            check(ServerCalls.bind(fd.number(), address), path);
             Object key = SocketFile.key(path);
             check(ServerCalls.listen(fd.number(), BACKLOG), path);
             done = true;
@@ -72,15 +67,6 @@ public final class StreamListener implements AutoCloseable {
             if (!done) {
                 fd.close();
             }
-        }
-    }
-
-    private static void bind(OwnedFd fd, byte[] name, Path path) throws IOException {
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment address = arena.allocate(Short.BYTES + PATH_BYTES, Long.BYTES);
-            address.set(ValueLayout.JAVA_SHORT, 0, (short) AF_UNIX);
-            MemorySegment.copy(name, 0, address, ValueLayout.JAVA_BYTE, Short.BYTES, name.length);
-            check(ServerCalls.bind(fd.number(), address), path);
         }
     }
 

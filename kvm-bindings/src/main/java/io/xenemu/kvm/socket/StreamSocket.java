@@ -1,7 +1,6 @@
 package io.xenemu.kvm.socket;
 
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
-import static java.nio.charset.StandardCharsets.UTF_8;
 
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.file.IoVectors;
@@ -24,7 +23,6 @@ import java.time.Duration;
 /// One thread may send while another receives. [#shutdown] ends both from any thread; [#close] needs that they have
 /// ended. Sending and receiving do not allocate.
 public final class StreamSocket implements AutoCloseable {
-    private static final int AF_UNIX = 1;
     private static final int AF_INET = 2;
     private static final int AF_INET6 = 10;
     private static final int SOCK_STREAM_CLOEXEC = 1 | 0x80000;
@@ -38,9 +36,6 @@ public final class StreamSocket implements AutoCloseable {
     private static final int SHUT_RDWR = 2;
 
     private static final int EINPROGRESS = 115;
-
-    /// Bytes of a path in `struct sockaddr_un`, with the zero at its end.
-    private static final int PATH_BYTES = 108;
 
     private static final int SOCKADDR_IN = 16;
     private static final int SOCKADDR_IN6 = 28;
@@ -62,15 +57,9 @@ public final class StreamSocket implements AutoCloseable {
     /// @param limit for the connection, and then for each wait in [#receive] and [#send]
     /// @throws IOException if nobody listens there; the message names the path
     public static StreamSocket connect(Path path, Duration limit) throws IOException {
-        byte[] name = path.toString().getBytes(UTF_8);
-        if (name.length >= PATH_BYTES) {
-            throw new IOException("the path of a Unix socket is longer than 107 bytes: " + path);
-        }
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment address = arena.allocate(Short.BYTES + PATH_BYTES, Long.BYTES);
-            address.set(HOST_16, 0, (short) AF_UNIX);
-            MemorySegment.copy(name, 0, address, ValueLayout.JAVA_BYTE, Short.BYTES, name.length);
-            return connect(AF_UNIX, address, limit, path.toString());
+            MemorySegment address = SocketFile.address(arena, path);
+            return connect(SocketFile.AF_UNIX, address, limit, path.toString());
         }
     }
 

@@ -22,6 +22,7 @@ import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -51,6 +52,29 @@ class StreamListenerTest {
                     PosixFilePermissions.toString(Files.getPosixFilePermissions(path())));
         }
         assertFalse(Files.exists(path()));
+    }
+
+    /// `struct sockaddr_un` has 108 bytes, one of them for the zero at the end.
+    @Test
+    void pathThatIsTooLongIsRefusedAtBothEnds() throws IOException {
+        int most = 107 - folder.toString().length() - 1;
+        Path longest = folder.resolve("s".repeat(most));
+        try (StreamListener listener = StreamListener.bind(longest);
+                StreamSocket _ = StreamSocket.connect(longest, Duration.ofSeconds(5));
+                ByteStream served = listener.accept()) {
+            assertNotNull(served);
+        }
+        Path longer = folder.resolve("s".repeat(most + 1));
+        String message = "the path of a Unix socket is longer than 107 bytes: " + longer;
+        assertEquals(
+                message,
+                assertThrows(IOException.class, () -> StreamListener.bind(longer)).getMessage());
+        assertEquals(
+                message,
+                assertThrows(
+                                IOException.class,
+                                () -> StreamSocket.connect(longer, Duration.ofSeconds(5)))
+                        .getMessage());
     }
 
     @Test
