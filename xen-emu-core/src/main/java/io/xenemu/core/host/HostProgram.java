@@ -9,7 +9,7 @@ import java.util.Optional;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeoutException;
 
-/// Programs of the host that the service runs as its children: where they are, and when they have ended.
+/// Programs of the host that the service runs as its children: where they are, and how they end.
 public final class HostProgram {
     private HostProgram() {}
 
@@ -39,6 +39,16 @@ public final class HostProgram {
             return true;
         } catch (ExecutionException | TimeoutException _) {
             return !child.isAlive();
+        }
+    }
+
+    /// Ends a child that still runs: asks it to, and kills it if it has not ended after `limit`. Waits for it as long
+    /// once more, so that it is seldom left behind.
+    public static void end(Process child, Duration limit) {
+        child.destroy();
+        if (!hasEnded(child, limit)) {
+            child.destroyForcibly();
+            boolean _ = hasEnded(child, limit);
         }
     }
 }

@@ -9,7 +9,6 @@ import java.io.InputStream;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
-import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 
 /// Reads what a child process writes, so that it is never held up, and keeps the end of it.
@@ -26,18 +25,8 @@ public final class ProcessOutput {
 
     private final CompletableFuture<Process> started = new CompletableFuture<>();
 
-    private ProcessOutput(String name, Consumer<ProcessOutput> work) {
-        thread = Thread.ofPlatform().name(name).daemon().unstarted(() -> work.accept(this));
-    }
-
-    /// Begins to read a child's standard output.
-    ///
-    /// @param name of the thread that reads
-    public static ProcessOutput of(Process process, String name) {
-        ProcessOutput output = new ProcessOutput(name, self -> self.read(process.getInputStream()));
-        boolean _ = output.started.complete(process);
-        output.thread.start();
-        return output;
+    private ProcessOutput(ProcessBuilder builder, String name) {
+        thread = Thread.ofPlatform().name(name).daemon().unstarted(() -> run(builder));
     }
 
     /// Starts a child, and reads its standard output, on a thread that lasts as long as the child: the kernel takes the
@@ -46,7 +35,7 @@ public final class ProcessOutput {
     /// @param name of the thread
     /// @throws IOException if it cannot be started
     public static ProcessOutput start(ProcessBuilder builder, String name) throws IOException {
-        ProcessOutput output = new ProcessOutput(name, self -> self.run(builder));
+        ProcessOutput output = new ProcessOutput(builder, name);
         output.thread.start();
         try {
             Process _ = Uninterruptibles.getUninterruptibly(output.started);

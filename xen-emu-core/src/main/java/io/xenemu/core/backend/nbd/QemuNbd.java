@@ -184,11 +184,7 @@ public final class QemuNbd implements NbdServer {
     @Override
     public synchronized void close() {
         if (process != null && !(program.endsByItself() && HostProgram.hasEnded(process, END))) {
-            process.destroy();
-            if (!HostProgram.hasEnded(process, END)) {
-                process.destroyForcibly();
-                boolean _ = HostProgram.hasEnded(process, END);
-            }
+            HostProgram.end(process, END);
         }
         process = null;
         try (Stream<Path> files = Files.list(folder)) {

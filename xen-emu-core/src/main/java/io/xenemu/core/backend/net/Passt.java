@@ -148,14 +148,15 @@ final class Passt implements StreamPeer {
     @GuardedBy("this")
     private Process start() throws IOException {
         Files.deleteIfExists(socket());
-        Process started =
-                new ProcessBuilder(command)
-                        .redirectInput(Path.of("/dev/null").toFile())
-                        .redirectErrorStream(true)
-                        .start();
-        process = started;
-        output = ProcessOutput.of(started, name + "-passt-log");
-        return started;
+        ProcessOutput started =
+                ProcessOutput.start(
+                        new ProcessBuilder(command)
+                                .redirectInput(Path.of("/dev/null").toFile())
+                                .redirectErrorStream(true),
+                        name + "-passt-log");
+        output = started;
+        process = started.process();
+        return started.process();
     }
 
     @GuardedBy("this")
@@ -188,11 +189,7 @@ final class Passt implements StreamPeer {
         Process ending = process;
         process = null;
         if (ending != null && !HostProgram.hasEnded(ending, patience)) {
-            ending.destroy();
-            if (!HostProgram.hasEnded(ending, END)) {
-                ending.destroyForcibly();
-                boolean _ = HostProgram.hasEnded(ending, END);
-            }
+            HostProgram.end(ending, END);
         }
     }
 
