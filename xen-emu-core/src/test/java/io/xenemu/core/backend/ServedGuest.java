@@ -11,6 +11,7 @@ import io.xenemu.core.domain.DomainOrigin;
 import io.xenemu.core.domain.SavedFrames;
 import io.xenemu.core.domain.TestDomain;
 import io.xenemu.core.domain.XenState;
+import io.xenemu.core.toolstack.DetachMode;
 import io.xenemu.core.toolstack.DeviceEvents;
 import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.DiskSpec;
@@ -292,6 +293,22 @@ public final class ServedGuest implements AutoCloseable {
             }
             device.resume();
         }
+    }
+
+    /// Detaches a device whose guest closes its end when it is asked to, as Linux does.
+    public void detach(PvDevice device) throws Refused, InterruptedException {
+        Thread closer =
+                Thread.ofPlatform()
+                        .start(() -> {
+                            try {
+                                await(device, XenbusState.CLOSING);
+                                become(device, XenbusState.CLOSED);
+                            } catch (XenError e) {
+                                throw new AssertionError(e);
+                            }
+                        });
+        devices.detach(device, DetachMode.ORDERLY);
+        closer.join();
     }
 
     /// The ports that domain 0 has.

@@ -111,22 +111,6 @@ final class ConsoleDeviceTest {
         return registry.get(name).functionCounter().count();
     }
 
-    /// Detaches a console whose guest closes its end when it is asked to, as Linux does.
-    private void detach(PvDevice device) throws Exception {
-        Thread closer =
-                Thread.ofPlatform()
-                        .start(() -> {
-                            try {
-                                guest.await(device, XenbusState.CLOSING);
-                                guest.become(device, XenbusState.CLOSED);
-                            } catch (XenError e) {
-                                throw new AssertionError(e);
-                            }
-                        });
-        guest.devices.detach(device, DetachMode.ORDERLY);
-        closer.join();
-    }
-
     @Test
     void nodesAreThoseOfLibxl() throws Exception {
         PvDevice channel = guest.attach(spec(onSocket()));
@@ -405,7 +389,7 @@ final class ConsoleDeviceTest {
                 guest.await(front.device, XenbusState.INIT_WAIT);
             }
         }
-        detach(front.device);
+        guest.detach(front.device);
         assertFalse(Files.exists(socket()));
     }
 

@@ -155,24 +155,8 @@ final class P9ShareTest {
                 threads());
         front.call(P9Operation.CLUNK, 1);
         front.call(P9Operation.CLUNK, P9TestClient.ROOT);
-        detach(front.device);
+        guest.detach(front.device);
         assertEquals(List.of(), registry.getMeters());
-    }
-
-    /// Detaches a share whose guest closes its end when it is asked to, as Linux does.
-    private void detach(PvDevice device) throws Exception {
-        Thread closer =
-                Thread.ofPlatform()
-                        .start(() -> {
-                            try {
-                                guest.await(device, XenbusState.CLOSING);
-                                guest.become(device, XenbusState.CLOSED);
-                            } catch (XenError e) {
-                                throw new AssertionError(e);
-                            }
-                        });
-        guest.devices.detach(device, DetachMode.ORDERLY);
-        closer.join();
     }
 
     @Test
@@ -197,7 +181,7 @@ final class P9ShareTest {
         front.call(P9Operation.CLUNK, 1);
         front.call(P9Operation.CLUNK, P9TestClient.ROOT);
         assertEquals("", blocker());
-        detach(front.device);
+        guest.detach(front.device);
         assertFalse(guest.client.exists("/local/domain/0/backend"));
     }
 
@@ -229,7 +213,7 @@ final class P9ShareTest {
                                 throw new AssertionError(e);
                             }
                         });
-        detach(front.device);
+        guest.detach(front.device);
         unmount.join();
     }
 
