@@ -59,7 +59,7 @@ public final class QemuNbd implements NbdServer {
 
     /// A server for an image, which is not started yet.
     ///
-    /// @param name for threads: `dom3-vbd-51712`
+    /// @param name for threads: `vbd-51712`, since the domain is not known yet
     /// @throws NbdException if neither program is installed, or the image or its key is not there
     public static QemuNbd of(DiskImage image, String name) throws NbdException {
         return of(image, name, HostProgram.folders());
