@@ -20,9 +20,6 @@ import org.slf4j.LoggerFactory;
 /// A queue that is signalled again and again for nothing is slowed down. Its signals do not wake the thread meanwhile,
 /// and neither do those of a queue that may not run. No signal is lost.
 ///
-/// An engine of another kind, which hands requests to io_uring or to another process, would have the methods [#add] and
-/// [#remove] of this one.
-///
 /// Locks: the monitor is a leaf. It guards the set of queues, and is not held during work.
 public final class Engine implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(Engine.class);
