@@ -121,13 +121,7 @@ public final class Backends implements ServiceBackends, AutoCloseable {
     /// Closes a device that was not served. Its file is free when this returns, unless the host does not answer.
     private void giveBack(BackendDevice opened) {
         try {
-            boolean _ =
-                    hostCalls.make(
-                            () -> {
-                                opened.close();
-                                return true;
-                            },
-                            _ -> {});
+            hostCalls.make(opened::close);
         } catch (Refused e) {
             log.warn("a device that was not attached is not closed yet: {}", e.reason());
             if (e.kind() == Refused.Kind.BUSY) {
@@ -255,13 +249,7 @@ public final class Backends implements ServiceBackends, AutoCloseable {
         if (served == null || !(served.served() instanceof BackendDevice.Resizable resizable)) {
             throw new Refused(device + " has no size that the service could change");
         }
-        boolean _ =
-                hostCalls.make(
-                        () -> {
-                            resizable.resize();
-                            return true;
-                        },
-                        _ -> {});
+        hostCalls.make(resizable::resize);
     }
 
     @Override

@@ -34,6 +34,24 @@ final class HostCalls {
         this.limit = limit;
     }
 
+    /// A call without a result.
+    interface Work {
+        void run() throws Refused;
+    }
+
+    /// Makes a call without a result, and waits for it.
+    ///
+    /// @throws Refused as for a call with one
+    void make(Work work) throws Refused {
+        boolean _ =
+                make(
+                        () -> {
+                            work.run();
+                            return true;
+                        },
+                        _ -> {});
+    }
+
     /// Makes a call, and waits for it.
     ///
     /// @param late takes a result for which nobody has waited
