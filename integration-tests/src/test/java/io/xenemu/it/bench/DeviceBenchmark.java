@@ -8,7 +8,6 @@ import io.xenemu.core.lab.LabCpus;
 import io.xenemu.core.lab.LabImages;
 import io.xenemu.core.lab.LabMachine;
 import io.xenemu.it.fixture.GuestPrograms;
-import io.xenemu.it.fixture.PerlControl;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.RunningCommand;
 import java.io.IOException;
@@ -198,10 +197,6 @@ public final class DeviceBenchmark {
 
     private void await(DeviceSide side, RunningCommand running)
             throws IOException, InterruptedException {
-        if (side == DeviceSide.OURS) {
-            running.awaitText(DeviceSide.LOADED);
-            share();
-        }
         for (DeviceCell cell : cells) {
             if (side.has(cell)) {
                 running.awaitText("end " + cell.name() + " ");
@@ -209,16 +204,5 @@ public final class DeviceBenchmark {
             }
         }
         int _ = running.awaitExit();
-    }
-
-    /// Gives our guest the folder, which the command line of a guest cannot.
-    private void share() throws IOException, InterruptedException {
-        String spec = PerlControl.word("tag=data,path=" + DeviceSide.SHARE);
-        String reply =
-                new PerlControl(lab, DeviceSide.CONTROL)
-                        .ask("9pfs-attach " + DeviceSide.NAME + " " + spec);
-        if (!reply.equals("ok\n")) {
-            throw new IOException("9pfs-attach: " + reply);
-        }
     }
 }

@@ -4,6 +4,7 @@ import io.xenemu.it.fixture.Vmm;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
@@ -34,13 +35,12 @@ enum DeviceSide {
     /// What the guest prints when its disk and its network are there.
     static final String READY = "devices are there";
 
-    static final String NAME = "device-benchmark";
+    private static final String NAME = "device-benchmark";
     static final String BRIDGE = "xebench0";
     static final String HOST_IP = "10.78.0.1";
-    static final String FOLDER = "/run/device-benchmark";
+    private static final String FOLDER = "/run/device-benchmark";
     static final String IMAGE = FOLDER + "/disk.img";
     static final String SHARE = FOLDER + "/share";
-    static final String CONTROL = FOLDER + "/control";
 
     /// The peer's and virtio's; ours are made by the service.
     static final String TAP = "xebenchtap";
@@ -71,15 +71,9 @@ enum DeviceSide {
         this.mount = mount;
     }
 
-    /// Its name in tables.
+    /// Its name in tables, and as an option.
     String label() {
-        return switch (this) {
-            case FLOOR -> "floor";
-            case OURS -> "ours";
-            case PEER -> "peer";
-            case VIRTIO -> "virtio";
-            case DRIVER -> "driver";
-        };
+        return name().toLowerCase(Locale.ROOT);
     }
 
     /// Whether it has the device of a cell.
@@ -161,10 +155,11 @@ enum DeviceSide {
             case OURS -> {
                 command.addAll(List.of("/usr/bin/env", COMPILED_EARLY));
                 command.addAll(List.of(launcher.toString(), "run", "--lab", "never"));
-                command.addAll(List.of("--name", NAME, "--control-socket", CONTROL));
+                command.addAll(List.of("--name", NAME));
                 command.addAll(List.of("--memory", MEMORY_MIB + "M", "--no-reboot"));
                 command.addAll(List.of("--disk", IMAGE + ",raw,xvda,rw"));
                 command.addAll(List.of("--vif", "mac=" + MAC + ",bridge=" + BRIDGE));
+                command.addAll(List.of("--p9", "tag=data,path=" + SHARE));
                 command.addAll(List.of("--append", "console=hvc0 quiet panic=-1"));
                 command.addAll(List.of("--kernel", kernel.toString()));
                 command.addAll(List.of("--initrd", initramfs.toString()));
