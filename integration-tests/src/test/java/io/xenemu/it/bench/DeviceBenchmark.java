@@ -8,6 +8,7 @@ import io.xenemu.core.lab.LabCpus;
 import io.xenemu.core.lab.LabImages;
 import io.xenemu.core.lab.LabMachine;
 import io.xenemu.it.fixture.GuestPrograms;
+import io.xenemu.it.fixture.LabBridge;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.RunningCommand;
 import java.io.IOException;
@@ -110,18 +111,17 @@ public final class DeviceBenchmark {
     }
 
     private void run(int rounds, List<DeviceSide> sides) throws IOException, InterruptedException {
+        LabBridge.add(lab, DeviceSide.BRIDGE, DeviceSide.HOST_IP + "/24");
         lab.shell(
                 """
                 mkdir -p %2$s && dd if=/dev/zero of=%1$s bs=1M count=%3$d 2>/dev/null &&
-                ip link add %4$s type bridge && ip addr add %5$s/24 dev %4$s && ip link set %4$s up &&
-                ip tuntap add dev %6$s mode tap && ip link set %6$s master %4$s up
+                ip tuntap add dev %5$s mode tap && ip link set %5$s master %4$s up
                 """
                         .formatted(
                                 DeviceSide.IMAGE,
                                 DeviceSide.SHARE,
                                 IMAGE_MIB,
                                 DeviceSide.BRIDGE,
-                                DeviceSide.HOST_IP,
                                 DeviceSide.TAP));
         try (RunningCommand server =
                 lab.startRunning(List.of(load.file().toString(), "serve", DeviceSide.HOST_IP))) {

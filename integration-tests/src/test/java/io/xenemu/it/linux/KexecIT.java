@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.xenemu.core.lab.GuestProgram;
 import io.xenemu.it.fixture.GuestShell;
 import io.xenemu.it.fixture.HostPackage;
+import io.xenemu.it.fixture.LabBridge;
 import io.xenemu.it.fixture.LabDaemon;
 import io.xenemu.it.fixture.LabGuest;
 import io.xenemu.it.fixture.LinuxImages;
@@ -108,7 +109,8 @@ class KexecIT {
             assertEquals("ok\n", daemon.ask("shutdown " + NAME));
             guest.awaitEnd("poweroff");
         } finally {
-            lab.shell("rm -rf %s; ip link del %s".formatted(FOLDER, BRIDGE));
+            lab.shell("rm -rf " + FOLDER);
+            LabBridge.remove(lab, BRIDGE);
         }
         daemon.assertNoBug();
     }
@@ -163,7 +165,8 @@ class KexecIT {
             assertTrue(core.endsWith("\n1\n"), core);
             guest.destroy();
         } finally {
-            lab.shell("rm -rf %s; ip link del %s".formatted(FOLDER, BRIDGE));
+            lab.shell("rm -rf " + FOLDER);
+            LabBridge.remove(lab, BRIDGE);
         }
         daemon.assertNoBug();
     }
@@ -171,9 +174,8 @@ class KexecIT {
     /// A disk, a network interface and a share of the service's.
     private record Devices(Lab lab, LabDaemon daemon, GuestShell guest) {
         void attach() throws IOException, InterruptedException {
-            lab.shell(
-                    "mkdir -p %1$s; echo shared >%1$s/file; ip link add %2$s type bridge && ip addr add %3$s/24 dev %2$s && ip link set %2$s up"
-                            .formatted(SHARE, BRIDGE, HOST_IP));
+            lab.shell("mkdir -p %1$s; echo shared >%1$s/file".formatted(SHARE));
+            LabBridge.add(lab, BRIDGE, HOST_IP + "/24");
             attach("block-attach", "file:" + IMAGE + ",xvda,w");
             attach("network-attach", "mac=00:16:3e:0a:0b:0d,bridge=" + BRIDGE);
             attach("9pfs-attach", "tag=data,path=" + SHARE);

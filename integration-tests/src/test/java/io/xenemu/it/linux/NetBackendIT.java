@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.it.fixture.GuestShell;
 import io.xenemu.it.fixture.HostPackage;
+import io.xenemu.it.fixture.LabBridge;
 import io.xenemu.it.fixture.LabDaemon;
 import io.xenemu.it.fixture.LabGuest;
 import io.xenemu.it.fixture.LinuxImages;
@@ -51,9 +52,7 @@ class NetBackendIT {
     void aGuestHasANetworkThroughTheServiceWithAndWithoutOffloads(Lab lab)
             throws IOException, InterruptedException {
         LabDaemon daemon = LabDaemon.shared(lab);
-        lab.shell(
-                "ip link add %1$s type bridge && ip addr add %2$s/24 dev %1$s && ip link set %1$s up"
-                        .formatted(BRIDGE, HOST_IP));
+        LabBridge.add(lab, BRIDGE, HOST_IP + "/24");
         try (LabGuest guest =
                 daemon.boot(
                         GUEST,
@@ -74,7 +73,7 @@ class NetBackendIT {
             pair.detached();
             guest.shell().assertNoComplaint();
         } finally {
-            lab.shell("ip link del " + BRIDGE);
+            LabBridge.remove(lab, BRIDGE);
         }
         daemon.assertNoBug();
     }

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.it.fixture.HostPackage;
+import io.xenemu.it.fixture.LabBridge;
 import io.xenemu.it.fixture.LabDaemon;
 import io.xenemu.it.fixture.LabGuest;
 import io.xenemu.it.fixture.LinuxImages;
@@ -46,9 +47,7 @@ class NetFeaturesIT {
     private static final double LEAST_SECONDS = 3.1;
 
     private static void bridge(Lab lab) throws IOException, InterruptedException {
-        lab.shell(
-                "ip link add %1$s type bridge && ip addr add %2$s/24 dev %1$s && ip addr add %3$s/64 dev %1$s nodad && ip link set %1$s up"
-                        .formatted(BRIDGE, HOST, HOST6));
+        LabBridge.add(lab, BRIDGE, HOST + "/24", HOST6 + "/64");
     }
 
     private static List<String> image(Lab lab) throws IOException, InterruptedException {
@@ -74,7 +73,7 @@ class NetFeaturesIT {
             rate(guest);
             guest.shell().assertNoComplaint();
         } finally {
-            lab.shell("ip link del " + BRIDGE);
+            LabBridge.remove(lab, BRIDGE);
         }
         daemon.assertNoBug();
     }
@@ -229,7 +228,7 @@ class NetFeaturesIT {
             one.shell().assertNoComplaint();
             two.shell().assertNoComplaint();
         } finally {
-            lab.shell("ip link del " + BRIDGE);
+            LabBridge.remove(lab, BRIDGE);
         }
         daemon.assertNoBug();
     }
