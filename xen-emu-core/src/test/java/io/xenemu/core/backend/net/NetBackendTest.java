@@ -1,7 +1,5 @@
 package io.xenemu.core.backend.net;
 
-import static java.lang.foreign.ValueLayout.JAVA_BYTE;
-import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
@@ -26,7 +24,6 @@ import io.xenemu.kvm.testing.Eventually;
 import io.xenemu.kvm.testing.Tool;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.lang.foreign.MemorySegment;
 import java.net.DatagramPacket;
 import java.net.DatagramSocket;
 import java.net.InetAddress;
@@ -59,19 +56,14 @@ final class NetBackendTest {
     private static final String GUEST = "10.231.78.2";
     private static final int LIMIT_MILLIS = 20_000;
 
-    /// Guest frames: rings of queue N at 0x200 + 2 * N, pages for data after them.
-    private static final long RINGS = 0x200;
-
-    private static final long DATA = 0x240;
+    /// Guest frames that [NetFront] does not use.
     private static final long SECOND_RINGS = 0x210;
-    private static final int POSTED = 32;
+
     private static final int CYCLES = 100;
 
     private final SimpleMeterRegistry registry = new SimpleMeterRegistry();
     private final ServedGuest guest = new ServedGuest(new NetKind(registry));
-    private FrontRing tx = new FrontRing(page(RINGS), Netif.TX_RING, 0);
-    private FrontRing rx = new FrontRing(page(RINGS + 1), Netif.RX_RING, 0);
-    private EvtchnPort port = EvtchnPort.NONE;
+    private final NetFront front = new NetFront(guest);
 
     @TempDir private Path folder = Path.of("");
 
@@ -107,113 +99,30 @@ final class NetBackendTest {
         return NicSpec.parse(all, new Random(1));
     }
 
-    private MemorySegment page(long gfn) throws XenError {
-        return guest.domain().memory().page(gfn);
-    }
-
-    /// Publishes one queue, as Linux's front end does, and waits for the back end.
     private void connect(PvDevice device) throws XenError {
-        publish(device, "");
-        guest.write(device, "request-rx-copy", 1);
-        guest.write(device, "feature-rx-notify", 1);
-        guest.write(device, "feature-sg", 1);
-        guest.write(device, "feature-gso-tcpv4", 1);
-        guest.write(device, "feature-ipv6-csum-offload", 1);
-        guest.become(device, XenbusState.CONNECTED);
-        guest.await(device, XenbusState.CONNECTED);
-    }
-
-    private void publish(PvDevice device, String directory) throws XenError {
-        tx = new FrontRing(page(RINGS), Netif.TX_RING, 0);
-        rx = new FrontRing(page(RINGS + 1), Netif.RX_RING, 0);
-        for (int i = 0; i < POSTED; i++) {
-            MemorySegment slot = rx.nextSlot();
-            slot.set(JAVA_SHORT_UNALIGNED, 0, (short) i);
-            slot.set(JAVA_INT_UNALIGNED, 4, guest.grant(20 + i, DATA + i).value());
-            rx.send();
-        }
-        port = guest.unboundPort();
-        guest.write(device, directory + "tx-ring-ref", guest.grant(9, RINGS).value());
-        guest.write(device, directory + "rx-ring-ref", guest.grant(10, RINGS + 1).value());
-        guest.write(device, directory + "event-channel", port.value());
-    }
-
-    /// Ends a connection as Linux does, and waits for the back end.
-    private void disconnect(PvDevice device) throws XenError {
-        guest.become(device, XenbusState.CLOSING);
-        guest.await(device, XenbusState.CLOSING);
-        guest.become(device, XenbusState.CLOSED);
-        guest.await(device, XenbusState.CLOSED);
-        guest.close(port);
-    }
-
-    /// Sends a frame of segments for the host to split.
-    private void sendSegments(byte[] frame, int type) throws XenError {
-        long data = DATA + POSTED;
-        MemorySegment.copy(frame, 0, page(data), JAVA_BYTE, 0, frame.length);
-        MemorySegment slot = tx.nextSlot();
-        slot.set(JAVA_INT_UNALIGNED, 0, guest.grant(20 + POSTED, data).value());
-        slot.set(JAVA_SHORT_UNALIGNED, 4, (short) 0);
-        slot.set(JAVA_SHORT_UNALIGNED, 6, (short) (Netif.TX_CSUM_BLANK | Netif.TX_EXTRA_INFO));
-        slot.set(JAVA_SHORT_UNALIGNED, 8, (short) 7);
-        slot.set(JAVA_SHORT_UNALIGNED, 10, (short) frame.length);
-        tx.send();
-        MemorySegment extra = tx.nextSlot();
-        extra.set(JAVA_BYTE, 0, (byte) Netif.EXTRA_GSO);
-        extra.set(JAVA_BYTE, 1, (byte) 0);
-        extra.set(JAVA_SHORT_UNALIGNED, 2, (short) 1000);
-        extra.set(JAVA_BYTE, 4, (byte) type);
-        tx.send();
-        guest.send(port);
+        front.connect(device, "gso-tcpv4", "ipv6-csum-offload");
     }
 
     private void assertTaken(String what) {
-        Eventually.holds("it is answered", tx::hasAnswer);
-        assertEquals(Netif.OKAY, tx.nextAnswer().get(JAVA_SHORT_UNALIGNED, 2), what);
+        assertEquals(Netif.OKAY, front.answer(), what);
     }
 
     /// The kernel checks the tap's header against the frame, and refuses one that does not fit.
     @Test
     void theKernelTakesTheHeadersOfAllKindsOfFrames() throws Exception {
         connect(guest.attach(nic()));
-        send(Frames.ipv4(17, 500, 40, 2), Netif.TX_CSUM_BLANK);
+        front.send(Frames.ipv4(17, 500, 40, 2), Netif.TX_CSUM_BLANK);
         assertTaken("UDP behind options and tags");
-        send(Frames.ipv6(17, 500, 0, 60), Netif.TX_CSUM_BLANK);
+        front.send(Frames.ipv6(17, 500, 0, 60), Netif.TX_CSUM_BLANK);
         assertTaken("UDP behind extension headers");
-        sendSegments(Frames.ipv4(6, 3900, 0, 0), Netif.GSO_TCPV4);
+        front.sendSegments(Frames.ipv4(6, 3900, 0, 0), Netif.GSO_TCPV4);
         assertTaken("segments of IPv4");
-        assertEquals(Netif.NULL, tx.nextAnswer().get(JAVA_SHORT_UNALIGNED, 2));
-        sendSegments(Frames.ipv4(6, 3900, 0, 1), Netif.GSO_TCPV4);
+        assertEquals(Netif.NULL, front.tx.nextAnswer().get(JAVA_SHORT_UNALIGNED, 2));
+        front.sendSegments(Frames.ipv4(6, 3900, 0, 1), Netif.GSO_TCPV4);
         assertTaken("segments of IPv4 with a tag");
-        assertEquals(Netif.NULL, tx.nextAnswer().get(JAVA_SHORT_UNALIGNED, 2));
-        sendSegments(Frames.ipv6(6, 3900), Netif.GSO_TCPV6);
+        assertEquals(Netif.NULL, front.tx.nextAnswer().get(JAVA_SHORT_UNALIGNED, 2));
+        front.sendSegments(Frames.ipv6(6, 3900), Netif.GSO_TCPV6);
         assertTaken("segments of IPv6");
-    }
-
-    private void send(byte[] frame, int flags) throws XenError {
-        long data = DATA + POSTED;
-        MemorySegment.copy(frame, 0, page(data), JAVA_BYTE, 0, frame.length);
-        MemorySegment slot = tx.nextSlot();
-        slot.set(JAVA_INT_UNALIGNED, 0, guest.grant(20 + POSTED, data).value());
-        slot.set(JAVA_SHORT_UNALIGNED, 4, (short) 0);
-        slot.set(JAVA_SHORT_UNALIGNED, 6, (short) flags);
-        slot.set(JAVA_SHORT_UNALIGNED, 8, (short) 7);
-        slot.set(JAVA_SHORT_UNALIGNED, 10, (short) frame.length);
-        tx.send();
-        guest.send(port);
-    }
-
-    /// The next frame to the guest that is of a type.
-    private byte[] receive(int type) throws XenError {
-        byte[] frame = new byte[0];
-        while (frame.length < 14 || ByteBuffer.wrap(frame).getShort(12) != (short) type) {
-            Eventually.holds("a frame has come", rx::hasAnswer);
-            MemorySegment answer = rx.nextAnswer();
-            int id = answer.get(JAVA_SHORT_UNALIGNED, 0);
-            int status = answer.get(JAVA_SHORT_UNALIGNED, 6);
-            frame = page(DATA + id).asSlice(0, status).toArray(JAVA_BYTE);
-        }
-        return frame;
     }
 
     private static byte[] udp(int hostPort, byte[] payload) throws Exception {
@@ -249,15 +158,15 @@ final class NetBackendTest {
             byte[] payload = "from the guest".getBytes(UTF_8);
             // The bridge's port forwards after a moment.
             DatagramPacket packet = new DatagramPacket(new byte[100], 100);
-            send(udp(socket.getLocalPort(), payload), Netif.TX_CSUM_BLANK);
+            front.send(udp(socket.getLocalPort(), payload), Netif.TX_CSUM_BLANK);
             socket.receive(packet);
             assertArrayEquals(payload, Arrays.copyOf(packet.getData(), packet.getLength()));
-            Eventually.holds("it is answered", tx::hasAnswer);
-            assertEquals(7, tx.nextAnswer().get(JAVA_SHORT_UNALIGNED, 0));
+            Eventually.holds("it is answered", front.tx::hasAnswer);
+            assertEquals(NetFront.ID, front.tx.nextAnswer().get(JAVA_SHORT_UNALIGNED, 0));
 
             socket.send(
                     new DatagramPacket(payload, payload.length, InetAddress.getByName(GUEST), 9));
-            byte[] arp = receive(0x0806);
+            byte[] arp = front.receive(0x0806);
             assertEquals(42, arp.length);
         }
         assertEquals(1, meter("xen.net.frames", "tx"));
@@ -282,7 +191,7 @@ final class NetBackendTest {
     void severalQueuesWithAnEventChannelForEachDirectionAndAControlRing() throws Exception {
         PvDevice device = guest.attach(nic());
         guest.write(device, "multi-queue-num-queues", 2);
-        publish(device, "queue-1/");
+        front.publish(device, "queue-1/");
         for (String way : List.of("tx", "rx")) {
             String ring = way + "-ring-ref";
             long gfn = SECOND_RINGS + (way.equals("tx") ? 0 : 1);
@@ -290,18 +199,18 @@ final class NetBackendTest {
             for (int queue = 0; queue < 2; queue++) {
                 EvtchnPort split = guest.unboundPort();
                 guest.write(device, "queue-" + queue + "/event-channel-" + way, split.value());
-                port = queue == 1 && way.equals("tx") ? split : port;
+                front.port = queue == 1 && way.equals("tx") ? split : front.port;
             }
         }
-        FrontRing control = new FrontRing(page(SECOND_RINGS + 2), Netif.CONTROL_RING, 0);
+        FrontRing control = new FrontRing(front.page(SECOND_RINGS + 2), Netif.CONTROL_RING, 0);
         guest.write(device, "ctrl-ring-ref", guest.grant(102, SECOND_RINGS + 2).value());
         EvtchnPort controlPort = guest.unboundPort();
         guest.write(device, "event-channel-ctrl", controlPort.value());
         guest.write(device, "request-rx-copy", 1);
         guest.become(device, XenbusState.CONNECTED);
         guest.await(device, XenbusState.CONNECTED);
-        send(Frames.plain(60), 0);
-        Eventually.holds("the second queue answers", tx::hasAnswer);
+        front.send(Frames.plain(60), 0);
+        Eventually.holds("the second queue answers", front.tx::hasAnswer);
         control.nextSlot().set(JAVA_SHORT_UNALIGNED, 2, (short) 1);
         control.send();
         guest.send(controlPort);
@@ -322,7 +231,7 @@ final class NetBackendTest {
         int ports = guest.servicePorts();
         for (String node :
                 List.of("tx-ring-ref", "rx-ring-ref", "event-channel", "request-rx-copy")) {
-            publish(device, "");
+            front.publish(device, "");
             guest.write(device, "request-rx-copy", 1);
             guest.write(device, node, node.equals("request-rx-copy") ? "0" : "77");
             guest.become(device, XenbusState.CONNECTED);
@@ -330,7 +239,7 @@ final class NetBackendTest {
             assertTrue(guest.client.exists(device.errorPath()), node);
             guest.become(device, XenbusState.CLOSED);
             guest.await(device, XenbusState.CLOSED);
-            guest.close(port);
+            guest.close(front.port);
             assertEquals(ports, guest.servicePorts(), node);
             for (int ref = 9; ref < 11; ref++) {
                 assertTrue(guest.revoke(ref), node);
@@ -347,14 +256,14 @@ final class NetBackendTest {
     void connectingAgainAndAgainLeavesNothing() throws Exception {
         PvDevice device = guest.attach(nic());
         connect(device);
-        disconnect(device);
+        front.disconnect(device);
         int threads = threads();
         long descriptors = descriptors();
         for (int i = 0; i < CYCLES; i++) {
             guest.become(device, XenbusState.INITIALISING);
             guest.await(device, XenbusState.INIT_WAIT);
             connect(device);
-            disconnect(device);
+            front.disconnect(device);
         }
         Eventually.holds("threads have ended", () -> threads() <= threads);
         Eventually.holds("descriptors are closed", () -> descriptors() <= descriptors);
@@ -370,12 +279,14 @@ final class NetBackendTest {
         Thread host = Thread.ofPlatform().start(() -> broadcast(end));
         try {
             for (int i = 0; i < CYCLES; i++) {
-                while (tx.hasRoom()) {
-                    send(Frames.ipv4(17, 100, 0, 0), 0);
+                while (front.tx.hasRoom()) {
+                    front.send(Frames.ipv4(17, 100, 0, 0), 0);
                 }
-                disconnect(device);
-                for (int ref = 9; ref <= 20 + POSTED; ref++) {
-                    assertTrue((ref > 10 && ref < 20) || guest.revoke(ref), "in use: " + ref);
+                front.disconnect(device);
+                for (int ref = 9; ref <= NetFront.FIRST_REF + NetFront.POSTED; ref++) {
+                    assertTrue(
+                            (ref > 10 && ref < NetFront.FIRST_REF) || guest.revoke(ref),
+                            "in use: " + ref);
                 }
                 guest.become(device, XenbusState.INITIALISING);
                 guest.await(device, XenbusState.INIT_WAIT);

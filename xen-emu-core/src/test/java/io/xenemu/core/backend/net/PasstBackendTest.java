@@ -11,14 +11,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.backend.ServedGuest;
-import io.xenemu.core.backend.ring.FrontRing;
 import io.xenemu.core.toolstack.DetachMode;
 import io.xenemu.core.toolstack.NicSpec;
 import io.xenemu.core.toolstack.PasstSpec;
 import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.core.toolstack.XenbusState;
-import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.testing.Eventually;
 import io.xenemu.kvm.testing.Tool;
@@ -43,16 +41,11 @@ import org.junit.jupiter.api.io.TempDir;
 /// A network interface without a tap: through passt, or a program that speaks as it does.
 @Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 final class PasstBackendTest {
-    private static final long RINGS = 0x200;
-    private static final long DATA = 0x240;
-    private static final int POSTED = 32;
     private static final byte[] MAC = {0, 0x16, 0x3e, 1, 2, 3};
 
     private final SimpleMeterRegistry registry = new SimpleMeterRegistry();
     private final ServedGuest guest = new ServedGuest(new NetKind(registry));
-    private FrontRing tx = new FrontRing(page(RINGS), Netif.TX_RING, 0);
-    private FrontRing rx = new FrontRing(page(RINGS + 1), Netif.RX_RING, 0);
-    private EvtchnPort port = EvtchnPort.NONE;
+    private final NetFront front = new NetFront(guest);
 
     @TempDir private Path folder = Path.of("");
 
@@ -77,54 +70,12 @@ final class PasstBackendTest {
         return NicSpec.parse(all, new Random(1));
     }
 
-    private MemorySegment page(long gfn) throws XenError {
-        return guest.domain().memory().page(gfn);
-    }
-
-    private void connect(PvDevice device) throws XenError {
-        tx = new FrontRing(page(RINGS), Netif.TX_RING, 0);
-        rx = new FrontRing(page(RINGS + 1), Netif.RX_RING, 0);
-        for (int i = 0; i < POSTED; i++) {
-            MemorySegment slot = rx.nextSlot();
-            slot.set(JAVA_SHORT_UNALIGNED, 0, (short) i);
-            slot.set(JAVA_INT_UNALIGNED, 4, guest.grant(20 + i, DATA + i).value());
-            rx.send();
-        }
-        port = guest.unboundPort();
-        guest.write(device, "tx-ring-ref", guest.grant(9, RINGS).value());
-        guest.write(device, "rx-ring-ref", guest.grant(10, RINGS + 1).value());
-        guest.write(device, "event-channel", port.value());
-        guest.write(device, "request-rx-copy", 1);
-        guest.write(device, "feature-rx-notify", 1);
-        guest.write(device, "feature-sg", 1);
-        guest.become(device, XenbusState.CONNECTED);
-        guest.await(device, XenbusState.CONNECTED);
-    }
-
     /// Sends a frame, and waits for the answer.
     ///
     /// @return its status
     private short send(byte[] frame) throws XenError {
-        long data = DATA + POSTED;
-        MemorySegment.copy(frame, 0, page(data), JAVA_BYTE, 0, frame.length);
-        MemorySegment slot = tx.nextSlot();
-        slot.set(JAVA_INT_UNALIGNED, 0, guest.grant(20 + POSTED, data).value());
-        slot.set(JAVA_SHORT_UNALIGNED, 4, (short) 0);
-        slot.set(JAVA_SHORT_UNALIGNED, 6, (short) 0);
-        slot.set(JAVA_SHORT_UNALIGNED, 8, (short) 7);
-        slot.set(JAVA_SHORT_UNALIGNED, 10, (short) frame.length);
-        tx.send();
-        guest.send(port);
-        Eventually.holds("it is answered", tx::hasAnswer);
-        return tx.nextAnswer().get(JAVA_SHORT_UNALIGNED, 2);
-    }
-
-    private byte[] receive() throws XenError {
-        Eventually.holds("a frame has come", rx::hasAnswer);
-        MemorySegment answer = rx.nextAnswer();
-        int id = answer.get(JAVA_SHORT_UNALIGNED, 0);
-        int status = answer.get(JAVA_SHORT_UNALIGNED, 6);
-        return page(DATA + id).asSlice(0, status).toArray(JAVA_BYTE);
+        front.send(frame, 0);
+        return front.answer();
     }
 
     /// A question for an address of a test network, which passt answers as a router would.
@@ -139,10 +90,7 @@ final class PasstBackendTest {
 
     private void assertAnswered() throws XenError {
         assertEquals(Netif.OKAY, send(question()));
-        byte[] frame = receive();
-        while (ByteBuffer.wrap(frame).getShort(12) != 0x0806) {
-            frame = receive();
-        }
+        byte[] frame = front.receive(0x0806);
         assertEquals(2, ByteBuffer.wrap(frame).getShort(20), "an answer");
         assertEquals(0xc6336401, ByteBuffer.wrap(frame).getInt(28));
     }
@@ -162,7 +110,7 @@ final class PasstBackendTest {
         assertEquals(1, children().size());
         assertEquals("1", guest.client.read(device.backendPath() + "/feature-gso-tcpv4"));
         assertEquals("1", guest.client.read(device.backendPath() + "/multi-queue-max-queues"));
-        connect(device);
+        front.connect(device);
         assertEquals("1", carrier(device));
         assertAnswered();
 
@@ -194,7 +142,7 @@ final class PasstBackendTest {
         Eventually.holds(
                 "the second",
                 () -> registry.get("xen.net.reconnections").functionCounter().count() == 1);
-        connect(device);
+        front.connect(device);
         assertAnswered();
     }
 
@@ -228,7 +176,7 @@ final class PasstBackendTest {
             server.bind(UnixDomainSocketAddress.of(path));
             PvDevice device = guest.attach(nic("socket=" + path));
             assertEquals("0", guest.client.read(device.backendPath() + "/feature-gso-tcpv4"));
-            connect(device);
+            front.connect(device);
             for (int round = 0; round < 2; round++) {
                 try (SocketChannel peer = server.accept()) {
                     Eventually.holds("the link is up", () -> carrier(device).equals("1"));
@@ -236,7 +184,7 @@ final class PasstBackendTest {
                     assertEquals(Netif.OKAY, send(frame));
                     assertArrayEquals(frame, read(peer));
                     peer.write(ByteBuffer.allocate(1004).putInt(1000).put(frame).flip());
-                    assertArrayEquals(frame, receive());
+                    assertArrayEquals(frame, front.receive());
                 }
                 Eventually.holds("the link is down", () -> carrier(device).equals("0"));
             }
@@ -259,20 +207,20 @@ final class PasstBackendTest {
         try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
             server.bind(UnixDomainSocketAddress.of(path));
             PvDevice device = guest.attach(nic("socket=" + path));
-            connect(device);
+            front.connect(device);
             byte[] frame = Frames.plain(4000);
-            MemorySegment.copy(frame, 0, page(DATA + POSTED), JAVA_BYTE, 0, frame.length);
-            int gref = guest.grant(20 + POSTED, DATA + POSTED).value();
+            MemorySegment.copy(frame, 0, front.page(NetFront.SENT), JAVA_BYTE, 0, frame.length);
+            int gref = guest.grant(NetFront.FIRST_REF + NetFront.POSTED, NetFront.SENT).value();
             int answered = 0;
             for (int sent = 0; answered == sent || sent < 100; sent += 100) {
                 for (int i = 0; i < 100; i++) {
-                    MemorySegment slot = tx.nextSlot();
+                    MemorySegment slot = front.tx.nextSlot();
                     slot.fill((byte) 0);
                     slot.set(JAVA_INT_UNALIGNED, 0, gref);
                     slot.set(JAVA_SHORT_UNALIGNED, 10, (short) frame.length);
-                    tx.send();
+                    front.tx.send();
                 }
-                guest.send(port);
+                guest.send(front.port);
                 answered += answersWithin(100);
             }
             assertTrue(answered < 1000, () -> "frames taken for nobody");
@@ -285,8 +233,8 @@ final class PasstBackendTest {
         int count = 0;
         for (long last = System.nanoTime();
                 count < most && System.nanoTime() - last < 1_000_000_000; ) {
-            if (tx.hasAnswer()) {
-                tx.nextAnswer();
+            if (front.tx.hasAnswer()) {
+                front.tx.nextAnswer();
                 count++;
                 last = System.nanoTime();
             } else {
