@@ -10,7 +10,8 @@ import java.nio.file.Path;
 /// A descriptor through which bytes go in both directions, without waiting: a terminal or a connected stream socket.
 /// One thread reads and one writes. Nothing allocates.
 public final class ByteStream implements AutoCloseable {
-    private static final int TERMINAL =
+    /// The flags of open(2) for either end of a terminal.
+    static final int TERMINAL =
             OpenFlags.O_RDWR | OpenFlags.O_NOCTTY | OpenFlags.O_NONBLOCK | OpenFlags.O_CLOEXEC;
 
     private final OwnedFd fd;

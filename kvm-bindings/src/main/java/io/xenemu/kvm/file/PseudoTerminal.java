@@ -16,8 +16,6 @@ import java.lang.foreign.MemorySegment;
 /// few hundred KiB at most; then [ByteStream#write] finds no room.
 public final class PseudoTerminal implements AutoCloseable {
     private static final String MASTER = "/dev/ptmx";
-    private static final int FLAGS =
-            OpenFlags.O_RDWR | OpenFlags.O_NOCTTY | OpenFlags.O_NONBLOCK | OpenFlags.O_CLOEXEC;
 
     // asm-generic/ioctls.h
     private static final long TIOCSPTLCK = 0x4004_5431L;
@@ -52,7 +50,7 @@ public final class PseudoTerminal implements AutoCloseable {
     ///
     /// @throws KvmException if the host has none left, or the process no descriptor
     public static PseudoTerminal open() {
-        OwnedFd master = OwnedFd.of("open", Libc.open(MASTER, FLAGS), MASTER);
+        OwnedFd master = OwnedFd.of("open", Libc.open(MASTER, ByteStream.TERMINAL), MASTER);
         boolean opened = false;
         try {
             MemorySegment number = CallSlot.current().scratch();
@@ -62,7 +60,9 @@ public final class PseudoTerminal implements AutoCloseable {
             String name = "/dev/pts/" + number.get(JAVA_INT, 0);
             OwnedFd slave =
                     OwnedFd.of(
-                            "TIOCGPTPEER", Libc.ioctl(master.number(), TIOCGPTPEER, FLAGS), name);
+                            "TIOCGPTPEER",
+                            Libc.ioctl(master.number(), TIOCGPTPEER, ByteStream.TERMINAL),
+                            name);
             PseudoTerminal made = new PseudoTerminal(new ByteStream(master), slave, name);
             opened = true;
             made.makeRaw();

@@ -5,6 +5,7 @@ import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import io.xenemu.kvm.abi.IoReason;
+import io.xenemu.kvm.file.OpenFlags;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -26,11 +27,6 @@ final class SocketFile {
 
     /// Bytes of a path in `struct sockaddr_un`, with the zero at its end.
     private static final int PATH_BYTES = 108;
-
-    /// `S_IFMT` and `S_IFSOCK` of `sys/stat.h`.
-    private static final int TYPE_MASK = 0xf000;
-
-    private static final int TYPE_SOCKET = 0xc000;
 
     private SocketFile() {}
 
@@ -76,7 +72,7 @@ final class SocketFile {
         try {
             return Files.getAttribute(path, "unix:mode", LinkOption.NOFOLLOW_LINKS)
                             instanceof Integer mode
-                    && (mode & TYPE_MASK) == TYPE_SOCKET;
+                    && (mode & OpenFlags.S_IFMT) == OpenFlags.S_IFSOCK;
         } catch (NoSuchFileException e) {
             return false;
         }
