@@ -23,6 +23,8 @@ final class FileStructsTest {
             #include <fcntl.h>
             #include <stddef.h>
             #include <stdio.h>
+            #include <asm/ioctls.h>
+            #include <asm/termbits.h>
             #include <sys/stat.h>
             #include <sys/syscall.h>
             #include <sys/vfs.h>
@@ -76,6 +78,7 @@ final class FileStructsTest {
                 V("RecordLock.F_WRLCK", F_WRLCK);
                 V("RecordLock.F_UNLCK", F_UNLCK);
                 V("Beneath.AT_FDCWD", AT_FDCWD);
+                V("Beneath.AT_SYMLINK_NOFOLLOW", AT_SYMLINK_NOFOLLOW);
                 V("Beneath.AT_SYMLINK_FOLLOW", AT_SYMLINK_FOLLOW);
                 V("Beneath.AT_EMPTY_PATH", AT_EMPTY_PATH);
                 V("Beneath.OPEN_HOW_BYTES", sizeof(struct open_how));
@@ -126,6 +129,19 @@ final class FileStructsTest {
                 V("HostFile.FALLOC_FL_KEEP_SIZE", FALLOC_FL_KEEP_SIZE);
                 V("HostFile.FALLOC_FL_PUNCH_HOLE", FALLOC_FL_PUNCH_HOLE);
                 V("HostFile.FALLOC_FL_ZERO_RANGE", FALLOC_FL_ZERO_RANGE);
+                V("PseudoTerminal.TIOCSPTLCK", TIOCSPTLCK);
+                V("PseudoTerminal.TIOCGPTN", TIOCGPTN);
+                V("PseudoTerminal.TIOCGPTPEER", TIOCGPTPEER);
+                V("PseudoTerminal.TCGETS", TCGETS);
+                V("PseudoTerminal.TCSETS", TCSETS);
+                O(struct termios, "PseudoTerminal.CONTROL_MODES", c_cflag);
+                O(struct termios, "PseudoTerminal.LOCAL_MODES", c_lflag);
+                O(struct termios, "PseudoTerminal.CHARACTERS", c_cc);
+                V("PseudoTerminal.VTIME", VTIME);
+                V("PseudoTerminal.VMIN", VMIN);
+                V("PseudoTerminal.CSIZE", CSIZE);
+                V("PseudoTerminal.CS8", CS8);
+                V("PseudoTerminal.PARENB", PARENB);
                 V("AtCalls.OPENAT2", SYS_openat2);
                 V("UringCalls.IO_URING_SETUP", SYS_io_uring_setup);
                 V("UringCalls.IO_URING_ENTER", SYS_io_uring_enter);
