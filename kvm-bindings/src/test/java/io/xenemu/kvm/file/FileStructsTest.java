@@ -3,12 +3,9 @@ package io.xenemu.kvm.file;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.xenemu.kvm.testing.Tool;
-import java.io.IOException;
 import java.lang.reflect.Field;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
@@ -187,9 +184,9 @@ final class FileStructsTest {
         Path source = Files.writeString(folder.resolve("probe.c"), PROGRAM);
         Path program = folder.resolve("probe");
         String gcc = Tool.need("gcc", "gcc libc6-dev linux-libc-dev");
-        run(List.of(gcc, "-Wall", "-Werror", "-o", program.toString(), source.toString()));
+        Tool.run(gcc, "-Wall", "-Werror", "-o", program.toString(), source.toString());
         Map<String, Long> theirs = new TreeMap<>();
-        run(List.of(program.toString()))
+        Tool.run(program.toString())
                 .lines()
                 .map(line -> line.split(" ", -1))
                 .forEach(words -> theirs.put(words[0], Long.parseLong(words[1])));
@@ -207,12 +204,5 @@ final class FileStructsTest {
         Field field = Class.forName(room + type).getDeclaredField(name.substring(dot + 1));
         field.setAccessible(true);
         return ((Number) field.get(null)).longValue();
-    }
-
-    private static String run(List<String> command) throws IOException, InterruptedException {
-        Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
-        String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        assertEquals(0, process.waitFor(), said);
-        return said;
     }
 }

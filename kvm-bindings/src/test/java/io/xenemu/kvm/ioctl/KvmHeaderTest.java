@@ -4,13 +4,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.kvm.testing.Tool;
-import java.io.IOException;
 import java.lang.foreign.GroupLayout;
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.PaddingLayout;
 import java.lang.foreign.StructLayout;
 import java.lang.reflect.Field;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
@@ -158,24 +156,16 @@ class KvmHeaderTest {
 
     private Set<String> probe(String... prefixes) throws Exception {
         String program = folder.resolve("probe").toString();
-        run(
-                List.of(
-                        Tool.need("gcc", "gcc libc6-dev linux-libc-dev"),
-                        "-Wall",
-                        "-Werror",
-                        "-o",
-                        program,
-                        SOURCE.toString()));
-        return run(List.of(program))
+        Tool.run(
+                Tool.need("gcc", "gcc libc6-dev linux-libc-dev"),
+                "-Wall",
+                "-Werror",
+                "-o",
+                program,
+                SOURCE.toString());
+        return Tool.run(program)
                 .lines()
                 .filter(line -> List.of(prefixes).stream().anyMatch(line::startsWith))
                 .collect(Collectors.toCollection(TreeSet::new));
-    }
-
-    private static String run(List<String> command) throws IOException, InterruptedException {
-        Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
-        String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        assertEquals(0, process.waitFor(), said);
-        return said;
     }
 }

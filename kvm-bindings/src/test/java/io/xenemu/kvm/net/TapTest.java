@@ -77,9 +77,7 @@ class TapTest {
         String[] command = new String[words.length + 1];
         command[0] = Tool.need("ip", "iproute2");
         System.arraycopy(words, 0, command, 1, words.length);
-        Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
-        String said = new String(process.getInputStream().readAllBytes(), UTF_8);
-        assertEquals(0, process.waitFor(), () -> Arrays.toString(command) + said);
+        Tool.run(command);
     }
 
     private static String sys(String file) throws Exception {

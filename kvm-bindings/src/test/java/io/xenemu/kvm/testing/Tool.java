@@ -1,7 +1,10 @@
 package io.xenemu.kvm.testing;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assumptions.abort;
 
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -28,5 +31,16 @@ public final class Tool {
                 .findFirst()
                 .map(Path::toString)
                 .orElseGet(() -> abort("needs " + name + ": apt-get install " + packages));
+    }
+
+    /// Runs a program to its end. One that fails fails the test, with what it has said.
+    ///
+    /// @param command the program and its arguments
+    /// @return what it has said, errors too
+    public static String run(String... command) throws IOException, InterruptedException {
+        Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+        String said = new String(process.getInputStream().readAllBytes(), UTF_8);
+        assertEquals(0, process.waitFor(), () -> String.join(" ", command) + ": " + said);
+        return said;
     }
 }

@@ -7,8 +7,6 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.memory.GuestStruct;
 import io.xenemu.kvm.testing.Tool;
-import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -121,7 +119,7 @@ class XenHeadersTest {
         source.append("void probe(void)\n{\n" + facts + "}\n");
         Path input = Files.writeString(folder.resolve("probe.c"), source);
         Path output = folder.resolve("probe.s");
-        run(
+        Tool.run(
                 Tool.need("gcc", "gcc libc6-dev linux-libc-dev"),
                 width == GuestWidth.BITS_64 ? "-m64" : "-m32",
                 "-ffreestanding",
@@ -138,12 +136,6 @@ class XenHeadersTest {
             result.put(matcher.group(1), Integer.parseInt(matcher.group(2)));
         }
         return result;
-    }
-
-    private static void run(String... command) throws IOException, InterruptedException {
-        Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
-        String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        assertEquals(0, process.waitFor(), said);
     }
 
     private static String lines(Map<String, Integer> facts) {

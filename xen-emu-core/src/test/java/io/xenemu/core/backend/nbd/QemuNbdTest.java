@@ -1,6 +1,5 @@
 package io.xenemu.core.backend.nbd;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -12,6 +11,7 @@ import io.xenemu.core.backend.nbd.NbdStore.DiskOptions;
 import io.xenemu.core.toolstack.DiskServing;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.testing.Eventually;
+import io.xenemu.kvm.testing.Tool;
 import java.io.IOException;
 import java.net.ServerSocket;
 import java.net.Socket;
@@ -63,16 +63,9 @@ class QemuNbdTest {
         }
     }
 
-    private static String run(String... command) throws Exception {
-        Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
-        String output = new String(process.getInputStream().readAllBytes(), UTF_8);
-        assertEquals(0, process.waitFor(), output);
-        return output;
-    }
-
     private Path image(String name, ImageFormat format) throws Exception {
         Path path = folder.resolve(name);
-        run("qemu-img", "create", "-q", "-f", format.driver(), path.toString(), "128M");
+        Tool.run("qemu-img", "create", "-q", "-f", format.driver(), path.toString(), "128M");
         return path;
     }
 
@@ -172,9 +165,9 @@ class QemuNbdTest {
         server.process().orElseThrow().destroyForcibly();
         store.close();
 
-        run("qemu-img", "check", "-q", "-f", "qcow2", path.toString());
+        Tool.run("qemu-img", "check", "-q", "-f", "qcow2", path.toString());
         Path raw = folder.resolve("raw");
-        run("qemu-img", "convert", "-f", "qcow2", "-O", "raw", path.toString(), raw.toString());
+        Tool.run("qemu-img", "convert", "-f", "qcow2", "-O", "raw", path.toString(), raw.toString());
         byte[] all = Files.readAllBytes(raw);
         for (int i = 0; i < 1000; i++) {
             assertArrayEquals(

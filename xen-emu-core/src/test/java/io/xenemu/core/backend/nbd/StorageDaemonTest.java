@@ -9,6 +9,7 @@ import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.backend.nbd.NbdStore.DiskOptions;
 import io.xenemu.core.toolstack.DiskServing;
 import io.xenemu.kvm.testing.Eventually;
+import io.xenemu.kvm.testing.Tool;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -55,10 +56,6 @@ class StorageDaemonTest {
             Files.createSymbolicLink(only.resolve(name), found);
         }
         return only.toString();
-    }
-
-    private static void run(String... command) throws Exception {
-        assertEquals(0, new ProcessBuilder(command).inheritIO().start().waitFor());
     }
 
     /// On a busy machine QEMU may fail to measure how long a key takes.
@@ -128,7 +125,7 @@ class StorageDaemonTest {
     void storageDaemonThatDiesLosesNothing() throws Exception {
         Path image = folder.resolve("a.qcow2");
         String searched = searched("qemu-storage-daemon");
-        run("qemu-img", "create", "-q", "-f", "qcow2", image.toString(), "64M");
+        Tool.run("qemu-img", "create", "-q", "-f", "qcow2", image.toString(), "64M");
         QemuNbd server = server(image, ImageFormat.QCOW2, null, searched);
         DiskUser user = user(server);
         for (int i = 0; i < 10; i++) {
@@ -146,7 +143,7 @@ class StorageDaemonTest {
         ProcessHandle second = server.process().orElseThrow();
         open.removeLast().close();
         assertFalse(second.isAlive());
-        run("qemu-img", "check", "-q", image.toString());
+        Tool.run("qemu-img", "check", "-q", image.toString());
     }
 
     /// As it does with the service that has started it.
