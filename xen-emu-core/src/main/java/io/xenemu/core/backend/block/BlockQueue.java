@@ -22,7 +22,7 @@ final class BlockQueue implements AutoCloseable {
     private static final int MAX_IN_FLIGHT = 64;
 
     /// Answers are shown to the guest together, until their data is so many bytes.
-    private static final int PUBLISHED_TOGETHER = 256 * 1024;
+    static final int PUBLISHED_TOGETHER = 256 * 1024;
 
     /// A run of a store that completes at once ends after so long, or so many bytes: other guests' queues wait for the
     /// same engine. One request more may follow, which for a flush is as long as the host's.
@@ -88,9 +88,10 @@ final class BlockQueue implements AutoCloseable {
     @GuardedBy("lock")
     private long unpublishedBytes;
 
-    /// The data of the run in progress, which alone uses it, and the neighbours that it has not submitted yet.
+    /// The data of the run in progress, which alone uses it.
     private long turnBytes;
 
+    /// The neighbours that the run in progress, which alone uses it, has not submitted yet.
     private final JoinedRequests joined = new JoinedRequests();
 
     BlockQueue(SharedRing ring, BlockAbi abi, QueueSurroundings around, QueueSignals signals) {

@@ -15,7 +15,7 @@ public enum DiskOp {
     WRITE_ZEROES;
 
     /// Whether memory is read or written.
-    boolean hasData() {
+    public boolean hasData() {
         return this == READ || this == WRITE;
     }
 }

@@ -225,7 +225,7 @@ public final class NbdStore implements DiskStore, NbdMetrics.Counted {
                         yield NbdProtocol.CMD_WRITE_ZEROES;
                     }
                 };
-        int refused = refusal(transfer, command);
+        int refused = refusal(transfer);
         NbdConnection next = null;
         if (refused == 0) {
             lock.lock();
@@ -242,7 +242,7 @@ public final class NbdStore implements DiskStore, NbdMetrics.Counted {
         send(next);
     }
 
-    private int refusal(DiskTransfer transfer, int command) {
+    private int refusal(DiskTransfer transfer) {
         boolean has =
                 switch (transfer.op()) {
                     case READ -> true;
@@ -254,9 +254,8 @@ public final class NbdStore implements DiskStore, NbdMetrics.Counted {
         if (!has) {
             return Errno.EOPNOTSUPP;
         }
-        boolean data = command == NbdProtocol.CMD_READ || command == NbdProtocol.CMD_WRITE;
         boolean fits =
-                !data
+                !transfer.op().hasData()
                         || (transfer.memory().count() <= NbdRequest.MOST_PIECES
                                 && transfer.memory().bytes() == transfer.bytes());
         return fits ? 0 : Errno.EINVAL;
