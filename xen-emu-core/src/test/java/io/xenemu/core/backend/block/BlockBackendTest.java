@@ -1,5 +1,7 @@
 package io.xenemu.core.backend.block;
 
+import static io.xenemu.core.backend.block.BlockFront.READ;
+import static io.xenemu.core.backend.block.BlockFront.WRITE;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
@@ -48,8 +50,6 @@ class BlockBackendTest {
     private static final int DATA = 0x200;
     private static final int DATA_REF = 400;
     private static final int RING_REF = 9;
-    private static final int READ = 0;
-    private static final int WRITE = 1;
 
     /// Less than the service's own: nothing that is in flight ends before the test says so.
     private static final Duration PATIENCE = Duration.ofSeconds(1);

@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.backend.ring.FrontRing;
-import io.xenemu.core.backend.ring.SharedRing;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.domain.TestDomain;
 import io.xenemu.core.toolstack.DiskRates;
@@ -27,6 +26,13 @@ final class BlockFront implements AutoCloseable {
     static final int FIRST_REF = 9;
     static final int FIRST_FRAME = 0x200;
     static final int PAGES = 300;
+
+    // `BLKIF_OP_READ` and the others of `public/io/blkif.h`.
+    static final int READ = 0;
+    static final int WRITE = 1;
+    static final int BARRIER = 2;
+    static final int FLUSH = 3;
+    static final int DISCARD = 5;
 
     private static final long TABLE = 0x12_3000;
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED;
@@ -89,7 +95,7 @@ final class BlockFront implements AutoCloseable {
         metrics = new BlockMetrics(registry, TestDomain.ID, 51712);
         queue =
                 new BlockQueue(
-                        SharedRing.attach(ring.page(), abi.layout(), arena),
+                        ring.served(arena),
                         abi,
                         new QueueSurroundings(
                                 disk,

@@ -1,5 +1,10 @@
 package io.xenemu.core.backend.block;
 
+import static io.xenemu.core.backend.block.BlockFront.BARRIER;
+import static io.xenemu.core.backend.block.BlockFront.DISCARD;
+import static io.xenemu.core.backend.block.BlockFront.FLUSH;
+import static io.xenemu.core.backend.block.BlockFront.READ;
+import static io.xenemu.core.backend.block.BlockFront.WRITE;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -26,11 +31,6 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /// Requests of a scripted front end on a disk in a file.
 class BlockQueueTest {
-    private static final int READ = 0;
-    private static final int WRITE = 1;
-    private static final int BARRIER = 2;
-    private static final int FLUSH = 3;
-    private static final int DISCARD = 5;
     private static final int ERROR = -1;
     private static final int UNSUPPORTED = -2;
     private static final long ID = 0x1122_3344_5566_7788L;

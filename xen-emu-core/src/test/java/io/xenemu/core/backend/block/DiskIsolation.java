@@ -1,5 +1,7 @@
 package io.xenemu.core.backend.block;
 
+import static io.xenemu.core.backend.block.BlockFront.READ;
+
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.backend.block.BlockFront.Segment;
 import io.xenemu.core.backend.engine.DomainEngines;
@@ -38,7 +40,6 @@ final class DiskIsolation {
 
     private static final long WARM_UP = TimeUnit.MILLISECONDS.toNanos(500);
 
-    private static final int READ = 0;
     private static final int PAGE = 4096;
     private static final int SECTORS = 8;
     private static final int FILE_PAGES = 16384;

@@ -1,5 +1,6 @@
 package io.xenemu.core.backend.block;
 
+import static io.xenemu.core.backend.block.BlockFront.WRITE;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -28,7 +29,6 @@ import org.junit.jupiter.api.io.TempDir;
 /// Disks in real files, whose guests' maps of engines change while they write.
 @Timeout(120)
 final class EngineMoveDiskTest {
-    private static final int WRITE = 1;
     private static final int PAGE = 4096;
     private static final int SECTORS = 8;
 

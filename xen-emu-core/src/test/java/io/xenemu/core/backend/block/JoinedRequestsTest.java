@@ -1,5 +1,9 @@
 package io.xenemu.core.backend.block;
 
+import static io.xenemu.core.backend.block.BlockFront.BARRIER;
+import static io.xenemu.core.backend.block.BlockFront.FLUSH;
+import static io.xenemu.core.backend.block.BlockFront.READ;
+import static io.xenemu.core.backend.block.BlockFront.WRITE;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -15,11 +19,6 @@ import org.junit.jupiter.api.Test;
 
 /// Neighbouring requests on a store that prefers one transfer.
 class JoinedRequestsTest {
-    private static final int READ = 0;
-    private static final int WRITE = 1;
-    private static final int BARRIER = 2;
-    private static final int FLUSH = 3;
-
     private final SlowStore store = new SlowStore();
     private BlockFront front;
 

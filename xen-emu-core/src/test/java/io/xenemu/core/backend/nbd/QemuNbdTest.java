@@ -167,7 +167,8 @@ class QemuNbdTest {
 
         Tool.run("qemu-img", "check", "-q", "-f", "qcow2", path.toString());
         Path raw = folder.resolve("raw");
-        Tool.run("qemu-img", "convert", "-f", "qcow2", "-O", "raw", path.toString(), raw.toString());
+        Tool.run(
+                "qemu-img", "convert", "-f", "qcow2", "-O", "raw", path.toString(), raw.toString());
         byte[] all = Files.readAllBytes(raw);
         for (int i = 0; i < 1000; i++) {
             assertArrayEquals(
