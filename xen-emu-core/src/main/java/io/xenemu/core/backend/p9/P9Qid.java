@@ -47,14 +47,15 @@ final class P9Qid {
         return inode ^ ((long) index << DEVICE_SHIFT);
     }
 
-    /// The place of a file system, or the first free one; [#DEVICES_MAX] without any.
+    /// The place of a file system, or the first free one; [#DEVICES_MAX] without any. Every answer with a file's number
+    /// asks, and nearly always for the first place.
     private int find(long device) {
         int free = DEVICES_MAX;
-        for (int index = DEVICES_MAX - 1; index >= 0; index--) {
+        for (int index = 0; index < DEVICES_MAX; index++) {
             if (taken[index] && devices[index] == device) {
                 return index;
             }
-            free = taken[index] ? free : index;
+            free = taken[index] ? free : Math.min(free, index);
         }
         return free;
     }
