@@ -90,7 +90,7 @@ final class P9Contents {
         if (offset != file.position) {
             file.position = P9Error.check(Beneath.seek(fd, offset));
         }
-        session.status(s, fd);
+        session.hostStatus(s, fd);
         long device = s.status.device();
         long own = s.status.inode();
         boolean isRoot = isRoot(s, device, own);
@@ -131,7 +131,7 @@ final class P9Contents {
     }
 
     private boolean isRoot(P9Scratch s, long device, long inode) throws P9Error {
-        session.status(s, session.root());
+        session.hostStatus(s, session.root());
         return s.status.device() == device && s.status.inode() == inode;
     }
 

@@ -289,9 +289,9 @@ final class P9Names {
         s.otherPath.set(JAVA_BYTE, length, (byte) 0);
         int same = P9Error.check(descriptors.open(s, s.otherPath));
         try {
-            long device = session.status(s, fd).device();
+            long device = session.hostStatus(s, fd).device();
             long inode = s.status.inode();
-            session.status(s, same);
+            session.hostStatus(s, same);
             if (s.status.device() != device || s.status.inode() != inode) {
                 throw P9Error.of(Errno.ENOENT);
             }

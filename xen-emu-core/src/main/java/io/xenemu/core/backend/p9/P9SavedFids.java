@@ -78,8 +78,7 @@ final class P9SavedFids {
     private P9State.File file(P9Object object) {
         try {
             int fd = object.descriptor(s);
-            P9Error.check(s.files.status(fd, s.status));
-            Statx status = s.status;
+            Statx status = session.hostStatus(s, fd);
             long inode = status.inode();
             long device = status.device();
             long born = status.born();
@@ -89,7 +88,7 @@ final class P9SavedFids {
             List<Byte> path = Bytes.asList(s.path.asSlice(0, length).toArray(JAVA_BYTE));
             int found = open(path);
             try {
-                P9Error.check(s.files.status(found, s.status));
+                session.hostStatus(s, found);
                 boolean isSame = s.status.inode() == inode && s.status.device() == device;
                 return isSame ? new P9State.File(path, inode, born, nanos, qid) : P9State.File.NONE;
             } finally {

@@ -120,7 +120,7 @@ final class P9Usage {
             return object.write(offset, data, count);
         }
         int fd = object.descriptor(s);
-        long before = session.status(s, fd).blocks();
+        long before = session.hostStatus(s, fd).blocks();
         // A file without holes grows only at its end. A write may begin and end within a block.
         boolean isThere = before * BLOCK >= Math.max(s.status.size(), offset + count);
         long bound = isThere ? 0 : count + 2 * NAME_BYTES;
@@ -128,7 +128,7 @@ final class P9Usage {
         long grown = bound;
         try {
             int written = object.write(offset, data, count);
-            grown = Math.max(0, session.status(s, fd).blocks() - before) * BLOCK;
+            grown = Math.max(0, session.hostStatus(s, fd).blocks() - before) * BLOCK;
             return written;
         } finally {
             bytes.addAndGet(grown - bound);
