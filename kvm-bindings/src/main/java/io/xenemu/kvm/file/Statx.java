@@ -29,6 +29,9 @@ public final class Statx {
     static final int STX_DEV_MAJOR = 136;
     static final int STX_DEV_MINOR = 140;
 
+    /// Bytes of one of [#blocks], whatever the file system's own are.
+    private static final long BLOCK = 512;
+
     /// `tv_nsec` of a `struct statx_timestamp`.
     static final int TV_NSEC = 8;
 
@@ -92,6 +95,11 @@ public final class Statx {
     /// Blocks of 512 bytes that the file takes.
     public long blocks() {
         return memory.get(JAVA_LONG, STX_BLOCKS);
+    }
+
+    /// Bytes that the file takes on the disk: fewer than [#size] if it has holes.
+    public long taken() {
+        return blocks() * BLOCK;
     }
 
     /// Bytes of a good access.

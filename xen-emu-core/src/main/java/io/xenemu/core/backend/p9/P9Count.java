@@ -23,7 +23,6 @@ final class P9Count implements AutoCloseable {
     private static final int DEPTH_MAX = 128;
 
     private static final int ENTRIES_BYTES = 8192;
-    private static final long BLOCK = 512;
 
     private static final Logger log = LoggerFactory.getLogger(P9Count.class);
 
@@ -87,7 +86,7 @@ final class P9Count implements AutoCloseable {
                         open.add(id);
                     }
                     if (s.status.links() == 0 && nameless.add(id)) {
-                        bytes += s.status.blocks() * BLOCK;
+                        bytes += s.status.taken();
                     }
                 }
             } finally {
@@ -129,7 +128,7 @@ final class P9Count implements AutoCloseable {
             return;
         }
         names++;
-        long taken = s.status.blocks() * BLOCK;
+        long taken = s.status.taken();
         if (s.status.type() == OpenFlags.S_IFDIR) {
             bytes += taken;
             below(directory, depth + 1);

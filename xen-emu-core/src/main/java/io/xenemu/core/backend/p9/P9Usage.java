@@ -16,8 +16,6 @@ final class P9Usage {
     /// The oldest files that one request may remove.
     private static final int REMOVALS = 64;
 
-    private static final long BLOCK = 512;
-
     private final P9Session session;
     private final P9Quota quota;
     private final long maxNames;
@@ -120,15 +118,15 @@ final class P9Usage {
             return object.write(offset, data, count);
         }
         int fd = object.descriptor(s);
-        long before = session.hostStatus(s, fd).blocks();
+        long before = session.hostStatus(s, fd).taken();
         // A file without holes grows only at its end. A write may begin and end within a block.
-        boolean isThere = before * BLOCK >= Math.max(s.status.size(), offset + count);
+        boolean isThere = before >= Math.max(s.status.size(), offset + count);
         long bound = isThere ? 0 : count + 2 * NAME_BYTES;
         takeBytes(bound);
         long grown = bound;
         try {
             int written = object.write(offset, data, count);
-            grown = Math.max(0, session.hostStatus(s, fd).blocks() - before) * BLOCK;
+            grown = Math.max(0, session.hostStatus(s, fd).taken() - before);
             return written;
         } finally {
             bytes.addAndGet(grown - bound);
