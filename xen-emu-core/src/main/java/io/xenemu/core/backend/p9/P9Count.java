@@ -8,7 +8,6 @@ import io.xenemu.kvm.file.DirectoryEntries;
 import io.xenemu.kvm.file.OpenFlags;
 import io.xenemu.kvm.file.Statx;
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -198,11 +197,11 @@ final class P9Count implements AutoCloseable {
             slash--;
         }
         int length = path.length - slash - 1;
-        copy(path, slash + 1, length, s.name);
+        P9Scratch.copy(path, slash + 1, length, s.name);
         if (slash < 0) {
             return Beneath.unlink(session.root(), s.name, 0) == 0;
         }
-        copy(path, 0, slash, s.otherPath);
+        P9Scratch.copy(path, 0, slash, s.otherPath);
         int parent =
                 s.files.open(
                         session.root(), s.otherPath, OpenFlags.O_PATH | OpenFlags.O_DIRECTORY, 0);
@@ -214,11 +213,6 @@ final class P9Count implements AutoCloseable {
         } finally {
             Beneath.close(parent);
         }
-    }
-
-    private static void copy(byte[] from, int at, int length, MemorySegment to) {
-        MemorySegment.copy(from, at, to, JAVA_BYTE, 0, length);
-        to.set(JAVA_BYTE, length, (byte) 0);
     }
 
     @Override

@@ -1,11 +1,8 @@
 package io.xenemu.core.backend.p9;
 
-import static java.lang.foreign.ValueLayout.JAVA_BYTE;
-
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.file.OpenFlags;
 import io.xenemu.kvm.file.Statx;
-import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
 /// A file that is not open: a descriptor for its place (`O_PATH`). While no request uses it, it can be parked: it gives
@@ -76,8 +73,7 @@ final class P9Place extends P9Object {
         if (descriptor != NONE || from == null) {
             return descriptor;
         }
-        MemorySegment.copy(from, 0, scratch.otherPath, JAVA_BYTE, 0, from.length);
-        scratch.otherPath.set(JAVA_BYTE, from.length, (byte) 0);
+        P9Scratch.copy(from, 0, from.length, scratch.otherPath);
         int fd = descriptors.open(scratch, scratch.otherPath);
         int result = fd < 0 ? fd : scratch.files.status(fd, scratch.status);
         if (result < 0 || !isSame(scratch.status)) {

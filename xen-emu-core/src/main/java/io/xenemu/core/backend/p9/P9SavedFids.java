@@ -6,7 +6,6 @@ import com.google.common.primitives.Bytes;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.file.OpenFlags;
 import io.xenemu.kvm.file.Statx;
-import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -105,8 +104,7 @@ final class P9SavedFids {
         if (path.isEmpty()) {
             return P9Error.check(descriptors.reopen(s, session.root(), OpenFlags.O_PATH));
         }
-        MemorySegment.copy(Bytes.toArray(path), 0, s.otherPath, JAVA_BYTE, 0, path.size());
-        s.otherPath.set(JAVA_BYTE, path.size(), (byte) 0);
+        P9Scratch.copy(Bytes.toArray(path), 0, path.size(), s.otherPath);
         return P9Error.check(descriptors.open(s, s.otherPath));
     }
 

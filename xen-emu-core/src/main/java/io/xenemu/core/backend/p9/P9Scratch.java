@@ -1,5 +1,7 @@
 package io.xenemu.core.backend.p9;
 
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+
 import io.xenemu.kvm.file.Beneath;
 import io.xenemu.kvm.file.DirectoryEntries;
 import io.xenemu.kvm.file.FileSystemStatus;
@@ -55,6 +57,14 @@ final class P9Scratch implements AutoCloseable {
             attribute = arena.allocate(P9Limits.ATTRIBUTE_BYTES);
         }
         return attribute;
+    }
+
+    /// Copies a part of some text as a C string, such as to [#otherPath].
+    ///
+    /// @param to has room for one byte more than `length`
+    static void copy(byte[] from, int at, int length, MemorySegment to) {
+        MemorySegment.copy(from, at, to, JAVA_BYTE, 0, length);
+        to.set(JAVA_BYTE, length, (byte) 0);
     }
 
     @Override
