@@ -100,9 +100,7 @@ final class P9Connection implements BackendConnection {
             Pages own = pages.get(ring);
             add(own, guestPort, attach(own, mostBytes, port, ring));
         }
-        startWorkers();
-        server.connect(mostBytes);
-        server.charge(front.descriptors());
+        begin();
     }
 
     private ServicePort bind(int ring, EvtchnPort guestPort) throws FrontendError {
@@ -115,11 +113,14 @@ final class P9Connection implements BackendConnection {
         requests.add(queue);
     }
 
-    private void startWorkers() throws FrontendError {
+    /// Starts the workers, and tells the server of the guest. All rings are there.
+    private void begin() throws FrontendError {
         for (int worker = 0; worker < WORKERS; worker++) {
             int number = worker;
             workers.add(front.worker(1 + worker, () -> work(number)));
         }
+        server.connect(mostBytes);
+        server.charge(front.descriptors());
     }
 
     /// Connects to the rings of a restored guest as its connection was. It stands still until [#resume].
@@ -165,9 +166,7 @@ final class P9Connection implements BackendConnection {
                             flushes));
         }
         requests.restore(state.flushes());
-        startWorkers();
-        server.connect(mostBytes);
-        server.charge(front.descriptors());
+        begin();
         int stale = server.restore(own.getFirst().scratch, state.msize(), state.fids());
         if (stale > 0) {
             log.warn(

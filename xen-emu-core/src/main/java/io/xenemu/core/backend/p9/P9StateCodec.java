@@ -1,6 +1,7 @@
 package io.xenemu.core.backend.p9;
 
 import com.google.common.primitives.Bytes;
+import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.P9Quota;
 import io.xenemu.core.toolstack.P9SecurityModel;
 import io.xenemu.core.toolstack.P9Spec;
@@ -155,7 +156,7 @@ final class P9StateCodec {
                 model,
                 openFiles == 0 ? OptionalInt.empty() : OptionalInt.of(openFiles),
                 quota,
-                "0");
+                DeviceSpec.SERVICE);
     }
 
     private static P9State.Connection connection(BodyReader body) throws WireException {
