@@ -40,7 +40,7 @@ final class P9Credentials {
         }
     }
 
-    /// Gives a new file the guest's owner and exact permissions. Its status is read into `scratch.status`.
+    /// Gives a new file the guest's owner and exact permissions. What is in `scratch.status` then has no meaning.
     ///
     /// @param mode type and permissions, without the service's umask; for a device its numbers are in `scratch`
     /// @param uid -1 leaves it

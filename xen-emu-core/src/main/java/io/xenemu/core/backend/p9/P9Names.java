@@ -12,11 +12,10 @@ import org.jspecify.annotations.Nullable;
 /// The requests that make, rename and remove names. Each works on one name below the descriptor of a directory, and
 /// none follows a symbolic link under that name (CVE-2016-9602).
 final class P9Names {
-    private final P9Session session;
-
     /// Permissions of every symbolic link.
     private static final int LINK_PERMISSIONS = 0x1ff;
 
+    private final P9Session session;
     private final P9Descriptors descriptors;
     private final P9Credentials credentials;
 

@@ -8,7 +8,7 @@ import java.util.concurrent.atomic.AtomicLong;
 /// Keeps a share within its quota. It counts the tree when a limit seems to be reached, and until then adds up what
 /// requests may have added: the sum is never below what is there, as long as the guest alone writes.
 ///
-/// Requests that wait for a count wait for each other under this object's lock, above that of [P9Fids].
+/// Requests that wait for a count wait for each other under this object's lock, above those of [P9Place] and [P9Fids].
 final class P9Usage {
     /// What a new name may take beside its content: its entry in a directory, or a directory's first block.
     private static final long NAME_BYTES = 4096;

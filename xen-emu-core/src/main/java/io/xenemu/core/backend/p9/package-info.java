@@ -19,8 +19,8 @@
 ///
 /// Locks: the monitors of [P9Requests], of [P9Fids] and of [P9Qid] are leaves; all of the guest's memory is touched
 /// under the first. Under its own monitor, which is above that of [P9Fids], a [P9Place] is opened again, and a
-/// [P9OpenFile] is read as a directory or opened again for locks. A [P9Attribute] is set under its own, which is above
-/// all of these. No lock is held while a file is read or written.
+/// [P9OpenFile] is read as a directory or opened again for locks. A [P9Attribute] is set under its own, and [P9Usage]
+/// counts the tree under its own; both are above all of these. No lock is held while a file is read or written.
 @NullMarked
 package io.xenemu.core.backend.p9;
 
