@@ -74,12 +74,8 @@ final class BlockQueue implements AutoCloseable {
     @GuardedBy("lock")
     private long wakeDue = System.nanoTime();
 
-    /// A barrier that waits for those before it, or is being carried out. Nothing is taken meanwhile.
     @GuardedBy("lock")
-    private @Nullable BlockRequest barrier;
-
-    @GuardedBy("lock")
-    private boolean barrierWaits;
+    private final PendingBarrier barrier = new PendingBarrier();
 
     /// The thread in [#run], which shows answers at its end.
     @GuardedBy("lock")
@@ -213,7 +209,7 @@ final class BlockQueue implements AutoCloseable {
         if (seen == 0) {
             return false;
         }
-        stalled = barrier != null || inFlight == MAX_IN_FLIGHT;
+        stalled = barrier.isPresent() || inFlight == MAX_IN_FLIGHT;
         throttled = !stalled && throttle.isLimited() && throttle.pause(System.nanoTime()) > 0;
         return !stalled && !throttled;
     }
@@ -224,9 +220,7 @@ final class BlockQueue implements AutoCloseable {
             return false;
         }
         synchronized (lock) {
-            barrier = request;
-            barrierWaits = inFlight > 1;
-            return barrierWaits;
+            return barrier.begin(request, inFlight);
         }
     }
 
@@ -304,7 +298,7 @@ final class BlockQueue implements AutoCloseable {
             if (!Thread.currentThread().equals(runner) || unpublishedBytes >= PUBLISHED_TOGETHER) {
                 notify = publish();
             }
-            next = nextBarrier(request);
+            next = barrier.ended(request, inFlight);
             wake = stalled;
             stalled = false;
             if (inFlight == 0) {
@@ -319,20 +313,6 @@ final class BlockQueue implements AutoCloseable {
         } else if (wake) {
             signals.wake();
         }
-    }
-
-    /// The barrier that can be carried out now that a request has ended.
-    @GuardedBy("lock")
-    private @Nullable BlockRequest nextBarrier(BlockRequest ended) {
-        if (barrier == ended) {
-            barrier = null;
-            return null;
-        }
-        if (barrierWaits && inFlight == 1) {
-            barrierWaits = false;
-            return barrier;
-        }
-        return null;
     }
 
     @GuardedBy("lock")

@@ -3,9 +3,9 @@
 /// [BlockKind] opens disks, [BlockBackend] is one disk, [BlockConnection] a guest's connection to it. The work is in
 /// [BlockQueue], which takes the requests of one ring, has them carried out and answers; [QueueSurroundings] is what it
 /// needs, [QueueSignals] what it tells. [SlotReader] checks requests, [BlockRequest] is one in progress,
-/// [JoinedRequests] are neighbours in one transfer, [RequestPool] has those that are not in use. [BlockAbi] reads the
-/// two layouts of slots, with [BlockOp] and [BlockStatus] for their numbers; [BlockDisk] is the disk as its guest may
-/// use it, [DiskThrottle] its limits, [BlockMetrics] its meters.
+/// [JoinedRequests] are neighbours in one transfer, [PendingBarrier] is what the others wait for, [RequestPool] has
+/// those that are not in use. [BlockAbi] reads the two layouts of slots, with [BlockOp] and [BlockStatus] for their
+/// numbers; [BlockDisk] is the disk as its guest may use it, [DiskThrottle] its limits, [BlockMetrics] its meters.
 ///
 /// [DiskStore] is where a disk's bytes are, which completes each [DiskTransfer]; [DiskOp] names its operations,
 /// [DiskFeatures] what it can do. [FileStore] is a raw image or a block device,
