@@ -43,7 +43,7 @@ public final class ConsoleSpecParser {
         switch (key) {
             case "name" -> name = name(value);
             case "connection" -> connection = connection(value);
-            case "path" -> path = path(value);
+            case "path" -> path = DeviceSpec.path(value);
             case "limit" -> limit = bytes(key, value, MIN_LIMIT, MAX_LIMIT);
             case "max-size" -> maxSize = bytes(key, value, MIN_SIZE, MAX_SIZE);
             case "backend" -> backend = value.isEmpty() ? DeviceSpec.SERVICE : value;
@@ -70,13 +70,6 @@ public final class ConsoleSpecParser {
                         new Refused(
                                 "unknown connection of a console: %s: pty, socket and file are possible"
                                         .formatted(value)));
-    }
-
-    private static String path(String value) throws Refused {
-        if (!value.startsWith("/") || CharMatcher.javaIsoControl().matchesAnyOf(value)) {
-            throw new Refused("wrong path: it has to begin with /, without control characters");
-        }
-        return value;
     }
 
     private static long bytes(String key, String value, long least, long most) throws Refused {

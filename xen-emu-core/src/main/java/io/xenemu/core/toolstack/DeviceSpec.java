@@ -1,5 +1,6 @@
 package io.xenemu.core.toolstack;
 
+import com.google.common.base.CharMatcher;
 import com.google.common.base.Splitter;
 import java.util.List;
 import java.util.OptionalInt;
@@ -30,6 +31,16 @@ public sealed interface DeviceSpec permits DiskSpec, NicSpec, P9Spec, ConsoleSpe
                 .trimResults()
                 .omitEmptyStrings()
                 .splitToList(String.join(",", words));
+    }
+
+    /// Checks the path of a file of the host that is given to a device, and to its nodes.
+    ///
+    /// @throws Refused if it is relative, since the service has another working directory, or has control characters
+    static String path(String value) throws Refused {
+        if (!value.startsWith("/") || CharMatcher.javaIsoControl().matchesAnyOf(value)) {
+            throw new Refused("wrong path: it has to begin with /, without control characters");
+        }
+        return value;
     }
 
     /// The words of a device for a process with another working directory: the paths of its files are absolute.

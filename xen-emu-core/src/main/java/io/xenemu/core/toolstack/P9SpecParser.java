@@ -35,7 +35,7 @@ public final class P9SpecParser {
         String value = equals < 0 ? "" : part.substring(equals + 1);
         switch (key) {
             case "tag" -> tag = tag(value);
-            case "path" -> path = path(value);
+            case "path" -> path = DeviceSpec.path(value);
             case "ro" -> readOnly = flag(key, equals < 0 ? "1" : value);
             case "security_model" -> security = P9SecurityModel.parse(value);
             case "max-open-files" -> maxOpenFiles = openFiles(value);
@@ -72,13 +72,6 @@ public final class P9SpecParser {
         if (value.isEmpty() || value.length() > TAG_MAX || !VISIBLE.matchesAllOf(value)) {
             throw new Refused(
                     "wrong tag: 1 to %d visible ASCII characters are possible".formatted(TAG_MAX));
-        }
-        return value;
-    }
-
-    private static String path(String value) throws Refused {
-        if (!value.startsWith("/") || CharMatcher.javaIsoControl().matchesAnyOf(value)) {
-            throw new Refused("wrong path: it has to begin with /, without control characters");
         }
         return value;
     }
