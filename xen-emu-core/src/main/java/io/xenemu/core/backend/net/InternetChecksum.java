@@ -41,7 +41,8 @@ final class InternetChecksum {
         return (short) ~fold(sum);
     }
 
-    private static int fold(long sum) {
+    /// Adds the carries of a sum of 16-bit values to it, until it is one.
+    static int fold(long sum) {
         long folded = sum;
         while (folded > SHORT_MASK) {
             folded = (folded & SHORT_MASK) + (folded >>> Short.SIZE);

@@ -230,9 +230,6 @@ final class PacketHeaders {
         for (int at = addresses; at < end; at += 2) {
             sum += u16(network + at);
         }
-        while (sum > 0xffff) {
-            sum = (sum & 0xffff) + (sum >> 16);
-        }
-        put16(transport + TCP_CHECKSUM, (int) sum);
+        put16(transport + TCP_CHECKSUM, InternetChecksum.fold(sum));
     }
 }

@@ -29,9 +29,6 @@ final class Passt implements StreamPeer {
 
     private static final Duration LOOK_AGAIN = Duration.ofMillis(5);
 
-    /// A connection to a Unix socket waits only for room in the listener's queue.
-    private static final Duration ANSWER = Duration.ofSeconds(5);
-
     /// To end by itself, and then by each signal.
     private static final Duration END = Duration.ofSeconds(2);
 
@@ -131,7 +128,7 @@ final class Passt implements StreamPeer {
         while (true) {
             boolean isAlive = started.isAlive();
             try {
-                return StreamSocket.connect(socket(), ANSWER);
+                return StreamSocket.connect(socket(), LIMIT);
             } catch (IOException e) {
                 if (!isAlive) {
                     throw new IOException("passt cannot start: " + lastWords(), e);

@@ -3,16 +3,12 @@ package io.xenemu.core.backend.net;
 import io.xenemu.kvm.socket.StreamSocket;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.time.Duration;
 
 /// A program of somebody else's that listens on a Unix socket. It may not be passt: so it gets no frames larger than
 /// the guest's MTU.
 ///
 /// @param path of its socket
 record SocketPeer(Path path) implements StreamPeer {
-    /// A connection to a Unix socket waits only for room in the listener's queue.
-    private static final Duration LIMIT = Duration.ofSeconds(5);
-
     @Override
     public boolean takesSegments() {
         return false;

@@ -2,10 +2,14 @@ package io.xenemu.core.backend.net;
 
 import io.xenemu.kvm.socket.StreamSocket;
 import java.io.IOException;
+import java.time.Duration;
 
 /// The program at the other end of a [FrameStream]. One thread connects, and any may close; `toString` names it for
 /// the operator.
 interface StreamPeer extends AutoCloseable {
+    /// The limit of a connection. To a Unix socket it waits only for room in the listener's queue.
+    Duration LIMIT = Duration.ofSeconds(5);
+
     /// Whether it takes frames of more than the guest's MTU, as segments of TCP that nobody has split yet.
     boolean takesSegments();
 
