@@ -39,8 +39,11 @@ record TerminalRelay(Path terminal) implements ControlClient.Console {
             events.add(ended.fd(), 1);
             Typist typist = new Typist(typed, stream, ended, arena.allocate(PIECE));
             Thread.ofPlatform().name("console-in").daemon().start(typist);
-            print(stream, printed, events, arena.allocate(PIECE));
-            typist.leave();
+            try {
+                print(stream, printed, events, arena.allocate(PIECE));
+            } finally {
+                typist.leave();
+            }
         } catch (KvmException | IOException e) {
             throw new HostException("console: " + reason(e), e);
         }

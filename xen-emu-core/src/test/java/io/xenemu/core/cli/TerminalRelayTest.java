@@ -3,6 +3,7 @@ package io.xenemu.core.cli;
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.nio.charset.StandardCharsets.US_ASCII;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -11,6 +12,7 @@ import io.xenemu.kvm.file.PseudoTerminal;
 import io.xenemu.kvm.testing.Eventually;
 import java.io.ByteArrayOutputStream;
 import java.io.InputStream;
+import java.io.OutputStream;
 import java.io.PipedInputStream;
 import java.io.PipedOutputStream;
 import java.lang.foreign.Arena;
@@ -85,6 +87,36 @@ final class TerminalRelayTest {
             Eventually.holds("output", () -> printed.toString(US_ASCII).equals("x"));
         }
         relay.get();
+    }
+
+    /// The process may go on, and an exception of a thread would be printed.
+    @Test
+    void inputAfterClosedOutputIsNotGivenToTheTerminal() throws Exception {
+        CompletableFuture<Throwable> failure = new CompletableFuture<>();
+        Thread.UncaughtExceptionHandler before = Thread.getDefaultUncaughtExceptionHandler();
+        Thread.setDefaultUncaughtExceptionHandler((_, e) -> failure.complete(e));
+        try (PseudoTerminal pty = PseudoTerminal.open();
+                Arena arena = Arena.ofConfined()) {
+            MemorySegment buffer = arena.allocate(PIECE);
+            assertEquals(1, pty.stream().write(buffer, 1));
+            TerminalRelay relay = new TerminalRelay(Path.of(pty.name()));
+            OutputStream closed = OutputStream.nullOutputStream();
+            closed.close();
+            try (PipedOutputStream keys = new PipedOutputStream()) {
+                InputStream typed = new PipedInputStream(keys);
+                assertThrows(HostException.class, () -> relay.connect(typed, closed));
+                keys.write('x');
+            }
+            Eventually.holds("the end of the input's thread", () -> !isTyping());
+            assertNull(failure.getNow(null));
+        } finally {
+            Thread.setDefaultUncaughtExceptionHandler(before);
+        }
+    }
+
+    private static boolean isTyping() {
+        return Thread.getAllStackTraces().keySet().stream()
+                .anyMatch(thread -> thread.getName().equals("console-in"));
     }
 
     @Test
