@@ -110,7 +110,7 @@ final class GuestMappings {
                     && batch.pageFollows(order.operation(to - 1), order.operation(to))) {
                 to++;
             }
-            if (!place(batch, from, to)) {
+            if (!place(batch, from, to) && to > from + 1) {
                 // Some of them may be possible.
                 for (int i = from; i < to; i++) {
                     boolean _ = place(batch, i, i + 1);
@@ -208,7 +208,7 @@ final class GuestMappings {
             while (to < order.count() && order.isNeighbour(to)) {
                 to++;
             }
-            if (!remove(batch, from, to)) {
+            if (!remove(batch, from, to) && to > from + 1) {
                 for (int i = from; i < to; i++) {
                     boolean _ = remove(batch, i, i + 1);
                 }
