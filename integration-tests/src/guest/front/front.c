@@ -4,10 +4,8 @@
  * that cases are named after. Words of its command line:
  *
  *  only=KIND     plays only that kind
- *  await         begins when the host writes the node data/go
  *  cycles=NUMBER connects and disconnects so many times
  *  patience=NUMBER milliseconds after which an answer is missing
- *  busy          instead, keeps requests of all devices in flight until the domain ends, and says so by data/busy
  *  skip=NAME     leaves a case out
  */
 #include "front.h"
@@ -89,19 +87,6 @@ void cycle(const struct served *served, unsigned int count)
     check(name_of(kind, "xsa-350.connects-and-disconnects", "serves-again"), served->serves(), 0);
 }
 
-void busy(void)
-{
-    int vbd = vbd_begin_busy(), vif = vif_begin_busy();
-
-    report("busy", "1");
-    for (;;) {
-        if (vbd)
-            vbd_keep_busy();
-        if (vif)
-            vif_keep_busy();
-    }
-}
-
 static void play(const char *kind, int (*device)(void))
 {
     char word[16] = "only=";
@@ -125,11 +110,6 @@ void guest_main(void)
         print("FAIL no XenStore\n");
         return;
     }
-    if (command_line_word("await", 0))
-        while (!is_told("go"))
-            sleep_for(100);
-    if (command_line_word("busy", 0))
-        busy();
     play("vbd", play_vbd);
     play("vif", play_vif);
     check("memory.beside-what-was-granted-is-unchanged", changed_guards(), 0);

@@ -37,8 +37,8 @@ void begin_clock(void);
 uint64_t milliseconds(void);
 void sleep_for(unsigned int count);
 
-/* nodes.c. The device number `which` of its kind, from 0; whether there is one. */
-int find_device(struct device *device, const char *kind, unsigned int which);
+/* nodes.c. The first device of its kind; whether there is one. */
+int find_device(struct device *device, const char *kind);
 void set_node(const struct device *device, const char *name, const char *text);
 void set_number(const struct device *device, const char *name, uint64_t value);
 /* From now on, that node gets this text whatever is written to it; it is removed instead without a text. */
@@ -56,10 +56,6 @@ int await_connected(const struct device *device);
 int close_front(const struct device *device);
 /* Closes, and begins again: the back end's state, which is to be InitWait. */
 int restart(const struct device *device);
-/* Tells the host, by a node data/NAME. */
-void report(const char *name, const char *text);
-/* Whether the host has written that node. */
-int is_told(const char *name);
 
 /* grants.c. A new reference for a page, which is never used again. */
 void begin_grants(void);
@@ -100,11 +96,5 @@ void cycle(const struct served *served, unsigned int count);
 /* The devices; each returns 0 if there is none. */
 int play_vbd(void);
 int play_vif(void);
-/* Keeps requests in flight until the domain ends. */
-void busy(void);
-int vbd_begin_busy(void);
-int vif_begin_busy(void);
-void vbd_keep_busy(void);
-void vif_keep_busy(void);
 
 #endif

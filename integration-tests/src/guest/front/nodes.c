@@ -49,30 +49,25 @@ static void write_node(const char *directory, const char *name, const char *text
     xenstore_request(XS_WRITE, 0, body, length + (uint32_t)strlen(text));
 }
 
-/* The child number `which` of a directory, by its own order. */
-static int child(char *to, const char *directory, unsigned int which)
+/* The first child of a directory, by its own order. */
+static int child(char *to, const char *directory)
 {
     const struct xenstore_reply *reply =
         xenstore_request(XS_DIRECTORY, 0, directory, (uint32_t)strlen(directory) + 1);
-    uint32_t at = 0;
 
-    if (!reply || reply->header.type != XS_DIRECTORY)
+    if (!reply || reply->header.type != XS_DIRECTORY || !reply->header.len)
         return 0;
-    for (; at < reply->header.len && which; which--)
-        at += (uint32_t)strlen(reply->body + at) + 1;
-    if (at >= reply->header.len)
-        return 0;
-    append(to, 0, reply->body + at);
+    append(to, 0, reply->body);
     return 1;
 }
 
-int find_device(struct device *device, const char *kind, unsigned int which)
+int find_device(struct device *device, const char *kind)
 {
     char directory[32], number[32];
     const char *back;
 
     append(directory, append(directory, 0, "device/"), kind);
-    if (!child(number, directory, which))
+    if (!child(number, directory))
         return 0;
     device->kind = kind;
     path_of(device->front, directory, number);
@@ -181,14 +176,4 @@ int restart(const struct device *device)
         return closed;
     set_state(device, XenbusStateInitialising);
     return await_back(device, XenbusStateInitWait, patience);
-}
-
-void report(const char *name, const char *text)
-{
-    write_node("data", name, text);
-}
-
-int is_told(const char *name)
-{
-    return read_node("data", name) != 0;
 }

@@ -446,8 +446,6 @@ static void removed_in_flight(void)
 
 static void begin_pages(void)
 {
-    if (ring)
-        return;
     ring = guarded_page();
     ring_ref = grant_page(ring, 0, 0);
     for (unsigned int i = 0; i < PAGES; i++) {
@@ -460,9 +458,9 @@ static void begin_pages(void)
     descriptors_ref = grant_page(descriptors, 0, GTF_readonly);
 }
 
-static int begin(unsigned int which)
+static int begin(void)
 {
-    if (!find_device(&vbd.device, "vbd", which))
+    if (!find_device(&vbd.device, "vbd"))
         return 0;
     vbd.connect = connect;
     vbd.serves = serves;
@@ -475,7 +473,7 @@ int play_vbd(void)
 {
     uint32_t cycles = 20;
 
-    if (!begin(0))
+    if (!begin())
         return 0;
     command_line_word("cycles", &cycles);
     check("vbd.connects", connect(), XenbusStateConnected);
@@ -498,21 +496,4 @@ int play_vbd(void)
     if (!skipped("vbd.front-end-removed-with-requests-in-flight"))
         removed_in_flight();
     return 1;
-}
-
-int vbd_begin_busy(void)
-{
-    return begin(0) && connect() == XenbusStateConnected;
-}
-
-void vbd_keep_busy(void)
-{
-    if (has_answer() || produced == consumed) {
-        consumed = ring->rsp_prod;
-        while (produced - consumed < SLOTS) {
-            fill(0, BLKIF_OP_READ, SEGMENTS, 0);
-            produced++;
-        }
-        send(0);
-    }
 }

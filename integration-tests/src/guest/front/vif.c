@@ -301,7 +301,7 @@ static void removed_in_flight(void)
 
 static int begin(void)
 {
-    if (!find_device(&vif.device, "vif", 0))
+    if (!find_device(&vif.device, "vif"))
         return 0;
     vif.connect = connect;
     vif.serves = serves;
@@ -342,17 +342,4 @@ int play_vif(void)
     if (!skipped("vif.front-end-removed-with-frames-in-flight"))
         removed_in_flight();
     return 1;
-}
-
-int vif_begin_busy(void)
-{
-    return begin() && connect() == XenbusStateConnected;
-}
-
-void vif_keep_busy(void)
-{
-    consumed = ring->rsp_prod;
-    while (produced - consumed < SLOTS)
-        put(FRAME, 0);
-    send();
 }
