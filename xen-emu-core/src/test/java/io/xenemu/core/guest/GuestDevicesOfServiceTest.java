@@ -9,10 +9,7 @@ import io.xenemu.core.backend.Handshake;
 import io.xenemu.core.backend.NullKind;
 import io.xenemu.core.backend.engine.EngineMap;
 import io.xenemu.core.boot.BootException;
-import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.domain.Domain;
-import io.xenemu.core.domain.DomainConfig;
-import io.xenemu.core.domain.EventChannelConfig;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.startup.TrainingKernel;
 import io.xenemu.core.toolstack.DetachMode;
@@ -22,7 +19,6 @@ import io.xenemu.core.toolstack.DiskSpec;
 import io.xenemu.core.toolstack.NicSpec;
 import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.core.toolstack.Refused;
-import io.xenemu.gnttab.GrantLimits;
 import io.xenemu.kvm.testing.Eventually;
 import io.xenemu.xenstore.client.XenStoreClient;
 import java.io.IOException;
@@ -31,7 +27,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
-import java.util.UUID;
 import java.util.concurrent.FutureTask;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -42,8 +37,6 @@ import org.junit.jupiter.api.io.TempDir;
 /// Devices that the service serves, over the life of a guest.
 @Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 final class GuestDevicesOfServiceTest {
-    private static final int XEN_VERSION = 4 << 16 | 19;
-
     @TempDir private Path folder = Path.of("");
 
     private final NullKind kind = new NullKind(Handshake.INITIALISED);
@@ -65,24 +58,8 @@ final class GuestDevicesOfServiceTest {
         for (String disk : disks) {
             devices.add(DiskSpec.parse(List.of(disk)));
         }
-        return new GuestRequest(
-                new DomainConfig(
-                        "web",
-                        new UUID(1, 2),
-                        GuestMemoryMap.MIN_BYTES,
-                        1,
-                        XEN_VERSION,
-                        GrantLimits.defaults(),
-                        EventChannelConfig.DEFAULT),
-                1,
-                folder.resolve("kernel"),
-                List.of(),
-                "",
-                PlatformSettings.DEFAULT,
-                EndActions.DEFAULT,
-                devices,
-                true,
-                EngineMap.DEFAULT);
+        return WebGuest.request(
+                folder.resolve("kernel"), EndActions.DEFAULT, devices, EngineMap.DEFAULT);
     }
 
     private String backState(Domain domain) throws Exception {

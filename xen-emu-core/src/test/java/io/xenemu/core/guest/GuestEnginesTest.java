@@ -4,20 +4,15 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.xenemu.core.backend.engine.DomainEngines;
 import io.xenemu.core.backend.engine.EngineMap;
-import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.domain.Domain;
-import io.xenemu.core.domain.DomainConfig;
-import io.xenemu.core.domain.EventChannelConfig;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.startup.TrainingKernel;
-import io.xenemu.gnttab.GrantLimits;
 import io.xenemu.kvm.testing.Eventually;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
-import java.util.UUID;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -27,7 +22,6 @@ import org.junit.jupiter.api.io.TempDir;
 /// A guest's map of engines from one domain to the next.
 @Timeout(120)
 final class GuestEnginesTest {
-    private static final int XEN_VERSION = 4 << 16 | 19;
     private static final EngineMap FIRST = EngineMap.parse("block:1,block:0");
     private static final EngineMap SECOND = EngineMap.parse("block:0,-,block:1,net:1");
 
@@ -52,24 +46,7 @@ final class GuestEnginesTest {
                         EndAction.RENAME_RESTART,
                         EndAction.DESTROY,
                         EndAction.SOFT_RESET);
-        return new GuestRequest(
-                new DomainConfig(
-                        "web",
-                        new UUID(1, 2),
-                        GuestMemoryMap.MIN_BYTES,
-                        1,
-                        XEN_VERSION,
-                        GrantLimits.defaults(),
-                        EventChannelConfig.DEFAULT),
-                1,
-                folder.resolve("kernel"),
-                List.of(),
-                "",
-                PlatformSettings.DEFAULT,
-                ends,
-                List.of(),
-                true,
-                FIRST);
+        return WebGuest.request(folder.resolve("kernel"), ends, List.of(), FIRST);
     }
 
     /// The engines of a domain, which has just been built.

@@ -8,14 +8,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.boot.BootException;
-import io.xenemu.core.boot.GuestMemoryMap;
-import io.xenemu.core.domain.DomainConfig;
-import io.xenemu.core.domain.EventChannelConfig;
 import io.xenemu.core.hypervisor.HostKvm;
 import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.startup.TrainingKernel;
 import io.xenemu.core.toolstack.Refused;
-import io.xenemu.gnttab.GrantLimits;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.ioctl.KvmSystem;
 import io.xenemu.kvm.ioctl.XenCapability;
@@ -25,8 +21,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.EnumSet;
-import java.util.List;
-import java.util.UUID;
 import java.util.concurrent.FutureTask;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -37,8 +31,6 @@ import org.junit.jupiter.api.io.TempDir;
 /// Guests on a machine without KVM: none of them gets a domain.
 @Timeout(60)
 final class GuestTest {
-    private static final int XEN_VERSION = 4 << 16 | 19;
-
     @TempDir private Path folder = Path.of("");
 
     private final HostKvm kvm =
@@ -58,24 +50,7 @@ final class GuestTest {
     }
 
     private GuestRequest request(String kernel) {
-        DomainConfig config =
-                new DomainConfig(
-                        "web",
-                        new UUID(1, 2),
-                        GuestMemoryMap.MIN_BYTES,
-                        1,
-                        XEN_VERSION,
-                        GrantLimits.defaults(),
-                        EventChannelConfig.DEFAULT);
-        return new GuestRequest(
-                config,
-                config.vcpus(),
-                folder.resolve(kernel),
-                List.of(),
-                "",
-                PlatformSettings.DEFAULT,
-                EndActions.DEFAULT,
-                true);
+        return WebGuest.request(folder.resolve(kernel));
     }
 
     private FutureTask<RunOutcome> drive(Guest guest) {

@@ -1,0 +1,45 @@
+package io.xenemu.core.guest;
+
+import io.xenemu.core.backend.engine.EngineMap;
+import io.xenemu.core.boot.GuestMemoryMap;
+import io.xenemu.core.domain.DomainConfig;
+import io.xenemu.core.domain.EventChannelConfig;
+import io.xenemu.core.toolstack.DeviceSpec;
+import io.xenemu.gnttab.GrantLimits;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.UUID;
+
+/// The guest `web`, the smallest that there can be, with one vCPU.
+final class WebGuest {
+    private static final int XEN_VERSION = 4 << 16 | 19;
+
+    private WebGuest() {}
+
+    /// One without devices, whose end is the usual one.
+    static GuestRequest request(Path kernel) {
+        return request(kernel, EndActions.DEFAULT, List.of(), EngineMap.DEFAULT);
+    }
+
+    static GuestRequest request(
+            Path kernel, EndActions ends, List<DeviceSpec> devices, EngineMap engines) {
+        return new GuestRequest(
+                new DomainConfig(
+                        "web",
+                        new UUID(1, 2),
+                        GuestMemoryMap.MIN_BYTES,
+                        1,
+                        XEN_VERSION,
+                        GrantLimits.defaults(),
+                        EventChannelConfig.DEFAULT),
+                1,
+                kernel,
+                List.of(),
+                "",
+                PlatformSettings.DEFAULT,
+                ends,
+                devices,
+                true,
+                engines);
+    }
+}
