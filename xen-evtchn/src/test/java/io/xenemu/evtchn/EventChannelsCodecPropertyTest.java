@@ -3,15 +3,13 @@ package io.xenemu.evtchn;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
-import com.google.common.io.Resources;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.VcpuId;
+import io.xenemu.kvm.testing.GoldenFile;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
 import java.io.IOException;
-import java.net.URL;
-import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
 import java.util.List;
 import net.jqwik.api.ForAll;
@@ -67,9 +65,7 @@ final class EventChannelsCodecPropertyTest {
     }
 
     private static byte[] golden(String name) throws IOException {
-        URL file = Resources.getResource(EventChannelsCodecPropertyTest.class, name);
-        String text = Resources.toString(file, StandardCharsets.US_ASCII);
-        return HexFormat.of().parseHex(text.replaceAll("\\s", ""));
+        return GoldenFile.bytes(EventChannelsCodecPropertyTest.class, name);
     }
 
     @Test

@@ -3,14 +3,12 @@ package io.xenemu.gnttab;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
-import com.google.common.io.Resources;
 import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.testing.GoldenFile;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
 import java.io.IOException;
-import java.net.URL;
-import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
 import java.util.List;
 import net.jqwik.api.ForAll;
@@ -47,9 +45,7 @@ final class GrantTableCodecPropertyTest {
                                     511, DomId.DOM0, new GrantRef(-1), false, 1L << 40)));
 
     private static byte[] golden(String name) throws IOException {
-        URL file = Resources.getResource(GrantTableCodecPropertyTest.class, name);
-        String text = Resources.toString(file, StandardCharsets.US_ASCII);
-        return HexFormat.of().parseHex(text.replaceAll("\\s", ""));
+        return GoldenFile.bytes(GrantTableCodecPropertyTest.class, name);
     }
 
     @Test

@@ -19,9 +19,9 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.google.common.io.Resources;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.testing.GoldenFile;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.WireException;
 import io.xenemu.xenstore.ring.Ring;
@@ -33,10 +33,8 @@ import io.xenemu.xenstore.wire.MessageHeader;
 import io.xenemu.xenstore.wire.MessageType;
 import java.io.IOException;
 import java.lang.foreign.ValueLayout;
-import java.net.URL;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Objects;
 import org.junit.jupiter.api.AfterEach;
@@ -361,10 +359,7 @@ class SavedStateTest {
     }
 
     private static byte[] golden(int version) throws IOException {
-        URL file =
-                Resources.getResource(SavedStateTest.class, "xenstore-state-v" + version + ".hex");
-        String hex = Resources.toString(file, StandardCharsets.US_ASCII);
-        return HexFormat.of().parseHex(hex.replaceAll("\\s", ""));
+        return GoldenFile.bytes(SavedStateTest.class, "xenstore-state-v" + version + ".hex");
     }
 
     @Test

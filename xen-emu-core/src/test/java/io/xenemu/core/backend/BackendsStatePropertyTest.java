@@ -3,12 +3,11 @@ package io.xenemu.core.backend;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
-import com.google.common.io.Resources;
 import io.xenemu.core.toolstack.DeviceKind;
 import io.xenemu.core.toolstack.XenbusState;
+import io.xenemu.kvm.testing.GoldenFile;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.WireException;
-import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
 import java.util.List;
 import net.jqwik.api.Arbitraries;
@@ -48,15 +47,10 @@ final class BackendsStatePropertyTest {
     /// The golden file is of the version in its name and is never made again.
     @Test
     void savedDevicesOfVersion1AreRead() throws Exception {
-        String golden =
-                Resources.toString(
-                                Resources.getResource(
-                                        BackendsStatePropertyTest.class, "devices-v1.hex"),
-                                StandardCharsets.US_ASCII)
-                        .strip();
-        assertEquals(
-                STATE, BackendsState.decode(1, new BodyReader(HexFormat.of().parseHex(golden))));
-        assertEquals(golden, HexFormat.of().formatHex(STATE.encode().toBytes()));
+        byte[] golden = GoldenFile.bytes(BackendsStatePropertyTest.class, "devices-v1.hex");
+        assertEquals(STATE, BackendsState.decode(1, new BodyReader(golden)));
+        HexFormat hex = HexFormat.of();
+        assertEquals(hex.formatHex(golden), hex.formatHex(STATE.encode().toBytes()));
     }
 
     @Provide

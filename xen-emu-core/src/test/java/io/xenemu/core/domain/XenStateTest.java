@@ -3,7 +3,6 @@ package io.xenemu.core.domain;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
-import com.google.common.io.Resources;
 import com.google.common.primitives.ImmutableLongArray;
 import io.xenemu.core.cpuid.CpuConfig;
 import io.xenemu.core.cpuid.CpuidOverrides;
@@ -26,13 +25,12 @@ import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.Runstate;
+import io.xenemu.kvm.testing.GoldenFile;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
-import java.net.URL;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
@@ -217,10 +215,7 @@ final class XenStateTest {
     }
 
     private static byte[] golden(int version) throws IOException {
-        URL file =
-                Resources.getResource(XenStateTest.class, "xen-state-v%d.hex".formatted(version));
-        String text = Resources.toString(file, StandardCharsets.US_ASCII);
-        return HexFormat.of().parseHex(text.replaceAll("\\s", ""));
+        return GoldenFile.bytes(XenStateTest.class, "xen-state-v%d.hex".formatted(version));
     }
 
     private static XenState read(byte[] stream) throws IOException {

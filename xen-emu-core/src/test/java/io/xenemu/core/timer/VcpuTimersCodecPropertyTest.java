@@ -3,14 +3,12 @@ package io.xenemu.core.timer;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
-import com.google.common.io.Resources;
 import io.xenemu.core.domain.DomainConfig;
+import io.xenemu.kvm.testing.GoldenFile;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
 import java.io.IOException;
-import java.net.URL;
-import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
 import java.util.List;
 import net.jqwik.api.ForAll;
@@ -28,9 +26,7 @@ final class VcpuTimersCodecPropertyTest {
                     new VcpuTimer.State(Long.MAX_VALUE, VcpuTimer.MAX_PERIOD_NANOS));
 
     private static byte[] golden() throws IOException {
-        URL file = Resources.getResource(VcpuTimersCodecPropertyTest.class, "vcpu-timers-v1.hex");
-        String text = Resources.toString(file, StandardCharsets.US_ASCII);
-        return HexFormat.of().parseHex(text.replaceAll("\\s", ""));
+        return GoldenFile.bytes(VcpuTimersCodecPropertyTest.class, "vcpu-timers-v1.hex");
     }
 
     @Test

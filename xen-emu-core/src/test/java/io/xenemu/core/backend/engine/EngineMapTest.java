@@ -5,13 +5,12 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.google.common.io.Resources;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.testing.GoldenFile;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.WireException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.charset.StandardCharsets;
 import java.util.Collections;
 import java.util.HexFormat;
 import java.util.List;
@@ -192,15 +191,10 @@ final class EngineMapTest {
     /// The golden file is of the version in its name and is never made again.
     @Test
     void savedMapsOfVersion1AreRead() throws Exception {
-        String golden =
-                Resources.toString(
-                                Resources.getResource(EngineMapTest.class, "engine-map-v1.hex"),
-                                StandardCharsets.US_ASCII)
-                        .strip();
-        assertEquals(
-                MAP,
-                EngineMapState.decode(1, new BodyReader(HexFormat.of().parseHex(golden))).map());
-        assertEquals(golden, HexFormat.of().formatHex(new EngineMapState(MAP).encode().toBytes()));
+        byte[] golden = GoldenFile.bytes(EngineMapTest.class, "engine-map-v1.hex");
+        assertEquals(MAP, EngineMapState.decode(1, new BodyReader(golden)).map());
+        HexFormat hex = HexFormat.of();
+        assertEquals(hex.formatHex(golden), hex.formatHex(new EngineMapState(MAP).encode().toBytes()));
     }
 
     @Test

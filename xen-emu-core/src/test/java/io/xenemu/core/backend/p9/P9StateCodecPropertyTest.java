@@ -3,11 +3,11 @@ package io.xenemu.core.backend.p9;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
-import com.google.common.io.Resources;
 import com.google.common.primitives.Bytes;
 import io.xenemu.core.toolstack.P9Quota;
 import io.xenemu.core.toolstack.P9SecurityModel;
 import io.xenemu.core.toolstack.P9Spec;
+import io.xenemu.kvm.testing.GoldenFile;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.WireException;
 import java.nio.charset.StandardCharsets;
@@ -89,15 +89,10 @@ final class P9StateCodecPropertyTest {
     /// The golden file is of the version in its name and is never made again.
     @Test
     void savedSharesOfVersion1AreRead() throws Exception {
-        String golden =
-                Resources.toString(
-                                Resources.getResource(
-                                        P9StateCodecPropertyTest.class, "p9-share-v1.hex"),
-                                StandardCharsets.US_ASCII)
-                        .strip();
-        assertEquals(
-                STATE, P9StateCodec.decode(1, new BodyReader(HexFormat.of().parseHex(golden))));
-        assertEquals(golden, HexFormat.of().formatHex(P9StateCodec.encode(STATE).toBytes()));
+        byte[] golden = GoldenFile.bytes(P9StateCodecPropertyTest.class, "p9-share-v1.hex");
+        assertEquals(STATE, P9StateCodec.decode(1, new BodyReader(golden)));
+        HexFormat hex = HexFormat.of();
+        assertEquals(hex.formatHex(golden), hex.formatHex(P9StateCodec.encode(STATE).toBytes()));
     }
 
     @Provide
