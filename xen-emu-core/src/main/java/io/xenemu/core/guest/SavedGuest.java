@@ -75,14 +75,11 @@ record SavedGuest(
     }
 
     /// Whether a node may belong to a domain: below its home or the toolstack's record of its devices, a directory in
-    /// `/vm`, or its back ends in domain 0. Any
-    /// directory in `/vm` is accepted: only the store that saved the guest knew which one was its own.
+    /// `/vm`, or its back ends in domain 0. Any directory in `/vm` is accepted: only the store that saved the guest
+    /// knew which one was its own.
     private static boolean isOf(DomId id, Path path) {
         String number = Integer.toString(id.value());
-        if (path.isAtOrBelow(Path.ofDomain(id))) {
-            return true;
-        }
-        if (path.isAtOrBelow(TOOLSTACK.child(number))) {
+        if (path.isAtOrBelow(Path.ofDomain(id)) || path.isAtOrBelow(TOOLSTACK.child(number))) {
             return true;
         }
         if (path.isAtOrBelow(BACKENDS)) {

@@ -194,7 +194,8 @@ final class EngineMapTest {
         byte[] golden = GoldenFile.bytes(EngineMapTest.class, "engine-map-v1.hex");
         assertEquals(MAP, EngineMapState.decode(1, new BodyReader(golden)).map());
         HexFormat hex = HexFormat.of();
-        assertEquals(hex.formatHex(golden), hex.formatHex(new EngineMapState(MAP).encode().toBytes()));
+        assertEquals(
+                hex.formatHex(golden), hex.formatHex(new EngineMapState(MAP).encode().toBytes()));
     }
 
     @Test
