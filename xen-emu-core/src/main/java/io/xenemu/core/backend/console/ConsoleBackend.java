@@ -9,6 +9,7 @@ import io.xenemu.core.toolstack.ConsoleSpec;
 import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.core.toolstack.Refused;
+import io.xenemu.kvm.abi.IoReason;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -55,7 +56,7 @@ final class ConsoleBackend implements BackendDevice.Completing {
                 case FILE -> new FileEnd(Path.of(spec.path()), spec.maxSize());
             };
         } catch (IOException e) {
-            throw new Refused(String.valueOf(e.getMessage()));
+            throw new Refused(IoReason.of(e));
         }
     }
 

@@ -2,6 +2,7 @@ package io.xenemu.core.backend.console;
 
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.Errno;
+import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.file.FileStatus;
 import io.xenemu.kvm.file.HostFile;
@@ -46,7 +47,7 @@ final class FileEnd implements HostEnd {
             file = HostFile.open(path, EnumSet.of(HostFile.Access.WRITE, HostFile.Access.APPEND));
             done = true;
         } catch (IOException e) {
-            throw new Refused(path + " cannot be made: " + e.getMessage());
+            throw new Refused(path + " cannot be made: " + IoReason.withoutFile(e));
         } catch (KvmException e) {
             throw new Refused(path + " cannot be opened: " + e.getMessage());
         } finally {

@@ -1,6 +1,7 @@
 package io.xenemu.core.backend.console;
 
 import io.xenemu.kvm.abi.Errno;
+import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.file.ByteStream;
 import io.xenemu.kvm.socket.StreamListener;
 import java.io.IOException;
@@ -114,7 +115,7 @@ final class SocketEnd implements HostEnd {
         try {
             listener.close();
         } catch (IOException e) {
-            log.warn("the socket {} stays: {}", listener, e.getMessage());
+            log.warn("the socket {} stays: {}", listener, IoReason.withoutFile(e));
         }
     }
 }
