@@ -62,7 +62,10 @@ final class P9Opens {
         };
     }
 
-    private static int kept(int flags) throws P9Error {
+    /// The flags with which the host opens a regular file.
+    ///
+    /// @throws P9Error EINVAL if the guest's have no access that it can have
+    static int kept(int flags) throws P9Error {
         if ((flags & OpenFlags.O_ACCMODE) == OpenFlags.O_ACCMODE) {
             throw P9Error.of(Errno.EINVAL);
         }

@@ -16,10 +16,6 @@ final class P9SavedFids {
     /// saved, and what is left after the end of a mount is little.
     private static final int BYTES_MAX = 1 << 20;
 
-    /// Flags of an open that hold for the open file.
-    private static final int KEPT =
-            OpenFlags.O_ACCMODE | OpenFlags.O_APPEND | OpenFlags.O_DSYNC | OpenFlags.O_SYNC;
-
     private final P9Session session;
     private final P9Scratch s;
 
@@ -170,7 +166,7 @@ final class P9SavedFids {
             // The file may be another type's on this host, whatever its inode.
             int kept =
                     switch (type) {
-                        case OpenFlags.S_IFREG -> (flags & KEPT) | OpenFlags.O_NOCTTY;
+                        case OpenFlags.S_IFREG -> P9Opens.kept(flags) & ~OpenFlags.O_TRUNC;
                         case OpenFlags.S_IFDIR -> OpenFlags.O_DIRECTORY;
                         default -> throw P9Error.of(Errno.ESTALE);
                     };

@@ -259,6 +259,28 @@ final class P9SavedFidsTest {
         client.fails(Errno.ESTALE, P9Operation.READ, 1, 0L, 9);
     }
 
+    /// Linux takes both bits of the access for a third kind, which no open of a guest has.
+    @Test
+    void anOpenThatNeitherReadsNorWritesIsStale() {
+        client.open(1, OpenFlags.O_RDWR, "a", "b", "f");
+        try (P9Scratch scratch = new P9Scratch();
+                P9Server next = server(P9Limits.DEFAULT)) {
+            List<P9State.Fid> saved =
+                    client.server.save(scratch).stream()
+                            .filter(fid -> fid.fid() == 1)
+                            .map(fid -> withFlags(fid, OpenFlags.O_ACCMODE))
+                            .toList();
+            assertEquals(1, saved.size());
+            assertEquals(1, next.restore(scratch, P9TestClient.MSIZE, saved));
+            assertEquals(0, next.openFiles());
+        }
+    }
+
+    private static P9State.Fid withFlags(P9State.Fid fid, int flags) {
+        return new P9State.Fid(
+                fid.fid(), fid.isRoot(), fid.uid(), fid.file(), new P9State.Use.Open(flags));
+    }
+
     @Test
     void fidsBeyondTheLimitOfAStateAreStale() throws IOException {
         String name = "n".repeat(245);
