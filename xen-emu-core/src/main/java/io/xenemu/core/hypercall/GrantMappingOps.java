@@ -49,16 +49,12 @@ final class GrantMappingOps {
     /// the rest, as when Xen interrupts a batch.
     private static long batches(HypercallContext c, Operation operation) throws XenError {
         int count = GrantTableOp.count(c);
-        var argument = c.argument();
-        GuestStruct struct = operation.struct();
         for (int done = 0; done < count && !c.vcpu().isStopping(); ) {
             done += serve(c, operation, done, Math.min(TOGETHER, count - done));
             c.vcpu().serveMailbox();
             int left = count - done;
             if (left > 0 && c.isPreempted()) {
-                c.setParameter(1, argument.element(struct, c.word(1), done));
-                c.setParameter(2, left);
-                return HypercallContext.CONTINUED;
+                return GrantTableOp.continued(c, operation.struct(), done, left);
             }
         }
         return 0;

@@ -73,14 +73,25 @@ final class GrantTableOp {
             c.vcpu().serveMailbox();
             int left = count - i - 1;
             if (left > 0 && c.isPreempted()) {
-                c.setParameter(1, argument.element(struct, c.word(1), i + 1));
-                c.setParameter(2, left);
-                return HypercallContext.CONTINUED;
+                return continued(c, struct, i + 1, left);
             }
         }
         return 0;
     }
 
+    /// Lets the guest make the call again for the rest of its array.
+    ///
+    /// @param done structures that have been served
+    /// @param left those that have not
+    static long continued(HypercallContext c, GuestStruct struct, int done, int left) {
+        c.setParameter(1, c.argument().element(struct, c.word(1), done));
+        c.setParameter(2, left);
+        return HypercallContext.CONTINUED;
+    }
+
+    /// The number of structures in the call's array.
+    ///
+    /// @throws XenError EINVAL if it is negative
     static int count(HypercallContext c) throws XenError {
         int count = c.u32(2);
         if (count < 0) {

@@ -9,6 +9,7 @@ import io.xenemu.kvm.abi.XenError;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /// Long calls of a vCPU that is to park all the time, so that each call does as little as it can.
@@ -20,6 +21,10 @@ final class ContinuedCallsTest extends CallingGuest {
     private static final int CURRENT_RESERVATION = 3;
     private static final int EXTENT_SHIFT = 6;
     private static final int COUNT = 10;
+
+    /// Mappings of grants that are served together.
+    private static final int TOGETHER = 32;
+
     private static final long LIST = ARG + 0x1000;
     private static final long FRAME = 0x100;
 
@@ -78,6 +83,34 @@ final class ContinuedCallsTest extends CallingGuest {
 
         assertEquals(HypercallContext.CONTINUED, call(GRANT_TABLE_OP, COPY, LIST, COUNT));
         assertEquals(COUNT - 1, wide.word(2));
+    }
+
+    /// Structures of zeros: a mapping of no kind (`GNTST_bad_gntref`), and a handle of no mapping (`GNTST_bad_handle`).
+    ///
+    /// @param size of a structure
+    /// @param status offset of the status in it
+    @ParameterizedTest
+    @CsvSource({"0, 32, 18, -3", "1, 24, 20, -4"})
+    void grantMappingsContinueWithTheNextPiece(int operation, int size, int status, int error)
+            throws XenError {
+        int rest = 8;
+        int count = TOGETHER + rest;
+        for (int i = 0; i < count; i++) {
+            memory.write16(LIST + (long) size * i + status, 0x7777);
+        }
+
+        assertEquals(HypercallContext.CONTINUED, call(GRANT_TABLE_OP, operation, LIST, count));
+        assertEquals(operation, wide.word(0));
+        assertEquals(LIST + (long) size * TOGETHER, wide.word(1));
+        assertEquals(rest, wide.word(2));
+        assertEquals(error, status(LIST + (long) size * (TOGETHER - 1) + status));
+        assertEquals(0x7777, status(LIST + (long) size * TOGETHER + status), "not yet done");
+        assertEquals(0, again(wide, GRANT_TABLE_OP));
+        assertEquals(error, status(LIST + (long) size * (count - 1) + status));
+    }
+
+    private int status(long at) throws XenError {
+        return (short) memory.read16(at);
     }
 
     /// A copy of 8 bytes from the begin of the frame to an offset in it, as `struct gnttab_copy`.
