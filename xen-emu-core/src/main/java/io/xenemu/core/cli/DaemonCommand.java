@@ -5,12 +5,15 @@ import io.xenemu.core.hypervisor.HostException;
 import io.xenemu.core.service.Daemon;
 import io.xenemu.core.service.DaemonRequest;
 import io.xenemu.core.service.StoreSocketPath;
-import java.nio.file.Path;
-import java.util.concurrent.Callable;
+
 import org.jspecify.annotations.Nullable;
+
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
+
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
 
 /// `xen-emu daemon`: any number of guests.
 @Command(
@@ -59,6 +62,8 @@ final class DaemonCommand implements Callable<Integer> {
 
     @Mixin private EngineOptions engines = new EngineOptions();
 
+    @Mixin private DomainIdOption domids = new DomainIdOption();
+
     @Mixin private DaemonOptions daemon = new DaemonOptions();
 
     @Override
@@ -72,6 +77,7 @@ final class DaemonCommand implements Callable<Integer> {
                                 store,
                                 quotas.quotas(),
                                 engines.engines(),
+                                domids.policy,
                                 stop.limit(),
                                 dumps.folder,
                                 daemon.metrics,

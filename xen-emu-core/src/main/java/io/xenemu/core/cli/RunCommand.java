@@ -1,6 +1,7 @@
 package io.xenemu.core.cli;
 
 import com.google.common.net.HostAndPort;
+
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.demo.DemoCommand;
 import io.xenemu.core.guest.GuestRequest;
@@ -10,18 +11,21 @@ import io.xenemu.core.hypervisor.HostKvm;
 import io.xenemu.core.lab.LabRun;
 import io.xenemu.core.service.GuestRun;
 import io.xenemu.core.service.RunRequest;
-import java.io.IOException;
-import java.nio.file.Path;
-import java.time.Duration;
-import java.util.List;
-import java.util.concurrent.Callable;
+
 import org.jspecify.annotations.Nullable;
+
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.Callable;
 
 /// `xen-emu run`: one guest in the foreground.
 @Command(
@@ -87,6 +91,8 @@ final class RunCommand implements Callable<Integer> {
     @Mixin private QuotaOptions quotas = new QuotaOptions();
 
     @Mixin private EngineOptions engines = new EngineOptions();
+
+    @Mixin private DomainIdOption domids = new DomainIdOption();
 
     @Option(
             names = "--control-socket",
@@ -178,6 +184,7 @@ final class RunCommand implements Callable<Integer> {
                 xenstoreSocket,
                 quotas.quotas(),
                 engines.engines(),
+                domids.policy,
                 controlSocket,
                 group.name,
                 dumps.folder,

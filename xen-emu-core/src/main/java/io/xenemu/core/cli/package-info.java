@@ -10,7 +10,7 @@
 ///   [DebugKeysCommand], [DumpCoreCommand], [EventsCommand], [TraceCommand], [ConsoleCommand] with [EscapableInput]
 ///   and [TerminalRelay].
 /// - Of this host alone: [CpuPolicyCommand].
-/// - Values of options: [GuestOptions], [QuotaOptions], [EngineOptions], [MetricsAddress].
+/// - Values of options: [GuestOptions], [QuotaOptions], [EngineOptions], [DomainIdOption], [MetricsAddress].
 /// - Without a service: [ReplayCommand].
 /// - The whole program: [XenEmu], [Subcommand], [ExitCode], [Mistyped], [ProgramVersion], [ManCommand] with [ManPage];
 ///   the log: [LogSettings], [LogProvider], [LogConfigurator].

@@ -1,6 +1,7 @@
 package io.xenemu.core.guest;
 
 import com.google.common.collect.Sets;
+
 import io.xenemu.core.backend.engine.EngineMap;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.BootFiles;
@@ -21,12 +22,14 @@ import io.xenemu.core.hypervisor.StoreChannel;
 import io.xenemu.core.toolstack.DevicesOverReboot;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.XenError;
-import java.util.Locale;
-import java.util.Set;
-import java.util.concurrent.CompletableFuture;
+
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+
+import java.util.Locale;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 
 /// One boot of a guest: its domain and devices, from when they are built until they are removed. For the guest's driver
 /// alone.
@@ -73,6 +76,7 @@ final class GuestBoot {
         try (BootFiles files = request.open()) {
             Domain domain =
                     hypervisor.create(
+                            request.domid(),
                             request.config(),
                             files.kernel(),
                             files.modules(),

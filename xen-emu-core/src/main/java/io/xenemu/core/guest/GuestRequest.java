@@ -8,6 +8,10 @@ import io.xenemu.core.boot.BootRequest;
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.toolstack.DeviceSpec;
+import io.xenemu.kvm.abi.DomId;
+
+import org.jspecify.annotations.Nullable;
+
 import java.nio.file.Path;
 import java.util.List;
 
@@ -23,6 +27,7 @@ import java.util.List;
 /// @param devices its disks and network interfaces from the start
 /// @param overcommit whether it is started even if the host lacks the memory for it
 /// @param engines the engines that serve its devices
+/// @param domid the id of its next domain; null for the next one of the service's policy
 public record GuestRequest(
         DomainConfig config,
         int onlineVcpus,
@@ -33,7 +38,8 @@ public record GuestRequest(
         EndActions ends,
         List<DeviceSpec> devices,
         boolean overcommit,
-        EngineMap engines) {
+        EngineMap engines,
+        @Nullable DomId domid) {
     public GuestRequest {
         modules = List.copyOf(modules);
         devices = List.copyOf(devices);
@@ -59,7 +65,8 @@ public record GuestRequest(
                 ends,
                 List.of(),
                 overcommit,
-                EngineMap.DEFAULT);
+                EngineMap.DEFAULT,
+                null);
     }
 
     /// A guest of the same kind that ends with its first domain, and has no devices from the start.
@@ -76,10 +83,11 @@ public record GuestRequest(
                 EndActions.ONCE,
                 List.of(),
                 overcommit,
-                engines);
+                engines,
+                null);
     }
 
-    /// The request for the guest's next boot, after a reboot.
+    /// The request for the guest's next boot, after a reboot. Its domain has the next id then, as under xl.
     ///
     /// @param memory bytes that it has at first
     /// @param online how many of its vCPUs it is to use at first
@@ -96,7 +104,8 @@ public record GuestRequest(
                 ends,
                 devices,
                 overcommit,
-                map);
+                map,
+                null);
     }
 
     /// Opens its kernel and modules.

@@ -4,6 +4,7 @@ import io.xenemu.core.cpuid.TscMode;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.evtchn.EvtchnOptions;
 import io.xenemu.gnttab.GrantLimits;
+
 import org.jspecify.annotations.Nullable;
 
 /// The settings of a guest. This one table gives the options of `run` and `create`, the settings of a `create` on the
@@ -255,6 +256,13 @@ public enum GuestSetting {
             SettingType.FLAG,
             "false",
             "Set the guest's clock to the host's local time instead of UTC."),
+    DOMID(
+            "domid",
+            "--domid",
+            "N",
+            SettingType.NUMBER,
+            "",
+            "The id of its first domain. Default: the next one of the service's --domids."),
     UUID("uuid", "", "UUID", SettingType.UUID, "", "The guest's UUID. Default: a random one.");
 
     private final String key;

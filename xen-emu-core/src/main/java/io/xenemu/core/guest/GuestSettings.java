@@ -3,6 +3,7 @@ package io.xenemu.core.guest;
 import com.google.common.base.Splitter;
 import com.google.common.collect.ImmutableListMultimap;
 import com.google.common.collect.ImmutableMap;
+
 import io.xenemu.core.backend.engine.EngineMap;
 import io.xenemu.core.boot.BootLoader;
 import io.xenemu.core.boot.BootModule;
@@ -20,6 +21,10 @@ import io.xenemu.core.toolstack.DeviceKind;
 import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.gnttab.GrantLimits;
+import io.xenemu.kvm.abi.DomId;
+
+import org.jspecify.annotations.Nullable;
+
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.util.ArrayList;
@@ -182,7 +187,20 @@ public record GuestSettings(ImmutableListMultimap<GuestSetting, String> values) 
                         EndAction.parseReset(one(GuestSetting.ON_SOFT_RESET))),
                 devices(),
                 flag(GuestSetting.OVERCOMMIT),
-                parsed(GuestSetting.ENGINES, one(GuestSetting.ENGINES), EngineMap::parse));
+                parsed(GuestSetting.ENGINES, one(GuestSetting.ENGINES), EngineMap::parse),
+                domid());
+    }
+
+    private @Nullable DomId domid() throws WrongSetting {
+        if (one(GuestSetting.DOMID).isEmpty()) {
+            return null;
+        }
+        int id = number(GuestSetting.DOMID);
+        if (id < 1 || id >= DomId.FIRST_RESERVED) {
+            throw wrong(
+                    GuestSetting.DOMID, id + " is not between 1 and " + (DomId.FIRST_RESERVED - 1));
+        }
+        return new DomId(id);
     }
 
     /// The file that the guest starts with: its kernel, or a boot loader.

@@ -37,16 +37,19 @@ import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.XenStoreServer;
 import io.xenemu.xenstore.metrics.XenStoreMetrics;
 import io.xenemu.xenstore.quota.Quotas;
+
+import org.jspecify.annotations.Nullable;
+
 import java.util.List;
 import java.util.Optional;
+import java.util.SplittableRandom;
 import java.util.function.Function;
-import org.jspecify.annotations.Nullable;
 
 /// Xen and domain 0 for the domains of this process. It gives out domain ids, and owns the XenStore and the event
 /// channels of the back ends.
 public final class Hypervisor implements AutoCloseable {
     private final DomainDirectory domains = new DomainDirectory();
-    private final DomainIds ids = new DomainIds(domains::contains);
+    private final DomainIds ids;
     private final ServicePorts servicePorts;
     private final ServiceGrants serviceGrants;
     private final HostResources resources = HostResources.ofThisHost();
@@ -68,16 +71,21 @@ public final class Hypervisor implements AutoCloseable {
     ///
     /// @param quotas limits of what a guest may have in XenStore
     public Hypervisor(HostKvm kvm, MeterRegistry registry, Quotas quotas) {
-        this(kvm, registry, quotas, defaultEngines());
+        this(kvm, registry, quotas, defaultEngines(), DomainIdPolicy.XEN);
     }
 
     /// Makes a hypervisor whose domains run on the host's KVM.
     ///
     /// @param quotas limits of what a guest may have in XenStore
     /// @param engines the engines that serve devices
+    /// @param domids the policy for the ids of its domains
     public Hypervisor(
-            HostKvm kvm, MeterRegistry registry, Quotas quotas, List<EngineSpec> engines) {
-        this(kvm, new TracePoints(), registry, quotas, engines);
+            HostKvm kvm,
+            MeterRegistry registry,
+            Quotas quotas,
+            List<EngineSpec> engines,
+            DomainIdPolicy domids) {
+        this(kvm, new TracePoints(), registry, quotas, engines, domids);
     }
 
     private Hypervisor(
@@ -85,7 +93,8 @@ public final class Hypervisor implements AutoCloseable {
             TracePoints traces,
             MeterRegistry registry,
             Quotas quotas,
-            List<EngineSpec> engines) {
+            List<EngineSpec> engines,
+            DomainIdPolicy domids) {
         this(
                 environment ->
                         new DomainBuilder(
@@ -98,7 +107,8 @@ public final class Hypervisor implements AutoCloseable {
                 registry,
                 quotas,
                 ServedKinds.of(registry),
-                engines);
+                engines,
+                domids);
     }
 
     private static List<EngineSpec> defaultEngines() {
@@ -122,7 +132,14 @@ public final class Hypervisor implements AutoCloseable {
             MeterRegistry registry,
             Quotas quotas,
             List<BackendKind> kinds) {
-        this(newSource, new TracePoints(), registry, quotas, kinds, defaultEngines());
+        this(
+                newSource,
+                new TracePoints(),
+                registry,
+                quotas,
+                kinds,
+                defaultEngines(),
+                DomainIdPolicy.XEN);
     }
 
     private Hypervisor(
@@ -131,8 +148,10 @@ public final class Hypervisor implements AutoCloseable {
             MeterRegistry registry,
             Quotas quotas,
             List<BackendKind> kinds,
-            List<EngineSpec> engineSpecs) {
+            List<EngineSpec> engineSpecs,
+            DomainIdPolicy domids) {
         this.traces = traces;
+        ids = new DomainIds(domids, domains::contains, new SplittableRandom());
         engines = new Engines(engineSpecs, registry);
         recordings = new FlightRecorderTap(traces);
         servicePorts = new ServicePorts(this::eventChannels, registry);
@@ -259,17 +278,21 @@ public final class Hypervisor implements AutoCloseable {
             Function<Domain, PortBus> devices,
             DomainDriver driver)
             throws BootException {
-        return create(config, kernel, modules, commandLine, devices, driver, EngineMap.DEFAULT);
+        return create(
+                null, config, kernel, modules, commandLine, devices, driver, EngineMap.DEFAULT);
     }
 
-    /// Makes a domain with the next free id, as Xen does: ids are not used again until all have been. It is neither
-    /// started nor connected to XenStore. Several may be made at once: the files of one may be on a slow disk.
+    /// Makes a domain. It is neither started nor connected to XenStore. Several may be made at once: the files of one
+    /// may be on a slow disk.
     ///
+    /// @param wanted its id; null for the next one of the service's policy
     /// @param devices makes the devices that it sees in its I/O space
     /// @param driver takes the operator's orders for it
     /// @param map of the engines that serve its devices
-    /// @throws BootException when the kernel does not fit, or the service does not have an engine of the map
+    /// @throws BootException when the kernel does not fit, the id is in use, or the service does not have an engine of
+    ///     the map
     public Domain create(
+            @Nullable DomId wanted,
             DomainConfig config,
             KernelImage kernel,
             List<BootModule> modules,
@@ -282,7 +305,7 @@ public final class Hypervisor implements AutoCloseable {
         if (missing.isPresent()) {
             throw new BootException(noEngine(missing.get()));
         }
-        DomId id = ids.next();
+        DomId id = take(wanted);
         try {
             return made(
                     source.build(id, config, kernel, modules, commandLine, devices), driver, map);
@@ -318,6 +341,19 @@ public final class Hypervisor implements AutoCloseable {
                     saved.config().name(), String.valueOf(e.getMessage()));
         } finally {
             ids.release(id);
+        }
+    }
+
+    /// Takes an id for a new domain.
+    private DomId take(@Nullable DomId wanted) throws BootException {
+        try {
+            if (wanted == null) {
+                return ids.next();
+            }
+            ids.claim(wanted);
+            return wanted;
+        } catch (Refused e) {
+            throw new BootException(e.reason());
         }
     }
 

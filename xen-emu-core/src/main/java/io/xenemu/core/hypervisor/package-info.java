@@ -2,7 +2,8 @@
 ///
 /// Start at [Hypervisor].
 ///
-/// - The domains: [Hypervisor], [DomainDirectory], [DomainIds]; as an operator names them: [NamedDomains],
+/// - The domains: [Hypervisor], [DomainDirectory], [DomainIds] by a
+///   [DomainIdPolicy]; as an operator names them: [NamedDomains],
 ///   [OperatedDomains]; [DomainDriver] carries out an operator's [DomainOrder].
 /// - The host: [HostKvm], [HostException], [MemoryAdmission].
 /// - Domains in XenStore: [Introductions], [StoreChannels]. Channels of domain 0: [StoreChannel] with

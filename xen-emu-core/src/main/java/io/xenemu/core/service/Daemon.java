@@ -11,13 +11,15 @@ import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.ioctl.KvmSystem;
 import io.xenemu.kvm.ioctl.XenCapability;
+
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.EnumSet;
 import java.util.concurrent.CountDownLatch;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /// Hosts any number of guests, which share one XenStore and are made and ended over a control socket.
 public final class Daemon {
@@ -59,7 +61,12 @@ public final class Daemon {
             HostKvm kvm = open.add(kvms.open(), HostKvm::close);
             Hypervisor hypervisor =
                     ServiceHypervisor.open(
-                            open, kvm, request.metrics(), request.quotas(), request.engines());
+                            open,
+                            kvm,
+                            request.metrics(),
+                            request.quotas(),
+                            request.engines(),
+                            request.domids());
             open.add(HeapTrim.start(), HeapTrim::close);
             makeFolderOf(request.xenstoreSocket());
             hypervisor.xenstore().listen(request.xenstoreSocket());

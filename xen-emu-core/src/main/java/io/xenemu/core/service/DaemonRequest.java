@@ -1,12 +1,16 @@
 package io.xenemu.core.service;
 
 import com.google.common.net.HostAndPort;
+
 import io.xenemu.core.backend.engine.EngineSpec;
+import io.xenemu.core.hypervisor.DomainIdPolicy;
 import io.xenemu.xenstore.quota.Quotas;
+
+import org.jspecify.annotations.Nullable;
+
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 
 /// The options of `xen-emu daemon`.
 ///
@@ -15,6 +19,7 @@ import org.jspecify.annotations.Nullable;
 /// @param xenstoreSocket the socket of XenStore for host tools
 /// @param quotas limits of what a guest may have in XenStore
 /// @param engines the engines that serve devices
+/// @param domids the policy for the ids of domains
 /// @param stopTimeout time for its guests to power off when it is stopped; zero ends them at once
 /// @param dumps the folder for core dumps, which may not be there yet
 /// @param metrics the address of the metrics, or null
@@ -25,6 +30,7 @@ public record DaemonRequest(
         Path xenstoreSocket,
         Quotas quotas,
         List<EngineSpec> engines,
+        DomainIdPolicy domids,
         Duration stopTimeout,
         Path dumps,
         @Nullable HostAndPort metrics,

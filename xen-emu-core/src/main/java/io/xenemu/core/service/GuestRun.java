@@ -19,6 +19,9 @@ import io.xenemu.core.lab.LabMachine;
 import io.xenemu.core.lab.LabRelay;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.IoReason;
+
+import org.jspecify.annotations.Nullable;
+
 import java.io.FileDescriptor;
 import java.io.FileInputStream;
 import java.io.FileOutputStream;
@@ -28,7 +31,6 @@ import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
-import org.jspecify.annotations.Nullable;
 
 /// Runs one guest in the foreground, over reboots, until it stops for good.
 public final class GuestRun {
@@ -62,7 +64,12 @@ public final class GuestRun {
             HostKvm kvm = open.add(HostKvm.open(), HostKvm::close);
             Hypervisor hypervisor =
                     ServiceHypervisor.open(
-                            open, kvm, request.metrics(), request.quotas(), request.engines());
+                            open,
+                            kvm,
+                            request.metrics(),
+                            request.quotas(),
+                            request.engines(),
+                            request.domids());
             serveXenStore(hypervisor);
             serveOperator(open, hypervisor);
             relay(open);

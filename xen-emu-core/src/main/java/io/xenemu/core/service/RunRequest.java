@@ -1,13 +1,17 @@
 package io.xenemu.core.service;
 
 import com.google.common.net.HostAndPort;
+
 import io.xenemu.core.backend.engine.EngineSpec;
 import io.xenemu.core.guest.GuestRequest;
+import io.xenemu.core.hypervisor.DomainIdPolicy;
 import io.xenemu.xenstore.quota.Quotas;
+
+import org.jspecify.annotations.Nullable;
+
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 
 /// The options of `xen-emu run`.
 ///
@@ -18,6 +22,7 @@ import org.jspecify.annotations.Nullable;
 /// @param xenstoreSocket the socket of XenStore for host tools, or null
 /// @param quotas limits of what the guest may have in XenStore
 /// @param engines the engines that serve devices
+/// @param domids the policy for the ids of domains
 /// @param controlSocket the socket for the operator's commands, or null
 /// @param controlGroup a group whose members may use it, too, or null
 /// @param dumps the folder for core dumps, which may not be there yet
@@ -33,6 +38,7 @@ public record RunRequest(
         @Nullable Path xenstoreSocket,
         Quotas quotas,
         List<EngineSpec> engines,
+        DomainIdPolicy domids,
         @Nullable Path controlSocket,
         @Nullable String controlGroup,
         Path dumps,

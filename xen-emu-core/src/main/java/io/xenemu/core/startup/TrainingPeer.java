@@ -1,11 +1,14 @@
 package io.xenemu.core.startup;
 
 import com.google.common.net.HostAndPort;
+
 import io.xenemu.core.backend.engine.EngineSpec;
+import io.xenemu.core.hypervisor.DomainIdPolicy;
 import io.xenemu.core.hypervisor.HostException;
 import io.xenemu.core.service.Daemon;
 import io.xenemu.core.service.DaemonRequest;
 import io.xenemu.xenstore.quota.Quotas;
+
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -34,6 +37,7 @@ final class TrainingPeer {
                                 store,
                                 Quotas.DEFAULT,
                                 EngineSpec.withDefaults(List.of(), 1),
+                                DomainIdPolicy.XEN,
                                 Duration.ZERO,
                                 Path.of("/nonexistent"),
                                 HostAndPort.fromParts("127.0.0.1", 0),

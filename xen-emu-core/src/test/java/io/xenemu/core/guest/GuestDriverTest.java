@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainConfig;
@@ -29,6 +30,15 @@ import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.testing.Eventually;
 import io.xenemu.xenstore.client.XenStoreClient;
+
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.lang.foreign.ValueLayout;
@@ -42,13 +52,6 @@ import java.util.UUID;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
 
 /// Guests whose domains run no code, with a real XenStore: an operator's requests, and stops of the guest itself.
 @Timeout(120)
@@ -565,6 +568,55 @@ final class GuestDriverTest {
     private boolean hasName(Domain domain) throws XenError {
         try (XenStoreClient client = hypervisor.xenstore().client()) {
             return client.exists("/local/domain/" + domain.id().value() + "/name");
+        }
+    }
+
+    private static GuestRequest withId(GuestRequest request, int id) {
+        return new GuestRequest(
+                request.config(),
+                1,
+                request.kernel(),
+                request.modules(),
+                "",
+                request.platform(),
+                request.ends(),
+                List.of(),
+                true,
+                request.engines(),
+                new DomId(id));
+    }
+
+    @Test
+    void guestHasTheIdThatWasAskedForAndTheNextOneAfterAReboot() throws Exception {
+        FutureTask<RunOutcome> run = fake.start(new Guest(withId(request(true), 77), folder));
+        Domain first = fake.next();
+        assertEquals(new DomId(77), first.id());
+
+        first.shutdown(ShutdownReason.REBOOT, "");
+
+        Domain second = fake.next();
+        assertEquals(new DomId(1), second.id());
+        second.shutdown(ShutdownReason.POWEROFF, "");
+        assertEquals(RunOutcome.POWEROFF, run.get());
+    }
+
+    @Test
+    void idInUseIsRefusedInOneLine() throws Exception {
+        try (HostedGuests guests = new HostedGuests(hypervisor, folder)) {
+            guests.create(withId(request(true), 77), false);
+            BootException e =
+                    assertThrows(
+                            BootException.class,
+                            () -> guests.create(withId(sameName("other"), 77), false));
+            assertEquals("the domain id 77 is in use", e.getMessage());
+            assertEquals(List.of(new DomId(77)), ids());
+            assertFalse(hasNode(new DomId(1)));
+        }
+    }
+
+    private boolean hasNode(DomId id) throws XenError {
+        try (XenStoreClient client = hypervisor.xenstore().client()) {
+            return client.exists("/local/domain/" + id.value());
         }
     }
 

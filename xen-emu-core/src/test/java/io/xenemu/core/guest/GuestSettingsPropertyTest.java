@@ -21,6 +21,17 @@ import io.xenemu.core.toolstack.NicSpec;
 import io.xenemu.core.toolstack.P9Spec;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.gnttab.GrantLimits;
+import io.xenemu.kvm.abi.DomId;
+
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import net.jqwik.api.constraints.CharRange;
+import net.jqwik.api.constraints.IntRange;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -31,13 +42,6 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Random;
 import java.util.UUID;
-import net.jqwik.api.ForAll;
-import net.jqwik.api.Property;
-import net.jqwik.api.constraints.CharRange;
-import net.jqwik.api.constraints.IntRange;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
 
 /// The settings of a guest, from words to the guest.
 final class GuestSettingsPropertyTest {
@@ -71,6 +75,7 @@ final class GuestSettingsPropertyTest {
                     "localtime=1",
                     "overcommit=true",
                     "engines=block:0,-,net:1",
+                    "domid=32751",
                     "disk=/srv/web.img,raw,xvda,ro",
                     "vif=mac=00:16:3e:01:02:03,devid=2",
                     "p9=tag=data,path=/srv,security_model=mapped,max-space=10",
@@ -135,7 +140,8 @@ final class GuestSettingsPropertyTest {
                             EndAction.PRESERVE),
                     DEVICES,
                     true,
-                    EngineMap.parse("block:0,-,net:1"));
+                    EngineMap.parse("block:0,-,net:1"),
+                    new DomId(32751));
 
     /// A file of a policy.
     private static Path baseline() {
@@ -235,6 +241,14 @@ final class GuestSettingsPropertyTest {
         assertEquals(EndActions.DEFAULT, guest.ends());
         assertFalse(guest.overcommit());
         assertEquals("kernel: there is neither a kernel nor a disk to boot from", refusal());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"0", "-1", "32752"})
+    void idIsOneThatADomainCanHave(String id) {
+        assertEquals(
+                "domid: " + id + " is not between 1 and 32751",
+                refusal("kernel=/k", "domid=" + id));
     }
 
     @Test
