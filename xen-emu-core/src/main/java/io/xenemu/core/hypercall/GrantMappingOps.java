@@ -9,6 +9,7 @@ import io.xenemu.kvm.abi.xen.GnttabStructs.MapGrantRef;
 import io.xenemu.kvm.abi.xen.GnttabStructs.UnmapGrantRef;
 import io.xenemu.kvm.memory.GuestArgument;
 import io.xenemu.kvm.memory.GuestStruct;
+
 import org.jspecify.annotations.Nullable;
 
 /// `GNTTABOP_map_grant_ref` and `GNTTABOP_unmap_grant_ref`. Up to 32 structures of a call are served together, as Xen
@@ -45,11 +46,11 @@ final class GrantMappingOps {
     }
 
     /// Serves the call's array. A structure that cannot be read ends the call when those before it have been served.
-    /// After each piece the vCPU serves its mailbox. If it is to park or to go down, the guest makes another call for
-    /// the rest, as when Xen interrupts a batch.
+    /// After each piece the vCPU serves its mailbox. If the call is to end early, the guest makes another one for the
+    /// rest, as when Xen interrupts a batch.
     private static long batches(HypercallContext c, Operation operation) throws XenError {
         int count = GrantTableOp.count(c);
-        for (int done = 0; done < count && !c.vcpu().isStopping(); ) {
+        for (int done = 0; done < count; ) {
             done += serve(c, operation, done, Math.min(TOGETHER, count - done));
             c.vcpu().serveMailbox();
             int left = count - done;

@@ -56,7 +56,7 @@ final class GrantTableOp {
 
     /// Serves a batch. Each structure is copied in once, and its results are copied out before the next one is read. A
     /// fault ends the batch; structures that have been served stay so. Between two structures the vCPU serves its
-    /// mailbox. If it is to park or to go down, the guest makes another call for the rest, as when Xen interrupts a
+    /// mailbox. If the call is to end early, the guest makes another one for the rest, as when Xen interrupts a
     /// batch.
     ///
     /// @param result the only field that is written back
@@ -65,7 +65,7 @@ final class GrantTableOp {
             throws XenError {
         int count = count(c);
         var argument = c.argument();
-        for (int i = 0; i < count && !c.vcpu().isStopping(); i++) {
+        for (int i = 0; i < count; i++) {
             long address = argument.element(struct, c.word(1), i);
             argument.copyIn(struct, address);
             element.serve(c);

@@ -7,8 +7,10 @@ import io.xenemu.gnttab.MapBatch;
 import io.xenemu.gnttab.UnmapBatch;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.memory.GuestArgument;
-import java.util.Objects;
+
 import org.jspecify.annotations.Nullable;
+
+import java.util.Objects;
 
 /// The hypercall that a vCPU is making: its registers, and access to its argument in memory. One per vCPU, reused for
 /// each call, used only by the vCPU's thread.
@@ -94,9 +96,10 @@ public final class HypercallContext {
         number = outer;
     }
 
-    /// Whether a long call is to end early, with [#CONTINUED] (Xen's `hypercall_preempt_check`).
+    /// Whether a long call is to end early, with [#CONTINUED] (Xen's `hypercall_preempt_check`): the vCPU is to park or
+    /// to go down, or the domain has ended.
     boolean isPreempted() {
-        return vcpu.isHeld() || vcpu.isGoingDown();
+        return vcpu.isHeld() || vcpu.isGoingDown() || vcpu.isStopping();
     }
 
     /// The domain that the calling vCPU belongs to.

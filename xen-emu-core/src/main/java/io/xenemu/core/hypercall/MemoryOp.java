@@ -11,6 +11,7 @@ import io.xenemu.kvm.abi.xen.MemoryStructs.MemoryMap;
 import io.xenemu.kvm.abi.xen.MemoryStructs.RemoveFromPhysmap;
 import io.xenemu.kvm.abi.xen.MemoryStructs.Reservation;
 import io.xenemu.kvm.abi.xen.MemoryStructs.ReservedDeviceMemoryMap;
+
 import java.util.ArrayList;
 import java.util.List;
 
@@ -130,8 +131,8 @@ final class MemoryOp {
     }
 
     /// Applies a change to each extent of a list of frame numbers, up to the first that fails. Whatever the failure,
-    /// the result is the number of extents done. If the vCPU is to park or to go down between two extents, the guest
-    /// makes another call for the rest.
+    /// the result is the number of extents done. If the call is to end early between two extents, the guest makes
+    /// another call for the rest.
     ///
     /// @param command one of the three operations on a reservation
     private static long extents(HypercallContext c, int command, ExtentChange change) {
@@ -153,7 +154,7 @@ final class MemoryOp {
         }
         int width = c.width().bytes();
         long done = start;
-        while (done < count && !c.vcpu().isStopping()) {
+        while (done < count) {
             try {
                 // XENMEM_increase_reservation ignores the list, since its pages are at no frame.
                 long gfn =

@@ -51,14 +51,14 @@ final class MulticallOp {
 
     /// Makes the calls.
     ///
-    /// @return the number of calls left if the vCPU is to park, or a call is to go on later
+    /// @return the number of calls left if this call is to end early, or one of them to go on later
     private static long make(HypercallContext c, long list, long count) throws XenError {
         long entry = list;
         int size = c.argument().size(Entry.STRUCT);
         for (long left = count; left != 0; left--) {
             if (left != count) {
                 c.vcpu().serveMailbox();
-                if (c.isPreempted() || c.vcpu().isStopping()) {
+                if (c.isPreempted()) {
                     return left;
                 }
             }

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.domain.TestDomain;
 import io.xenemu.kvm.abi.XenError;
+
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -83,6 +84,22 @@ final class ContinuedCallsTest extends CallingGuest {
 
         assertEquals(HypercallContext.CONTINUED, call(GRANT_TABLE_OP, COPY, LIST, COUNT));
         assertEquals(COUNT - 1, wide.word(2));
+    }
+
+    /// The guest does not see how far it came: the call is recorded as one that was interrupted.
+    @Test
+    void batchOfADomainThatHasEndedEndsEarly() throws XenError {
+        for (int i = 0; i < COUNT; i++) {
+            memory.write64(LIST + 8L * i, FRAME + i);
+        }
+        memory.write64(ARG, LIST);
+        memory.write64(ARG + 8, COUNT);
+        memory.write16(ARG + 24, SELF);
+        assertTrue(guest.domain().unpause());
+        guest.domain().crash("it has failed");
+
+        assertEquals(HypercallContext.CONTINUED, call(MEMORY_OP, DECREASE_RESERVATION, ARG));
+        assertEquals(DECREASE_RESERVATION | 1 << EXTENT_SHIFT, wide.word(0));
     }
 
     /// Structures of zeros: a mapping of no kind (`GNTST_bad_gntref`), and a handle of no mapping (`GNTST_bad_handle`).
