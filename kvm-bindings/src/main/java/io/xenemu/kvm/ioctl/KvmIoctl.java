@@ -76,6 +76,8 @@ enum KvmIoctl {
     KVM_SET_XCRS(iow(0xa7, VcpuStructs.KVM_XCRS)),
     KVM_XEN_VCPU_GET_ATTR(iowr(0xca, XenStructs.KVM_XEN_VCPU_ATTR)),
     KVM_XEN_VCPU_SET_ATTR(iow(0xcb, XenStructs.KVM_XEN_VCPU_ATTR)),
+    KVM_GET_SREGS2(ior(0xcc, VcpuStructs.KVM_SREGS2)),
+    KVM_SET_SREGS2(iow(0xcd, VcpuStructs.KVM_SREGS2)),
     KVM_GET_XSAVE2(ior(0xcf, VcpuStructs.KVM_XSAVE)),
     KVM_SET_DEVICE_ATTR(iow(0xe1, VcpuStructs.KVM_DEVICE_ATTR)),
     KVM_GET_DEVICE_ATTR(iow(0xe2, VcpuStructs.KVM_DEVICE_ATTR)),

@@ -11,6 +11,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.StructLayout;
 import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
@@ -137,6 +138,17 @@ public final class KvmVcpu implements AutoCloseable {
         set(KvmIoctl.KVM_SET_SREGS, VcpuStructs.KVM_SREGS, sregs.toBytes());
     }
 
+    /// KVM_GET_SREGS2: those of KVM_GET_SREGS as opaque bytes, with the PDPTRs of a guest in PAE mode, and without the
+    /// interrupt that is being delivered, which [#getVcpuEvents] has.
+    public byte[] getSregs2() {
+        return get(KvmIoctl.KVM_GET_SREGS2, VcpuStructs.KVM_SREGS2);
+    }
+
+    /// KVM_SET_SREGS2: restores what [#getSregs2] returned.
+    public void setSregs2(byte[] sregs2) {
+        set(KvmIoctl.KVM_SET_SREGS2, VcpuStructs.KVM_SREGS2, sregs2);
+    }
+
     /// KVM_GET_MSRS.
     ///
     /// @throws KvmException EINVAL, naming the MSR, if one cannot be read
@@ -148,6 +160,23 @@ public final class KvmVcpu implements AutoCloseable {
             requireAll("KVM_GET_MSRS", done, wanted);
             return MsrEntry.read(table, done);
         }
+    }
+
+    /// KVM_GET_MSRS, without those that the vCPU does not have.
+    public List<MsrEntry> getExistingMsrs(int... indices) {
+        List<MsrEntry> wanted = Arrays.stream(indices).mapToObj(i -> new MsrEntry(i, 0)).toList();
+        List<MsrEntry> found = new ArrayList<>();
+        // KVM stops at the first that it cannot read.
+        for (int from = 0; from < wanted.size(); ) {
+            List<MsrEntry> rest = wanted.subList(from, wanted.size());
+            try (Arena arena = Arena.ofConfined()) {
+                MemorySegment table = MsrEntry.table(arena, rest);
+                int done = KvmIoctl.KVM_GET_MSRS.call(fd.number(), table);
+                found.addAll(MsrEntry.read(table, done));
+                from += done + 1;
+            }
+        }
+        return List.copyOf(found);
     }
 
     /// KVM_SET_MSRS, in this order.

@@ -19,12 +19,14 @@ public enum MpState {
     }
 
     /// The value in C.
-    int value() {
+    public int value() {
         return value;
     }
 
     /// The state with this value in C.
-    static MpState of(int value) {
+    ///
+    /// @throws IndexOutOfBoundsException if there is none
+    public static MpState of(int value) {
         return BY_VALUE.get(value);
     }
 }

@@ -77,6 +77,29 @@ final class VcpuStructs {
                     u64("apic_base"),
                     array("interrupt_bitmap", 4, u64("")));
 
+    static final StructLayout KVM_SREGS2 =
+            struct(
+                    "kvm_sregs2",
+                    segment("cs"),
+                    segment("ds"),
+                    segment("es"),
+                    segment("fs"),
+                    segment("gs"),
+                    segment("ss"),
+                    segment("tr"),
+                    segment("ldt"),
+                    KVM_DTABLE.withName("gdt"),
+                    KVM_DTABLE.withName("idt"),
+                    u64("cr0"),
+                    u64("cr2"),
+                    u64("cr3"),
+                    u64("cr4"),
+                    u64("cr8"),
+                    u64("efer"),
+                    u64("apic_base"),
+                    u64("flags"),
+                    array("pdptrs", 4, u64("")));
+
     static final StructLayout KVM_VCPU_EVENTS =
             struct(
                     "kvm_vcpu_events",
