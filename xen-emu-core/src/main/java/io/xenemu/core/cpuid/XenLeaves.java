@@ -3,6 +3,7 @@ package io.xenemu.core.cpuid;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.CpuidEntry;
+
 import java.util.List;
 
 /// Xen's CPUID leaves (Xen public/arch-x86/cpuid.h, `cpuid_hypervisor_leaves` in Xen's arch/x86/cpuid.c). They are at
@@ -16,7 +17,8 @@ import java.util.List;
 /// @param major Xen's major version
 /// @param minor Xen's minor version
 /// @param tsc the counter
-public record XenLeaves(CpuConfig config, int major, int minor, TscInfo tsc) {
+/// @param incarnation how often the guest was made, by its boot or a restore: Xen counts from 1
+public record XenLeaves(CpuConfig config, int major, int minor, TscInfo tsc, int incarnation) {
     /// The first leaf, and the MSR to which a guest writes its hypercall page's address.
     static final int BASE = 0x4000_0000;
 
@@ -36,9 +38,6 @@ public record XenLeaves(CpuConfig config, int major, int minor, TscInfo tsc) {
     private static final int HYPERCALL_PAGES = 1;
     private static final int HOST_TSC_RELIABLE = 1 << 1;
     private static final int RDTSCP = 1 << 2;
-
-    /// How often the guest has been built, or restored: Xen counts from 1.
-    private static final int INCARNATION = 1;
 
     /// Grants are valid for DMA: a guest need not copy data for its devices.
     private static final int IOMMU_MAPPINGS = 1 << 2;
@@ -83,7 +82,7 @@ public record XenLeaves(CpuConfig config, int major, int minor, TscInfo tsc) {
         int flags = (tsc.reliable() ? HOST_TSC_RELIABLE : 0) | (tsc.rdtscp() ? RDTSCP : 0);
         long offset = tsc.offset();
         int high = (int) (offset >>> Integer.SIZE);
-        leaves.add(sub(function, 0, flags, tsc.mode().number(), tsc.khz(), INCARNATION));
+        leaves.add(sub(function, 0, flags, tsc.mode().number(), tsc.khz(), incarnation));
         leaves.add(sub(function, 1, (int) offset, high, tsc.multiplier(), tsc.shift()));
         leaves.add(sub(function, 2, tsc.khz(), 0, 0, 0));
     }

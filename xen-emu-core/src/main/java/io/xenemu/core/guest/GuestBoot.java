@@ -19,6 +19,8 @@ import io.xenemu.core.hypervisor.DomainDriver;
 import io.xenemu.core.hypervisor.DomainEvent;
 import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.hypervisor.StoreChannel;
+import io.xenemu.core.machine.SavedDomain;
+import io.xenemu.core.machine.state.ClockPolicy;
 import io.xenemu.core.toolstack.DevicesOverReboot;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.XenError;
@@ -107,6 +109,7 @@ final class GuestBoot {
     /// Builds the domain of a saved guest, connected to XenStore and its console as it was. It is not started.
     ///
     /// @param ram fills its RAM
+    /// @param clock what happens to its clock
     /// @param orders takes an operator's orders for the domain
     /// @param console the host's end of the PV console, if any
     /// @param serial that of the serial port, if any
@@ -116,6 +119,7 @@ final class GuestBoot {
             Hypervisor hypervisor,
             SavedGuest saved,
             DomainOrigin.RamContents ram,
+            ClockPolicy clock,
             DomainDriver orders,
             @Nullable HostConsole console,
             @Nullable HostConsole serial)
@@ -126,7 +130,8 @@ final class GuestBoot {
                 new GuestDevices(platform, hypervisor.blacklist()::has, console, serial, saved);
         Domain domain =
                 hypervisor.restore(
-                        new DomainOrigin.Saved(saved.xen(), ram),
+                        new SavedDomain(
+                                new DomainOrigin.Saved(saved.xen(), ram), saved.kvm(), clock),
                         devices::ports,
                         orders,
                         saved.engines().map());

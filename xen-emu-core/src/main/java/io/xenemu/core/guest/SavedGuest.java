@@ -10,6 +10,8 @@ import io.xenemu.core.device.SerialState;
 import io.xenemu.core.device.UnplugState;
 import io.xenemu.core.domain.SavedFrames;
 import io.xenemu.core.domain.XenState;
+import io.xenemu.core.machine.state.KvmState;
+import io.xenemu.core.machine.state.KvmStateCodec;
 import io.xenemu.evtchn.EventChannelsState;
 import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.evtchn.EvtchnStatus;
@@ -18,13 +20,15 @@ import io.xenemu.xenstore.state.XenStoreCodec;
 import io.xenemu.xenstore.state.XenStoreState;
 import io.xenemu.xenstore.state.XenStoreState.NodeState;
 import io.xenemu.xenstore.tree.Path;
+
 import java.io.IOException;
 import java.io.InputStream;
 
-/// The table of contents of a saved guest: its domain, and the service's state for it. KVM's state of the VM is not in
-/// it yet. [XenState#write] writes it from the answers of the domain's parts.
+/// The table of contents of a saved guest: its domain, KVM's state of its VM, and the service's state for it.
+/// [XenState#write] writes it from the answers of the domain's parts.
 ///
 /// @param xen the domain
+/// @param kvm the VM: registers, interrupt chips, time
 /// @param store its nodes in XenStore, and its connection
 /// @param console its PV console
 /// @param serial its serial port
@@ -35,6 +39,7 @@ import java.io.InputStream;
 /// @param backends its devices that the service serves
 record SavedGuest(
         XenState xen,
+        KvmState kvm,
         XenStoreState store,
         ConsoleState console,
         SerialState serial,
@@ -52,6 +57,9 @@ record SavedGuest(
     /// @throws IllegalArgumentException if they contradict each other
     SavedGuest {
         DomId id = xen.id();
+        require(
+                kvm.vcpus().size() == xen.areas().size(),
+                "the states of the vCPUs are not the domain's");
         require(
                 store.sockets().isEmpty()
                         && store.domains().size() == 1
@@ -114,6 +122,7 @@ record SavedGuest(
     static SavedGuest read(InputStream stream) throws IOException {
         SavedFrames frames = new SavedFrames();
         var xen = XenState.addTo(frames);
+        var kvm = frames.add(KvmStateCodec.TYPE, KvmStateCodec::decode);
         var store = frames.add(XenStoreCodec.TYPE, XenStoreCodec::decode);
         var console = frames.add(DeviceStateCodec.CONSOLE, DeviceStateCodec::console);
         var serial = frames.add(DeviceStateCodec.SERIAL, DeviceStateCodec::serial);
@@ -132,6 +141,7 @@ record SavedGuest(
                 () ->
                         new SavedGuest(
                                 xen.get(),
+                                kvm.get(),
                                 store.get(),
                                 console.get(),
                                 serial.get(),

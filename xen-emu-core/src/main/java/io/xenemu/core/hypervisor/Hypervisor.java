@@ -15,13 +15,13 @@ import io.xenemu.core.device.PortBus;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.DomainEnvironment;
-import io.xenemu.core.domain.DomainOrigin;
 import io.xenemu.core.host.HostMemory;
 import io.xenemu.core.host.Teardown;
 import io.xenemu.core.hypercall.HypercallTable;
 import io.xenemu.core.jfr.FlightRecorderTap;
 import io.xenemu.core.machine.DomainBuilder;
 import io.xenemu.core.machine.DomainSource;
+import io.xenemu.core.machine.SavedDomain;
 import io.xenemu.core.memory.HostResources;
 import io.xenemu.core.toolstack.DriverBlacklist;
 import io.xenemu.core.toolstack.GuestControls;
@@ -323,7 +323,7 @@ public final class Hypervisor implements AutoCloseable {
     ///     map
     /// @throws BootException when the domain cannot be had on this host
     public Domain restore(
-            DomainOrigin.Saved saved,
+            SavedDomain saved,
             Function<Domain, PortBus> devices,
             DomainDriver driver,
             EngineMap map)
@@ -332,13 +332,13 @@ public final class Hypervisor implements AutoCloseable {
         if (missing.isPresent()) {
             throw new Refused(noEngine(missing.get()));
         }
-        DomId id = saved.id();
+        DomId id = saved.origin().id();
         ids.claim(id);
         try {
             return made(source.restore(saved, devices), driver, map);
         } catch (IllegalArgumentException e) {
             throw Introductions.contradiction(
-                    saved.config().name(), String.valueOf(e.getMessage()));
+                    saved.origin().config().name(), String.valueOf(e.getMessage()));
         } finally {
             ids.release(id);
         }

@@ -2,6 +2,7 @@ package io.xenemu.core.machine;
 
 import com.google.common.collect.ImmutableSet;
 import com.google.common.collect.Sets;
+
 import io.xenemu.core.boot.AcpiTables;
 import io.xenemu.core.boot.AddressWidth;
 import io.xenemu.core.boot.BootException;
@@ -20,10 +21,12 @@ import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.DomainEnvironment;
 import io.xenemu.core.domain.DomainOrigin;
 import io.xenemu.core.domain.HvmParams;
-import io.xenemu.core.domain.OwnPart;
 import io.xenemu.core.domain.Vcpu;
 import io.xenemu.core.host.Teardown;
 import io.xenemu.core.hypercall.HypercallTable;
+import io.xenemu.core.machine.state.KvmState;
+import io.xenemu.core.machine.state.KvmStateException;
+import io.xenemu.core.machine.state.SavedMsrs;
 import io.xenemu.core.trace.TracePoints;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.VcpuId;
@@ -32,6 +35,7 @@ import io.xenemu.kvm.ioctl.KvmSystem;
 import io.xenemu.kvm.ioctl.KvmVcpu;
 import io.xenemu.kvm.ioctl.KvmVm;
 import io.xenemu.kvm.ioctl.XenCapability;
+
 import java.util.EnumSet;
 import java.util.List;
 import java.util.function.Function;
@@ -51,11 +55,8 @@ public final class DomainBuilder implements DomainSource {
 
     private static final long IDENTITY_MAP_ADDRESS = 0xfffb_c000L;
 
-    /// The reason why no domain can be saved yet. KVM has state of a VM that is not Xen's: registers, local APICs,
-    /// interrupt chips, timer chip, clock. KVM's timer chip runs on while the vCPUs stand still, and
-    /// its interrupts wait in the chips.
-    private static final String UNSAVED =
-            "the registers and interrupt chips of its VM cannot be saved yet";
+    /// The number of a guest that boots.
+    private static final int FIRST_INCARNATION = 1;
 
     private final KvmSystem kvm;
     private final EnumSet<XenCapability> capabilities;
@@ -88,17 +89,41 @@ public final class DomainBuilder implements DomainSource {
             Function<Domain, PortBus> devices)
             throws BootException {
         VcpuModel model = VcpuModel.of(kvm, config);
+        DomainOrigin origin = new DomainOrigin.Boot(id, model.config());
+        return make(
+                origin,
+                model,
+                FIRST_INCARNATION,
+                (vm, domain) -> {
+                    CpuEntry entry =
+                            kernel.load(
+                                    new BootRequest(
+                                            domain.memoryMap(),
+                                            domain.memory(),
+                                            commandLine,
+                                            modules));
+                    AcpiTables.write(domain.memory(), config.vcpus());
+                    addVcpus(vm, domain, devices.apply(domain), model);
+                    domain.params().set(HvmParams.X87_FIP_WIDTH, model.x87FipWidth());
+                    giveLeaves(vm, domain, model, FIRST_INCARNATION);
+                    vm.vcpus().forEach(BootVcpu::enableMtrrs);
+                    BootVcpu.enter(vm.vcpus().getFirst(), entry);
+                });
+    }
+
+    /// Makes a domain, and closes it if a step fails.
+    private Domain make(DomainOrigin origin, VcpuModel model, int incarnation, Steps steps)
+            throws BootException {
+        DomainConfig config = origin.config();
         GuestMemoryMap map = new GuestMemoryMap(config.maxMemoryBytes());
         map.requireAddressable(AddressWidth.of(model.policy().entries()));
         requireVcpus(config);
         LocalVm vm = new LocalVm(newVm(config), config.cpu().hypercallMsr());
-        Domain domain = new Domain(id, model.config(), map, vm, capabilities, environment);
+        Domain domain = new Domain(origin, map, vm, capabilities, environment);
         try {
-            domain.add(OwnPart.unsaved("kvm", UNSAVED));
-            CpuEntry entry =
-                    kernel.load(new BootRequest(map, domain.memory(), commandLine, modules));
-            AcpiTables.write(domain.memory(), config.vcpus());
-            BootVcpu.enter(addVcpus(vm, domain, model, devices.apply(domain)), entry);
+            int[] msrs = SavedMsrs.of(kvm.msrIndexList());
+            domain.add(new KvmPart(vm, config.cpu(), msrs, incarnation));
+            steps.run(vm, domain);
             return domain;
         } catch (BootException | RuntimeException | Error e) {
             Teardown made = new Teardown();
@@ -106,6 +131,12 @@ public final class DomainBuilder implements DomainSource {
             made.closeAfter(e);
             throw e;
         }
+    }
+
+    /// The steps from a domain without vCPUs to one that can be started.
+    @FunctionalInterface
+    private interface Steps {
+        void run(LocalVm vm, Domain domain) throws BootException;
     }
 
     private void requireVcpus(DomainConfig config) throws BootException {
@@ -117,13 +148,41 @@ public final class DomainBuilder implements DomainSource {
         }
     }
 
-    /// Refuses: KVM's half of the state is not saved yet ([#UNSAVED]), and no guest runs without its registers.
     @Override
-    public Domain restore(DomainOrigin.Saved saved, Function<Domain, PortBus> devices)
+    public Domain restore(SavedDomain saved, Function<Domain, PortBus> devices)
             throws BootException {
-        throw new BootException(
-                "%s cannot be restored on KVM yet: its state has no registers"
-                        .formatted(saved.config().name()));
+        DomainOrigin.Saved origin = saved.origin();
+        KvmState state = saved.kvm();
+        // The policy that was saved is all that the guest may have seen: this host offers just
+        // that,
+        // or refuses.
+        VcpuModel model = VcpuModel.of(kvm, origin.config());
+        int incarnation = state.vm().incarnation() + 1;
+        return make(
+                origin,
+                model,
+                incarnation,
+                (vm, domain) -> {
+                    // Devices first: lines that they hold up are no new edges for chips that come
+                    // later.
+                    addVcpus(vm, domain, devices.apply(domain), model);
+                    try {
+                        // The clock when RAM has been filled, which takes time, and before Xen's
+                        // half, which is in this time.
+                        state.applyTime(vm.kvm(), vm.vcpus(), saved.clock());
+                        // Leaves before registers, which KVM checks against them.
+                        giveLeaves(vm, domain, model, incarnation);
+                        int xsave = vm.kvm().checkExtension(KvmCapability.XSAVE2);
+                        state.applyTo(vm.kvm(), vm.vcpus(), xsave);
+                    } catch (KvmStateException e) {
+                        throw new BootException(
+                                "%s cannot be restored: %s"
+                                        .formatted(origin.config().name(), e.getMessage()),
+                                e);
+                    }
+                    // Xen's half last: its events need local APICs, and end in the chips.
+                    domain.restored(origin.state());
+                });
     }
 
     private KvmVm newVm(DomainConfig config) {
@@ -156,18 +215,8 @@ public final class DomainBuilder implements DomainSource {
         vm.xen().longMode(true);
     }
 
-    /// Adds the domain's vCPUs.
-    ///
-    /// @return the boot vCPU
-    private KvmVcpu addVcpus(LocalVm vm, Domain domain, VcpuModel model, PortBus ports) {
-        int count = domain.config().vcpus();
-        LocalVcpu[] vcpus = new LocalVcpu[count];
-        for (int i = 0; i < count; i++) {
-            vcpus[i] = vm.createVcpu(new VcpuId(i));
-        }
-        KvmVcpu boot = vcpus[0].kvm();
-        domain.params().set(HvmParams.X87_FIP_WIDTH, model.x87FipWidth());
-        XenCpuid cpuid = model.leaves(boot, vm.clock());
+    /// Adds the domain's vCPUs. They have no leaves yet.
+    private void addVcpus(LocalVm vm, Domain domain, PortBus ports, VcpuModel model) {
         VcpuLoop loop =
                 new VcpuLoop(
                         domain,
@@ -176,13 +225,19 @@ public final class DomainBuilder implements DomainSource {
                         new HypercallPage(model.isAmd()),
                         ports,
                         traces);
-        for (LocalVcpu vcpu : vcpus) {
+        for (int i = 0; i < domain.config().vcpus(); i++) {
+            LocalVcpu vcpu = vm.createVcpu(new VcpuId(i));
             KvmVcpu own = vcpu.kvm();
-            model.applyTo(own, cpuid.leavesOf(own.id(), domain.id()));
             own.xen().vcpuId(own.id().value());
-            BootVcpu.enableMtrrs(own);
             domain.add(new Vcpu(domain, own.id(), vcpu, v -> loop.run(v, own)));
         }
-        return boot;
+    }
+
+    /// Gives the vCPUs their leaves.
+    private static void giveLeaves(LocalVm vm, Domain domain, VcpuModel model, int incarnation) {
+        XenCpuid cpuid = model.leaves(vm.vcpus().getFirst(), vm.clock(), incarnation);
+        for (KvmVcpu vcpu : vm.vcpus()) {
+            model.applyTo(vcpu, cpuid.leavesOf(vcpu.id(), domain.id()));
+        }
     }
 }

@@ -6,8 +6,8 @@ import io.xenemu.core.boot.KernelImage;
 import io.xenemu.core.device.PortBus;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainConfig;
-import io.xenemu.core.domain.DomainOrigin;
 import io.xenemu.kvm.abi.DomId;
+
 import java.util.List;
 import java.util.function.Function;
 
@@ -32,6 +32,5 @@ public interface DomainSource {
     /// @param devices makes the devices in its I/O space
     /// @throws BootException when this host cannot run it
     /// @throws IllegalArgumentException if the state contradicts itself
-    Domain restore(DomainOrigin.Saved saved, Function<Domain, PortBus> devices)
-            throws BootException;
+    Domain restore(SavedDomain saved, Function<Domain, PortBus> devices) throws BootException;
 }

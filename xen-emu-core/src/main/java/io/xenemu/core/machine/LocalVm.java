@@ -6,10 +6,14 @@ import io.xenemu.core.vm.VmPort;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.GsiRoute;
 import io.xenemu.kvm.ioctl.KvmEvents;
+import io.xenemu.kvm.ioctl.KvmVcpu;
 import io.xenemu.kvm.ioctl.KvmVm;
 import io.xenemu.kvm.ioctl.XenCapability;
 import io.xenemu.kvm.ioctl.XenHvmAttributes;
+
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.EnumSet;
 import java.util.List;
 
@@ -20,6 +24,9 @@ public final class LocalVm implements VmPort {
     private final KvmEvents events;
     private final int hypercallMsr;
     private final Teardown open = new Teardown();
+
+    /// Filled while the domain is built.
+    private final List<KvmVcpu> vcpus = new ArrayList<>();
 
     /// Takes over the descriptor. The hypercall MSR has its usual number.
     public LocalVm(KvmVm kvm) {
@@ -41,7 +48,18 @@ public final class LocalVm implements VmPort {
     public LocalVcpu createVcpu(VcpuId id) {
         LocalVcpu vcpu = new LocalVcpu(kvm.createVcpu(id));
         open.add(vcpu.kvm()::close);
+        vcpus.add(vcpu.kvm());
         return vcpu;
+    }
+
+    /// The descriptor.
+    KvmVm kvm() {
+        return kvm;
+    }
+
+    /// The descriptors of its vCPUs in order.
+    List<KvmVcpu> vcpus() {
+        return Collections.unmodifiableList(vcpus);
     }
 
     @Override

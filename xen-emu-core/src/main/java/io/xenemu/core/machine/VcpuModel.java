@@ -14,6 +14,7 @@ import io.xenemu.kvm.ioctl.KvmCapability;
 import io.xenemu.kvm.ioctl.KvmSystem;
 import io.xenemu.kvm.ioctl.KvmVcpu;
 import io.xenemu.kvm.ioctl.MsrEntry;
+
 import java.util.List;
 
 /// The processor of a domain's vCPUs, as this host's KVM offers it to them.
@@ -68,7 +69,8 @@ public record VcpuModel(DomainConfig config, CpuPolicy policy, int x87FipWidth) 
     ///
     /// @param boot a vCPU that has not run
     /// @param clock the VM's clock, in nanoseconds
-    XenCpuid leaves(KvmVcpu boot, long clock) {
+    /// @param incarnation how often the guest was made
+    XenCpuid leaves(KvmVcpu boot, long clock, int incarnation) {
         TscInfo tsc =
                 TscInfo.at(
                         config.cpu().tscMode(),
@@ -78,7 +80,8 @@ public record VcpuModel(DomainConfig config, CpuPolicy policy, int x87FipWidth) 
                         HostTsc.isReliable(),
                         policy.hasRdtscp());
         int version = config.xenVersion();
-        XenLeaves xen = new XenLeaves(config.cpu(), version >>> 16, version & 0xffff, tsc);
+        XenLeaves xen =
+                new XenLeaves(config.cpu(), version >>> 16, version & 0xffff, tsc, incarnation);
         return new XenCpuid(policy, config.vcpus(), config.cpu().viridian(), xen);
     }
 

@@ -7,10 +7,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.CpuidEntry;
+
+import org.junit.jupiter.api.Test;
+
 import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
-import org.junit.jupiter.api.Test;
 
 class XenCpuidTest {
     private static final int AMD = 0x6874_7541;
@@ -54,7 +56,7 @@ class XenCpuidTest {
         CpuPolicy policy =
                 HostPolicy.defaults(HostPolicy.offerable(supported(vendor), 0), config.nested());
         TscInfo tsc = new TscInfo(config.tscMode(), 2_400_000, 0x1_0000_0002L, true, true);
-        return new XenCpuid(policy, vcpus, config.viridian(), new XenLeaves(config, 4, 19, tsc))
+        return new XenCpuid(policy, vcpus, config.viridian(), new XenLeaves(config, 4, 19, tsc, 1))
                 .leavesOf(new VcpuId(vcpu), DOMAIN);
     }
 

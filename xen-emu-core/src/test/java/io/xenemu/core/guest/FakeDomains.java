@@ -9,12 +9,16 @@ import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.DomainEnvironment;
 import io.xenemu.core.domain.DomainOrigin;
+import io.xenemu.core.domain.OwnPart;
 import io.xenemu.core.domain.Vcpu;
 import io.xenemu.core.machine.DomainSource;
+import io.xenemu.core.machine.SavedDomain;
+import io.xenemu.core.machine.state.KvmStates;
 import io.xenemu.core.vm.FakeVm;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.XenCapability;
+
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
@@ -68,10 +72,10 @@ final class FakeDomains implements DomainSource {
     }
 
     @Override
-    public Domain restore(DomainOrigin.Saved saved, Function<Domain, PortBus> devices)
+    public Domain restore(SavedDomain saved, Function<Domain, PortBus> devices)
             throws BootException {
-        Domain domain = domain(saved, devices);
-        domain.restored(saved.state());
+        Domain domain = domain(saved.origin(), devices);
+        domain.restored(saved.origin().state());
         built.add(domain);
         return domain;
     }
@@ -87,6 +91,7 @@ final class FakeDomains implements DomainSource {
                         vm,
                         EnumSet.noneOf(XenCapability.class),
                         environment);
+        domain.add(OwnPart.passive("kvm", () -> KvmStates.of(config.vcpus()).saved()));
         ports.put(domain, devices.apply(domain));
         for (int i = 0; i < config.vcpus(); i++) {
             VcpuId vcpu = new VcpuId(i);

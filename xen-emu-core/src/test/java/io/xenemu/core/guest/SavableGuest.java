@@ -18,6 +18,7 @@ import io.xenemu.core.domain.XenState;
 import io.xenemu.core.hypervisor.DomainDriver;
 import io.xenemu.core.hypervisor.DomainOrder;
 import io.xenemu.core.hypervisor.Hypervisor;
+import io.xenemu.core.machine.state.ClockPolicy;
 import io.xenemu.core.startup.TrainingKernel;
 import io.xenemu.core.toolstack.DevicesOverReboot;
 import io.xenemu.evtchn.EvtchnPort;
@@ -28,6 +29,7 @@ import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.client.XenStoreClient;
 import io.xenemu.xenstore.wire.MessageHeader;
 import io.xenemu.xenstore.wire.MessageType;
+
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -104,7 +106,15 @@ final class SavableGuest implements AutoCloseable {
     /// A guest that was saved.
     SavableGuest(SavedGuest saved, DomainOrigin.RamContents ram) throws Exception {
         try {
-            boot = GuestBoot.restore(hypervisor, saved, ram, new NoOrders(), console, serial);
+            boot =
+                    GuestBoot.restore(
+                            hypervisor,
+                            saved,
+                            ram,
+                            ClockPolicy.STAND_STILL,
+                            new NoOrders(),
+                            console,
+                            serial);
         } catch (Exception e) {
             hypervisor.close();
             throw e;

@@ -19,6 +19,8 @@ import io.xenemu.core.domain.DomainOrigin;
 import io.xenemu.core.domain.PartState;
 import io.xenemu.core.domain.XenState;
 import io.xenemu.core.hypervisor.DeviceAttachment;
+import io.xenemu.core.machine.SavedDomain;
+import io.xenemu.core.machine.state.ClockPolicy;
 import io.xenemu.core.toolstack.DeviceKind;
 import io.xenemu.core.toolstack.DeviceList;
 import io.xenemu.core.toolstack.P9Spec;
@@ -259,6 +261,7 @@ final class SavedGuestPropertyTest {
                 () ->
                         new SavedGuest(
                                 good.xen(),
+                                good.kvm(),
                                 store,
                                 good.console(),
                                 good.serial(),
@@ -273,7 +276,11 @@ final class SavedGuestPropertyTest {
     void restoreWithAnIdInUseIsRefusedAndMakesNothing() throws Exception {
         try (SavableGuest guest = new SavableGuest()) {
             SavedGuest saved = SavableGuest.read(guest.save());
-            DomainOrigin.Saved origin = new DomainOrigin.Saved(saved.xen(), ramOf(guest));
+            SavedDomain origin =
+                    new SavedDomain(
+                            new DomainOrigin.Saved(saved.xen(), ramOf(guest)),
+                            saved.kvm(),
+                            ClockPolicy.STAND_STILL);
             Refused e =
                     assertThrows(
                             Refused.class,
@@ -312,6 +319,7 @@ final class SavedGuestPropertyTest {
             SavedGuest elsewhere =
                     new SavedGuest(
                             saved.xen(),
+                            saved.kvm(),
                             saved.store(),
                             saved.console(),
                             saved.serial(),

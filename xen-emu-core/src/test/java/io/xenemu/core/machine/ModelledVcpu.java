@@ -18,6 +18,7 @@ import io.xenemu.kvm.ioctl.KvmRegs;
 import io.xenemu.kvm.ioctl.KvmSystem;
 import io.xenemu.kvm.ioctl.KvmVcpu;
 import io.xenemu.kvm.ioctl.Segment;
+
 import java.util.HexFormat;
 import java.util.Locale;
 import java.util.UUID;
@@ -75,7 +76,7 @@ final class ModelledVcpu implements AutoCloseable {
         VcpuModel model = VcpuModel.of(system, config(cpu));
         model.applyTo(
                 vcpu,
-                model.leaves(vcpu, kvm.vm().getClock().clock())
+                model.leaves(vcpu, kvm.vm().getClock().clock(), 1)
                         .leavesOf(new VcpuId(0), new DomId(7)));
         return model;
     }
