@@ -18,6 +18,8 @@ public final class FileCalls {
     private static final MethodHandle FDATASYNC = Libc.handle("fdatasync", ARGUMENTS);
     // int fstat(int fd, struct stat *statbuf);
     private static final MethodHandle FSTAT = Libc.handle("fstat", ARGUMENTS);
+    // off_t lseek(int fd, off_t offset, int whence);
+    private static final MethodHandle LSEEK = Libc.handle("lseek", ARGUMENTS);
 
     private FileCalls() {}
 
@@ -59,6 +61,17 @@ public final class FileCalls {
     /// fstat(2) into a structure of at least 144 bytes.
     public static int fstat(int fd, MemorySegment status) {
         return call(FSTAT, fd, Libc.address(status, 144), 0, 0);
+    }
+
+    /// lseek(2).
+    public static long lseek(int fd, long offset, int whence) {
+        MemorySegment errno = CallSlot.current().errno();
+        try {
+            return Libc.longResult(
+                    (long) LSEEK.invokeExact(errno, (long) fd, offset, (long) whence, 0L), errno);
+        } catch (Throwable t) {
+            throw Libc.unexpected(t);
+        }
     }
 
     private static int call(MethodHandle function, long a, long b, long c, long d) {

@@ -1,6 +1,8 @@
 package io.xenemu.kvm.memory;
 
+import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.KvmException;
+import io.xenemu.kvm.libc.FileCalls;
 import io.xenemu.kvm.libc.Libc;
 import io.xenemu.kvm.libc.Mapping;
 import io.xenemu.kvm.libc.OwnedFd;
@@ -12,6 +14,7 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Objects;
 
 /// Anonymous memory behind a file descriptor (memfd_create(2)): guest RAM, or the special pages that overlay it. Mapped
 /// shared, so that KVM, this process and others see the same bytes.
@@ -27,6 +30,8 @@ public final class MemFd implements AutoCloseable {
     private static final int F_SEAL_GROW = 4;
     private static final int MADV_REMOVE = 9;
     private static final int MADV_HUGEPAGE = 14;
+    private static final int SEEK_DATA = 3;
+    private static final int SEEK_HOLE = 4;
 
     private static final Path CORE_DUMP_FILTER = Path.of("/proc/self/coredump_filter");
     private static final int ANONYMOUS_SHARED = 1 << 1;
@@ -193,6 +198,37 @@ public final class MemFd implements AutoCloseable {
     public FileChannel reader() throws IOException {
         return FileChannel.open(
                 Path.of("/proc/self/fd", Integer.toString(fd.number())), StandardOpenOption.READ);
+    }
+
+    /// The first offset from `from` on at which there may be other bytes than zeros, and memory of the host.
+    ///
+    /// @param from at most the size
+    /// @return the size if there is none
+    public long nextData(long from) {
+        return seek(from, SEEK_DATA);
+    }
+
+    /// The first offset from `from` on that has no memory, and so reads as zero.
+    ///
+    /// @param from at most the size
+    /// @return the size if there is none
+    public long nextHole(long from) {
+        return seek(from, SEEK_HOLE);
+    }
+
+    private long seek(long from, int whence) {
+        Objects.checkFromToIndex(from, size, size);
+        if (from == size) {
+            return size;
+        }
+        long found = FileCalls.lseek(fd.number(), from, whence);
+        if (found == -Errno.ENXIO) {
+            return size;
+        }
+        if (found < 0) {
+            throw new KvmException("lseek", Math.toIntExact(-found), name);
+        }
+        return found;
     }
 
     /// Size in bytes.

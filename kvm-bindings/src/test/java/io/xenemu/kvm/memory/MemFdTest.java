@@ -40,6 +40,25 @@ class MemFdTest {
     }
 
     @Test
+    void memoryIsFoundBetweenHoles() {
+        try (MemFd ram = MemFd.create("ram", 8 * PAGE)) {
+            assertEquals(8 * PAGE, ram.nextData(0));
+            assertEquals(0, ram.nextHole(0));
+            MemorySegment all = ram.map(0, 8 * PAGE);
+            all.set(JAVA_LONG, 3 * PAGE, 1);
+            all.set(JAVA_LONG, 4 * PAGE, 1);
+            all.set(JAVA_LONG, 7 * PAGE, 1);
+            assertEquals(3 * PAGE, ram.nextData(0));
+            assertEquals(3 * PAGE + 5, ram.nextData(3 * PAGE + 5));
+            assertEquals(5 * PAGE, ram.nextHole(3 * PAGE));
+            assertEquals(7 * PAGE, ram.nextData(5 * PAGE));
+            assertEquals(8 * PAGE, ram.nextHole(7 * PAGE));
+            assertEquals(8 * PAGE, ram.nextData(8 * PAGE));
+            assertThrows(IndexOutOfBoundsException.class, () -> ram.nextData(-1));
+        }
+    }
+
+    @Test
     void overlayReplacesOnePageInPlaceAndCanBeUndone() {
         try (MemFd ram = MemFd.create("ram", 3 * PAGE);
                 MemFd special = MemFd.create("special", 2 * PAGE)) {

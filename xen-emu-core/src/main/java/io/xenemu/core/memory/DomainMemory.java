@@ -247,6 +247,17 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         return ram.all();
     }
 
+    /// The first offset in [#ram] from `from` on that may have other bytes than zeros; its size if there is none.
+    public long nextRamData(long from) {
+        return ram.file().nextData(from);
+    }
+
+    /// The first offset in [#ram] from `from` on that has no memory of the host; its size if there is none. Reading
+    /// there would take some.
+    public long nextRamHole(long from) {
+        return ram.file().nextHole(from);
+    }
+
     /// Its state without the contents of RAM. No thread changes the memory meanwhile.
     public synchronized MemoryState save() {
         MemoryState.Account account = reservation.save();
