@@ -9,6 +9,7 @@ module io.xenemu.core {
     requires micrometer.core;
     requires micrometer.registry.prometheus;
     requires org.slf4j;
+    requires com.github.luben.zstd_jni;
     requires info.picocli;
     requires ch.qos.logback.classic;
     requires ch.qos.logback.core;

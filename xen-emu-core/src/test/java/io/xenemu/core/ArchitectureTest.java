@@ -15,6 +15,7 @@ import com.tngtech.archunit.core.importer.Location;
 import com.tngtech.archunit.junit.AnalyzeClasses;
 import com.tngtech.archunit.junit.ArchTest;
 import com.tngtech.archunit.lang.ArchRule;
+
 import io.xenemu.kvm.ioctl.KvmEvents;
 import io.xenemu.kvm.ioctl.KvmRun;
 import io.xenemu.kvm.ioctl.KvmSystem;
@@ -22,6 +23,7 @@ import io.xenemu.kvm.ioctl.KvmVcpu;
 import io.xenemu.kvm.ioctl.KvmVm;
 import io.xenemu.kvm.ioctl.XenHvmAttributes;
 import io.xenemu.kvm.ioctl.XenVcpuAttributes;
+
 import java.lang.foreign.AddressLayout;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
@@ -64,6 +66,7 @@ final class ArchitectureTest {
                     "device",
                     "host",
                     "memory",
+                    "migration",
                     "timer",
                     "delivery",
                     "domain",

@@ -1,0 +1,203 @@
+package io.xenemu.core.migration;
+
+import io.xenemu.kvm.wire.BodyReader;
+import io.xenemu.kvm.wire.WireException;
+
+import org.jspecify.annotations.Nullable;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.lang.foreign.MemorySegment;
+import java.nio.channels.ReadableByteChannel;
+import java.nio.channels.WritableByteChannel;
+import java.security.MessageDigest;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+
+/// Reads saved guests from a stream, one after the other, each by [#guest], [#state] and [#ram], until [#guest] returns
+/// null. Only then the stream is known to be whole, so nothing that was made from it may run before.
+///
+/// For any bytes, it returns what was written or throws [WireException]. It needs memory for a few sections, whatever
+/// lengths the stream names. It does not close the channel.
+public final class SaveReader implements AutoCloseable {
+    private final SectionReader sections;
+    private final Set<Integer> ids = new HashSet<>();
+    private final Set<String> names = new HashSet<>();
+    private Step last = Step.RAM;
+    private @Nullable ChunkStream state;
+    private int guests;
+
+    private enum Step {
+        GUEST,
+        STATE,
+        RAM,
+        END
+    }
+
+    /// Reads the stream's header.
+    ///
+    /// @param in a blocking channel
+    /// @throws WireException if it is no saved guest, or one of a newer format
+    public SaveReader(ReadableByteChannel in) throws IOException {
+        sections = new SectionReader(in);
+    }
+
+    /// Reads a guest up to its state, or the end of the stream.
+    ///
+    /// @param contents takes its boot files
+    /// @return null at the end
+    /// @throws WireException if the stream cannot be used
+    public @Nullable SavedHead guest(FileContents contents) throws IOException {
+        if (sections.peek() == SectionType.END) {
+            step(Step.RAM, Step.END);
+            end();
+            return null;
+        }
+        step(Step.RAM, Step.GUEST);
+        sections.next(SectionType.GUEST);
+        sections.requireVersion(SectionType.GUEST);
+        GuestSummary guest = GuestSummary.decode(sections.fields());
+        if (++guests > SaveFormat.MAX_GUESTS) {
+            throw new WireException("more than " + SaveFormat.MAX_GUESTS + " guests");
+        }
+        if (!ids.add(guest.id().value()) || !names.add(guest.name())) {
+            throw new WireException("two guests of one name or domain id");
+        }
+        sections.next(SectionType.CONFIG);
+        SavedConfig config = new SavedConfig(sections.version(), sections.bytes());
+        List<BootFile> files = new ArrayList<>();
+        while (sections.peek() == SectionType.FILE) {
+            if (files.size() == SaveFormat.MAX_FILES) {
+                throw new WireException("more than " + SaveFormat.MAX_FILES + " files");
+            }
+            files.add(file(contents));
+        }
+        return new SavedHead(guest, config, files);
+    }
+
+    private BootFile file(FileContents contents) throws IOException {
+        sections.next(SectionType.FILE);
+        sections.requireVersion(SectionType.FILE);
+        BootFile.Begun begun = BootFile.decode(sections.fields());
+        MessageDigest digest = StreamAccount.sha256();
+        if (begun.isIncluded()) {
+            try (WritableByteChannel to = contents.open(begun.role(), begun.path(), begun.size())) {
+                new ChunkStream(sections, begun.size()).drainTo(to, digest);
+            }
+        }
+        sections.next(SectionType.FILE_END);
+        sections.requireVersion(SectionType.FILE_END);
+        BootFile file = begun.end(sections.fields());
+        if (file.isIncluded() && !MessageDigest.isEqual(digest.digest(), file.sha256().asBytes())) {
+            throw new WireException(
+                    "the content of its " + file.role().word() + " has another digest");
+        }
+        return file;
+    }
+
+    /// Reads the guest's state, which is the frames of its parts. It has to be read to its end before [#ram].
+    ///
+    /// @throws WireException also from the stream's methods
+    public InputStream state() throws IOException {
+        step(Step.GUEST, Step.STATE);
+        sections.next(SectionType.STATE);
+        sections.requireVersion(SectionType.STATE);
+        BodyReader body = sections.fields();
+        long length = body.u64();
+        body.end();
+        if (length < 0 || length > SaveFormat.MAX_STATE_BYTES) {
+            throw new WireException("state of " + Long.toUnsignedString(length) + " bytes");
+        }
+        ChunkStream stream = new ChunkStream(sections, length);
+        state = stream;
+        return stream;
+    }
+
+    /// Reads the guest's RAM.
+    ///
+    /// @param ram all zeros; it gets the pages that the stream has, and no others are touched
+    /// @return the number of those pages
+    /// @throws WireException also if the RAM has another size
+    /// @throws SaveCancelledException if that was asked for
+    public long ram(MemorySegment ram, SaveProgress progress) throws IOException {
+        return readRam(ram, progress).pages();
+    }
+
+    /// Reads the guest's RAM without keeping it, as a check.
+    public RamStatistics checkRam(SaveProgress progress) throws IOException {
+        return readRam(null, progress);
+    }
+
+    private RamStatistics readRam(@Nullable MemorySegment ram, SaveProgress progress)
+            throws IOException {
+        step(Step.STATE, Step.RAM);
+        if (state != null) {
+            state.requireEnd();
+        }
+        long before = sections.account().bytes();
+        try (RamReader reader = new RamReader(sections, progress)) {
+            long total = reader.begin();
+            if (ram != null && ram.byteSize() != total * SaveFormat.PAGE) {
+                throw new WireException(
+                        "RAM of %d pages for a domain with %d"
+                                .formatted(total, ram.byteSize() / SaveFormat.PAGE));
+            }
+            reader.read(ram);
+            long bytes = sections.account().bytes() - before;
+            sections.next(SectionType.GUEST_END);
+            sections.requireVersion(SectionType.GUEST_END);
+            BodyReader body = sections.fields();
+            long pages = body.u64();
+            body.end();
+            if (pages != reader.pages()) {
+                throw new WireException(
+                        "%d pages where %s were written"
+                                .formatted(reader.pages(), Long.toUnsignedString(pages)));
+            }
+            return new RamStatistics(
+                    total, pages, reader.sections(), reader.compressedSections(), bytes);
+        }
+    }
+
+    private void end() throws IOException {
+        sections.next(SectionType.END);
+        sections.requireVersion(SectionType.END);
+        StreamAccount account = sections.account();
+        BodyReader body = sections.fields();
+        boolean isWhole =
+                body.u32() == guests
+                        && body.u64() == account.sections()
+                        && body.u64() == account.bytes()
+                        && MessageDigest.isEqual(
+                                body.bytes(SaveFormat.SHA256_BYTES), account.digest());
+        body.end();
+        if (!isWhole) {
+            throw new WireException("its end is that of another saved guest");
+        }
+    }
+
+    /// Throws unless the channel ends here, after [#guest] has returned null. For a file, not for a connection.
+    public void requireNoMore() throws IOException {
+        step(Step.END, Step.END);
+        sections.requireNoMore();
+    }
+
+    /// The bytes of the stream so far.
+    public long bytes() {
+        return sections.account().bytes();
+    }
+
+    private void step(Step from, Step to) {
+        if (last != from) {
+            throw new IllegalStateException(to + " after " + last);
+        }
+        last = to;
+    }
+
+    @Override
+    public void close() {
+        sections.close();
+    }
+}

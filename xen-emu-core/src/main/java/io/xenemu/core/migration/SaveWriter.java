@@ -1,0 +1,112 @@
+package io.xenemu.core.migration;
+
+import io.xenemu.kvm.wire.BodyWriter;
+
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.WritableByteChannel;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+
+/// Writes saved guests to a stream, one after the other, each in the order of these methods: [#guest], [#file] for the
+/// kernel and each module, [#state], [#ram]. Last comes [#end]; a stream without it cannot be read.
+///
+/// It does not close the channel. If a method throws, the stream is of no use.
+public final class SaveWriter {
+    private final SectionWriter sections;
+    private final ChunkWriter chunks;
+    private final PageEncoding encoding;
+    private Step last = Step.RAM;
+    private int guests;
+    private int files;
+
+    private enum Step {
+        GUEST,
+        STATE,
+        RAM,
+        END
+    }
+
+    /// Starts the stream.
+    ///
+    /// @param out a blocking channel
+    /// @param encoding of pages
+    public SaveWriter(WritableByteChannel out, PageEncoding encoding) throws IOException {
+        sections = new SectionWriter(out);
+        chunks = new ChunkWriter(sections);
+        this.encoding = encoding;
+    }
+
+    /// Begins a guest.
+    ///
+    /// @param configVersion of the layout of `config`
+    /// @param config at most 1 MiB
+    public void guest(GuestSummary guest, int configVersion, BodyWriter config) throws IOException {
+        step(Step.RAM, Step.GUEST);
+        if (++guests > SaveFormat.MAX_GUESTS) {
+            throw new IllegalStateException("more than " + SaveFormat.MAX_GUESTS + " guests");
+        }
+        files = 0;
+        sections.write(SectionType.GUEST, SaveFormat.VERSION, guest.encode());
+        sections.write(SectionType.CONFIG, configVersion, config);
+    }
+
+    /// Writes a file for the guest's next boot, the kernel first.
+    ///
+    /// @param path as the configuration has it
+    /// @param isIncluded whether its content is written; otherwise only size and digest
+    /// @throws IOException if it cannot be read, or the stream cannot be written
+    public void file(BootFile.Role role, Path path, boolean isIncluded) throws IOException {
+        step(Step.GUEST, Step.GUEST);
+        if (++files > SaveFormat.MAX_FILES) {
+            throw new IllegalStateException("more than " + SaveFormat.MAX_FILES + " files");
+        }
+        try (FileChannel content = FileChannel.open(path, StandardOpenOption.READ)) {
+            long size = content.size();
+            sections.write(
+                    SectionType.FILE,
+                    SaveFormat.VERSION,
+                    BootFile.encode(role, path.toString(), size, isIncluded));
+            chunks.file(content, size, isIncluded);
+        }
+    }
+
+    /// Writes the guest's state.
+    ///
+    /// @param frames of its parts
+    public void state(byte[] frames) throws IOException {
+        step(Step.GUEST, Step.STATE);
+        sections.write(SectionType.STATE, SaveFormat.VERSION, new BodyWriter().u64(frames.length));
+        chunks.bytes(frames);
+    }
+
+    /// Writes the guest's RAM, and ends the guest. Pages of zeros are left out.
+    ///
+    /// @param ram nothing writes to it meanwhile
+    /// @return the number of pages written
+    /// @throws SaveCancelledException if that was asked for
+    public long ram(RamSource ram, SaveProgress progress) throws IOException {
+        step(Step.STATE, Step.RAM);
+        long pages = RamWriter.write(ram, encoding, sections, progress);
+        sections.write(SectionType.GUEST_END, SaveFormat.VERSION, new BodyWriter().u64(pages));
+        return pages;
+    }
+
+    /// Ends the stream.
+    ///
+    /// @return its length in bytes
+    public long end() throws IOException {
+        step(Step.RAM, Step.END);
+        StreamAccount account = sections.account();
+        BodyWriter body = new BodyWriter().u32(guests).u64(account.sections()).u64(account.bytes());
+        sections.write(SectionType.END, SaveFormat.VERSION, body.bytes(account.digest()));
+        return account.bytes();
+    }
+
+    private void step(Step from, Step to) {
+        if (last != from) {
+            throw new IllegalStateException(to + " after " + last);
+        }
+        last = to;
+    }
+}

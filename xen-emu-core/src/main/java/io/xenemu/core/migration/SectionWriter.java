@@ -1,0 +1,79 @@
+package io.xenemu.core.migration;
+
+import io.xenemu.kvm.wire.BodyWriter;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.WritableByteChannel;
+import java.util.zip.CRC32C;
+
+/// Writes the sections of a stream, each with its checksum, and keeps the account that the last one has.
+final class SectionWriter {
+    private final WritableByteChannel out;
+    private final StreamAccount account = new StreamAccount();
+
+    /// Starts a stream by writing its header.
+    SectionWriter(WritableByteChannel out) throws IOException {
+        this.out = out;
+        ByteBuffer header =
+                littleEndian(SaveFormat.HEADER_BYTES)
+                        .putLong(SaveFormat.MAGIC)
+                        .putInt(SaveFormat.FORMAT);
+        header.putInt(crc(header.duplicate().flip())).flip();
+        account.header(header);
+        writeAll(header);
+    }
+
+    /// Writes a section.
+    void write(SectionType type, int version, BodyWriter body) throws IOException {
+        byte[] bytes = body.toBytes();
+        ByteBuffer section =
+                littleEndian(SaveFormat.SECTION_HEADER_BYTES + bytes.length + SaveFormat.CRC_BYTES);
+        section.position(SaveFormat.SECTION_HEADER_BYTES);
+        section.put(bytes);
+        write(type, version, section, 0, section.position());
+    }
+
+    /// Writes a section whose body is in a buffer already. The body has the room for the section's header in front of
+    /// it, and the room for the checksum behind it.
+    ///
+    /// @param from where the header has its room
+    /// @param end of the body
+    void write(SectionType type, int version, ByteBuffer in, int from, int end) throws IOException {
+        int length = end - from - SaveFormat.SECTION_HEADER_BYTES;
+        if (length > type.maxBytes()) {
+            throw new IllegalStateException(length + " bytes for section " + type.letters());
+        }
+        in.clear();
+        in.putInt(from, type.code());
+        in.putInt(from + Integer.BYTES, version);
+        in.putInt(from + 2 * Integer.BYTES, length);
+        int crc = crc(in.limit(end).position(from));
+        in.clear();
+        in.putInt(end, crc);
+        account.section(in, from, crc);
+        writeAll(in.limit(end + SaveFormat.CRC_BYTES).position(from));
+    }
+
+    /// The sections so far.
+    StreamAccount account() {
+        return account;
+    }
+
+    private void writeAll(ByteBuffer bytes) throws IOException {
+        while (bytes.hasRemaining()) {
+            out.write(bytes);
+        }
+    }
+
+    private static int crc(ByteBuffer bytes) {
+        CRC32C crc = new CRC32C();
+        crc.update(bytes);
+        return (int) crc.getValue();
+    }
+
+    private static ByteBuffer littleEndian(int bytes) {
+        return ByteBuffer.allocate(bytes).order(ByteOrder.LITTLE_ENDIAN);
+    }
+}

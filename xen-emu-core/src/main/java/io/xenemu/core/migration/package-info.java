@@ -1,0 +1,19 @@
+/// Saved guests as a stream: to a file, a pipe or a connection, and back. Neither side seeks, and neither has more than
+/// a batch of a guest's memory in its heap.
+///
+/// Start at [SaveWriter] and [SaveReader]. The format is described in `docs/saved-state.md`.
+///
+/// Families of files:
+///
+/// - The stream: [SaveWriter], [SaveReader], [SaveFormat], [StreamAccount].
+/// - Below it, sections: [SectionWriter], [SectionReader], [SectionType]; content of several: [ChunkWriter],
+///   [ChunkStream].
+/// - What a guest's sections say: [GuestSummary], [SavedConfig], [BootFile], [SavedHead], [FileContents].
+/// - RAM: [RamSource], [RamWriter], [RamReader], [RamStatistics], [PageBatch], [PageEncoding], [ZstdPages].
+/// - Progress: [SaveProgress], [SaveCancelledException].
+///
+/// No locks: one thread writes or reads a stream, and others look at [SaveProgress].
+@NullMarked
+package io.xenemu.core.migration;
+
+import org.jspecify.annotations.NullMarked;
