@@ -1,8 +1,11 @@
 package io.xenemu.gnttab;
 
 import io.xenemu.kvm.memory.GuestMemory;
-import java.lang.foreign.MemorySegment;
+
 import org.jspecify.annotations.Nullable;
+
+import java.lang.foreign.MemorySegment;
+import java.util.Objects;
 
 /// The granted pages of one request of a back end, mapped all together or none ([BackendMappings#mapPages]). The back
 /// end owns the object and uses it again and again; nothing allocates but the constructor. Not thread-safe.
@@ -37,6 +40,14 @@ public final class GrantPages {
     public void add(int ref) {
         refs[count] = ref;
         count++;
+    }
+
+    /// The reference of a page, as it was added.
+    ///
+    /// @param page 0 to [#count] - 1
+    public int ref(int page) {
+        Objects.checkIndex(page, count);
+        return refs[page];
     }
 
     /// The number of pages.

@@ -1,6 +1,7 @@
 package io.xenemu.core.backend;
 
 import java.time.Duration;
+import java.util.Optional;
 import java.util.SequencedMap;
 
 /// A guest's connection to a device: its queues and requests in flight. The frame ends it in this order: [#drain]
@@ -24,6 +25,17 @@ public interface BackendConnection {
     /// Ends the connection, which is drained, or whose device never became Connected: ends the mappings of requests
     /// that it still has, and everything that [BackendDevice#connect] made. Calling it twice is allowed.
     void close();
+
+    /// A connection that takes more than [#drain] to be saved, or can be saved without it.
+    interface Settling extends BackendConnection {
+        /// Comes to a state that can be saved, after [#drain] has returned true or false. From then on nothing of the
+        /// connection changes the guest's memory but requests whose state has them, until [#resume] or another
+        /// [#drain]. Called once the queues run no more work than is under way.
+        ///
+        /// @return the reason for which it cannot be saved now, as it follows the device's name: `has requests in
+        ///     flight after 10 s`; empty if it can
+        Optional<String> settle(Duration limit) throws InterruptedException;
+    }
 
     /// A connection whose front end may change settings while it is connected (netfront's `xdp-headroom`).
     interface Reconfigurable extends BackendConnection {

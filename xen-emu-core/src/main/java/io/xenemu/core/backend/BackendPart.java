@@ -4,6 +4,7 @@ import io.xenemu.core.domain.Part;
 import io.xenemu.core.domain.PartState;
 import io.xenemu.core.domain.StuckException;
 import io.xenemu.kvm.abi.DomId;
+
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -35,10 +36,9 @@ final class BackendPart implements Part {
         try {
             for (ServedDevice device : backends.of(domain)) {
                 held.add(device);
-                if (!device.hold(Backends.LIMIT)) {
-                    throw new StuckException(
-                            "%s has requests in flight after %d s"
-                                    .formatted(device, Backends.LIMIT.toSeconds()));
+                Optional<String> busy = device.hold(backends.patience());
+                if (busy.isPresent()) {
+                    throw new StuckException(device + " " + busy.get());
                 }
             }
             all = true;

@@ -1,6 +1,7 @@
 package io.xenemu.core.backend;
 
 import com.google.common.primitives.Bytes;
+
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.Part;
@@ -16,6 +17,11 @@ import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.WireException;
 import io.xenemu.xenstore.client.XenStoreClient;
+
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
 import java.time.Duration;
 import java.util.Comparator;
 import java.util.EnumMap;
@@ -24,18 +30,17 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Function;
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /// The devices that the service serves, of all domains. Thread-safe.
 public final class Backends implements ServiceBackends, AutoCloseable {
-    /// The time that requests in flight get when a domain is held or ends.
+    /// The time that requests in flight get when a domain ends.
     static final Duration LIMIT = Duration.ofSeconds(10);
 
-    /// The time after which a connection's end that takes longer is logged, and is begun again.
+    /// The time that requests in flight get when a domain is held. Also the time after which a connection's end that
+    /// takes longer is logged, and is begun again.
     static final Duration PATIENCE = Duration.ofSeconds(10);
 
     /// The end of a device that was removed by force takes so long, unless its requests are still in flight.
@@ -67,7 +72,8 @@ public final class Backends implements ServiceBackends, AutoCloseable {
         this(domains, client, ports, threads, registry, kinds, PATIENCE);
     }
 
-    /// @param patience the time after which a connection's end that takes longer is begun again
+    /// @param patience the time that requests in flight get when a domain is held, and after which a connection's end
+    ///     that takes longer is begun again
     Backends(
             Function<DomId, @Nullable Domain> domains,
             XenStoreClient client,
@@ -214,7 +220,13 @@ public final class Backends implements ServiceBackends, AutoCloseable {
             throw new Refused(device.name() + " cannot be restored");
         }
         try {
-            return kind.reopen(state.version(), new BodyReader(Bytes.toArray(state.body())));
+            BackendDevice.Savable opened =
+                    kind.reopen(state.version(), new BodyReader(Bytes.toArray(state.body())));
+            if (!opened.spec().id().equals(OptionalInt.of(device.id()))) {
+                opened.close();
+                throw new Refused(device.name() + " cannot be restored: it has another number");
+            }
+            return opened;
         } catch (WireException e) {
             throw new Refused(device.name() + " cannot be restored: " + e.getMessage());
         }
@@ -266,6 +278,11 @@ public final class Backends implements ServiceBackends, AutoCloseable {
                 .filter(served -> served.device().frontend().equals(domain))
                 .sorted(Comparator.comparing(ServedDevice::device, PvDevice.BY_KIND))
                 .toList();
+    }
+
+    /// The time that requests in flight get when a domain is held.
+    Duration patience() {
+        return place.patience();
     }
 
     /// The part of a domain that is its devices here.

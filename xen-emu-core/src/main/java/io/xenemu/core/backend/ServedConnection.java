@@ -3,15 +3,21 @@ package io.xenemu.core.backend;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.kvm.abi.XenError;
+
+import org.jspecify.annotations.Nullable;
+
 import java.time.Duration;
 import java.util.Map;
-import org.jspecify.annotations.Nullable;
+import java.util.Optional;
 
 /// The connection of a served device with its front end, and what the frame gave for it. There is none at first, and
 /// again after [#end].
 ///
 /// For the steps of the device.
 final class ServedConnection {
+    /// The time that each step of a hold gets, however long those before it took.
+    private static final Duration LEAST = Duration.ofSeconds(1);
+
     private final PvDevice device;
     private final Domain domain;
     private final BackendDevice served;
@@ -90,13 +96,33 @@ final class ServedConnection {
         changing.reconfigure(nodes);
     }
 
-    /// Brings it to a stop, if there is one: no work and no request in flight until [#resume].
+    /// Brings it to a stop, if there is one: no work, and no request in flight that its state would not have, until
+    /// [#resume].
     ///
-    /// @return false if it does not stop within `limit`; then [#resume] is to be called
-    boolean hold(Duration limit) throws InterruptedException {
+    /// @return the reason for which it does not stop within `limit`, or cannot be saved; then [#resume] is to be called
+    Optional<String> hold(Duration limit) throws InterruptedException {
         BackendConnection current = connection;
         Frontend front = frontend;
-        return current == null || front == null || (current.drain(limit) && front.hold(limit));
+        if (current == null || front == null) {
+            return Optional.empty();
+        }
+        long deadline = System.nanoTime() + limit.toNanos();
+        boolean drained = current.drain(limit);
+        Optional<String> unsettled =
+                current instanceof BackendConnection.Settling settling
+                        ? settling.settle(left(deadline))
+                        : busy(drained, limit);
+        return unsettled.isPresent() ? unsettled : busy(front.hold(left(deadline)), limit);
+    }
+
+    private static Duration left(long deadline) {
+        return Duration.ofNanos(Math.max(LEAST.toNanos(), deadline - System.nanoTime()));
+    }
+
+    private static Optional<String> busy(boolean isStill, Duration limit) {
+        return isStill
+                ? Optional.empty()
+                : Optional.of("has requests in flight after %d s".formatted(limit.toSeconds()));
     }
 
     /// Lets it go on after [#hold].

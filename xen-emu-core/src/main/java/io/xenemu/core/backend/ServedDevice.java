@@ -2,15 +2,18 @@ package io.xenemu.core.backend;
 
 import com.google.common.primitives.Bytes;
 import com.google.common.util.concurrent.MoreExecutors;
+
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.core.toolstack.XenbusState;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.XenError;
+
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SequencedMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -328,11 +331,13 @@ final class ServedDevice implements Frontend.Reports {
         return end;
     }
 
-    /// Brings the device to a stop: no step, no work, no request in flight until [#resume].
+    /// Brings the device to a stop: no step, no work, no request in flight that its state would not have, until
+    /// [#resume].
     ///
-    /// @return false if it does not stop within `limit`; then [#resume] is to be called
-    boolean hold(Duration limit) throws InterruptedException {
-        CompletableFuture<Boolean> still = new CompletableFuture<>();
+    /// @return the reason for which it does not stop within `limit`, or cannot be saved, as it follows the device's
+    ///     name; then [#resume] is to be called
+    Optional<String> hold(Duration limit) throws InterruptedException {
+        CompletableFuture<Optional<String>> still = new CompletableFuture<>();
         serial.execute(() -> {
             held = true;
             try {
@@ -341,10 +346,12 @@ final class ServedDevice implements Frontend.Reports {
                 still.completeExceptionally(e);
             }
         });
+        // It may be in the middle of a step.
+        Duration all = limit.plus(Backends.LIMIT);
         try {
-            return still.get(2 * limit.toNanos(), TimeUnit.NANOSECONDS);
+            return still.get(all.toNanos(), TimeUnit.NANOSECONDS);
         } catch (TimeoutException e) {
-            return false;
+            return Optional.of("is busy after %d s".formatted(all.toSeconds()));
         } catch (ExecutionException e) {
             throw new IllegalStateException(device + " cannot be held", e.getCause());
         }

@@ -1,6 +1,7 @@
 package io.xenemu.core.toolstack;
 
 import com.google.common.primitives.Longs;
+
 import java.util.Locale;
 
 /// The most that a guest may do with a disk of the service in a second.
@@ -12,7 +13,7 @@ public record DiskRates(long requests, long bytes) {
     public static final DiskRates UNLIMITED = new DiskRates(0, 0);
 
     /// The highest limit: far more than memory can move, and products with nanoseconds stay numbers of 64 bits.
-    private static final long MAX = 1L << 40;
+    public static final long MAX = 1L << 40;
 
     /// Whether there is a limit.
     public boolean isLimited() {

@@ -133,6 +133,25 @@ public record DiskSpec(
         return OptionalInt.of(number);
     }
 
+    /// This disk with a certain sector.
+    ///
+    /// @param bytes of the sector that the guest knows
+    public DiskSpec withSector(int bytes) {
+        return new DiskSpec(
+                target,
+                format,
+                vdev,
+                number,
+                writable,
+                backend,
+                script,
+                discard,
+                directIoSafe,
+                trusted,
+                cdrom,
+                new DiskServing(serving.rates(), bytes, serving.aio(), serving.keyFile()));
+    }
+
     @Override
     public DiskSpec numbered(int id) {
         return this;

@@ -33,8 +33,12 @@ import io.xenemu.xenstore.quota.Quotas;
 import io.xenemu.xenstore.ring.GuestDomains;
 import io.xenemu.xenstore.ring.IntroducedRing;
 import io.xenemu.xenstore.tree.Permissions;
+
 import java.io.ByteArrayInputStream;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 
 /// A domain on a fake VM with a real XenStore, whose devices the service serves. Tests are its guest: they write the
@@ -55,6 +59,7 @@ public final class ServedGuest implements AutoCloseable {
     public final FakeVm vm = new FakeVm();
 
     private final TestDomain guest;
+    private final Duration patience;
 
     /// The store of domain 0 and of the guest.
     public final XenStoreServer store =
@@ -109,9 +114,11 @@ public final class ServedGuest implements AutoCloseable {
     }
 
     /// @param limit the longest time that the toolstack waits for a device
-    /// @param patience the time after which a connection's end that takes longer is begun again
+    /// @param patience the time that requests in flight get when it is saved, and after which a connection's end that
+    ///     takes longer is begun again
     public ServedGuest(Duration limit, Duration patience, BackendKind... kinds)
             throws BootException, XenError {
+        this.patience = patience;
         guest = new TestDomain(vm, 1);
         map = engines.open(TestDomain.ID, EngineMap.DEFAULT);
         backends = backends(patience, kinds);
@@ -125,30 +132,23 @@ public final class ServedGuest implements AutoCloseable {
         client.mkdir(home + "/device/suspend");
     }
 
-    /// A guest that was saved, with the nodes and the memory of the one that it was. Its devices stand still.
-    private ServedGuest(
-            ServedGuest old,
-            XenState state,
-            BackendsState saved,
-            Duration limit,
-            BackendKind... kinds)
+    /// A guest that was saved. Its devices stand still.
+    private ServedGuest(Saved saved, Duration limit, BackendKind... kinds)
             throws BootException, XenError, Refused {
-        guest =
-                TestDomain.restored(
-                        new DomainOrigin.Saved(
-                                state, ram -> ram.copyFrom(old.domain().memory().ram())),
-                        vm);
+        patience = saved.patience;
+        guest = TestDomain.restored(new DomainOrigin.Saved(saved.xen, saved::fill), vm);
         map = engines.open(TestDomain.ID, EngineMap.DEFAULT);
-        backends = backends(Backends.PATIENCE, kinds);
+        backends = backends(patience, kinds);
         devices = new PvDevices(store, DeviceEvents.NONE, backends, limit);
         boolean done = false;
         try {
             guest.domain().add(backends.part(TestDomain.ID));
             new DomainNodes(client).writeHost();
-            for (String top : List.of(home(), "/libxl", "/local/domain/0/backend")) {
-                copy(old.client, top);
+            for (SavedNode node : saved.nodes) {
+                client.write(node.path, node.value);
+                client.setPermissions(node.path, node.permissions);
             }
-            backends.restore(guest.domain(), saved).forEach(devices::restored);
+            backends.restore(guest.domain(), saved.devices).forEach(devices::restored);
             done = true;
         } finally {
             if (!done) {
@@ -157,31 +157,86 @@ public final class ServedGuest implements AutoCloseable {
         }
     }
 
-    private void copy(XenStoreClient from, String path) throws XenError {
-        if (from.exists(path)) {
-            client.write(path, from.read(path));
-            client.setPermissions(path, from.permissions(path));
-            for (String name : from.list(path)) {
-                copy(from, path + "/" + name);
+    private record SavedNode(String path, String value, Permissions permissions) {}
+
+    /// A guest as it was when it was saved: what was written, its memory and its nodes.
+    public static final class Saved {
+        private final XenState xen;
+        private final BackendsState devices;
+        private final byte[] ram;
+        private final Duration patience;
+        private final List<SavedNode> nodes = new ArrayList<>();
+
+        private Saved(ServedGuest of) throws Exception {
+            byte[] stream = XenState.write(of.domain().parts().save());
+            SavedFrames frames = new SavedFrames();
+            var state = XenState.addTo(frames);
+            var saved =
+                    frames.addOptional(
+                            BackendsState.TYPE, BackendsState::decode, BackendsState.NONE);
+            xen = frames.read(new ByteArrayInputStream(stream), state);
+            devices = saved.get();
+            patience = of.patience;
+            ram = of.domain().memory().ram().toArray(ValueLayout.JAVA_BYTE);
+            for (String top : List.of(home(), "/libxl", "/local/domain/0/backend")) {
+                copy(of.client, top);
             }
         }
+
+        private void copy(XenStoreClient from, String path) throws XenError {
+            if (from.exists(path)) {
+                nodes.add(new SavedNode(path, from.read(path), from.permissions(path)));
+                for (String name : from.list(path)) {
+                    copy(from, path + "/" + name);
+                }
+            }
+        }
+
+        private void fill(MemorySegment memory) {
+            memory.copyFrom(MemorySegment.ofArray(ram));
+        }
+
+        /// Its devices.
+        public BackendsState devices() {
+            return devices;
+        }
+
+        /// Restores it in another service. Its devices stand still.
+        ///
+        /// @param limit the longest time that the toolstack there waits for a device
+        public ServedGuest restored(Duration limit, BackendKind... kinds) throws Exception {
+            return new ServedGuest(this, limit, kinds);
+        }
+    }
+
+    /// Saves this guest, which goes on.
+    public Saved saved() throws Exception {
+        domain().parts().quiesceAndSave();
+        try {
+            return new Saved(this);
+        } finally {
+            domain().parts().resume();
+        }
+    }
+
+    /// Saves this guest, which ends.
+    public Saved savedAndEnded() throws Exception {
+        domain().parts().quiesceAndSave();
+        return savedWhileStillAndEnded();
+    }
+
+    /// Saves this guest, which stands still, and ends.
+    public Saved savedWhileStillAndEnded() throws Exception {
+        Saved saved = new Saved(this);
+        end();
+        return saved;
     }
 
     /// Saves this guest, and restores it in another service. This one goes on.
     ///
     /// @param limit the longest time that the toolstack there waits for a device
     public ServedGuest restoredElsewhere(Duration limit, BackendKind... kinds) throws Exception {
-        byte[] stream = XenState.write(domain().parts().quiesceAndSave());
-        SavedFrames frames = new SavedFrames();
-        var xen = XenState.addTo(frames);
-        var saved =
-                frames.addOptional(BackendsState.TYPE, BackendsState::decode, BackendsState.NONE);
-        try {
-            XenState state = frames.read(new ByteArrayInputStream(stream), xen);
-            return new ServedGuest(this, state, saved.get(), limit, kinds);
-        } finally {
-            domain().parts().resume();
-        }
+        return saved().restored(limit, kinds);
     }
 
     private static String home() {
@@ -288,9 +343,10 @@ public final class ServedGuest implements AutoCloseable {
     /// end that is behind shows states of earlier rounds.
     public void settle() throws InterruptedException {
         for (ServedDevice device : backends.of(TestDomain.ID)) {
-            if (!device.hold(LIMIT)) {
-                throw new AssertionError(device + " does not come to rest");
-            }
+            device.hold(LIMIT)
+                    .ifPresent(why -> {
+                        throw new AssertionError(device + " " + why);
+                    });
             device.resume();
         }
     }

@@ -7,11 +7,17 @@ import io.xenemu.core.backend.Frontend;
 import io.xenemu.core.backend.FrontendError;
 import io.xenemu.core.backend.FrontendNodes;
 import io.xenemu.core.backend.QueueThread;
+import io.xenemu.core.toolstack.DiskSpec;
 import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.XenError;
+
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Optional;
@@ -20,12 +26,9 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /// One disk of a guest.
-final class BlockBackend implements BackendDevice.Resizable {
+final class BlockBackend implements BackendDevice.Resizable, BackendDevice.Savable {
     /// The most queues: as many as Linux's front end makes unless told otherwise.
     static final int MAX_QUEUES = 4;
 
@@ -44,6 +47,7 @@ final class BlockBackend implements BackendDevice.Resizable {
 
     private static final Logger log = LoggerFactory.getLogger(BlockBackend.class);
 
+    private final DiskSpec spec;
     private final BlockDisk disk;
     private final DiskThrottle throttle;
     private final ScheduledExecutorService timer;
@@ -53,15 +57,23 @@ final class BlockBackend implements BackendDevice.Resizable {
     /// When the next failure is logged, by `System.nanoTime`.
     private final AtomicLong nextLog = new AtomicLong(System.nanoTime());
 
+    /// The state with which a restored disk is connected again; null for another, and once that is done.
+    private @Nullable BlockState saved;
+
     /// The connection, or null.
     private volatile @Nullable Frontend connected;
 
+    /// @param saved the state of a restored disk, or null
     /// @param timer wakes queues that wait for the disk's limits
     BlockBackend(
+            DiskSpec spec,
             BlockDisk disk,
+            @Nullable BlockState saved,
             DiskThrottle throttle,
             ScheduledExecutorService timer,
             MeterRegistry registry) {
+        this.spec = spec;
+        this.saved = saved;
         this.disk = disk;
         this.throttle = throttle;
         this.timer = timer;
@@ -110,20 +122,56 @@ final class BlockBackend implements BackendDevice.Resizable {
     @Override
     public BackendConnection connect(Frontend front) throws FrontendError {
         FrontendNodes nodes = front.nodes();
-        BlockAbi abi = abi(nodes);
+        return connect(
+                front,
+                abi(nodes),
+                (connection, around) -> {
+                    for (FrontendNodes queue : nodes.queues(MAX_QUEUES)) {
+                        connection.add(queue, around);
+                    }
+                });
+    }
+
+    @Override
+    public BackendConnection reconnect(Frontend front) throws FrontendError {
+        BlockState state = saved;
+        BlockState.Connection connected = state == null ? null : state.connection();
+        if (state == null || connected == null) {
+            throw new FrontendError(XenError.EINVAL, "the saved disk has no connection");
+        }
+        saved = null;
+        return connect(
+                front,
+                connected.abi(),
+                (connection, around) -> {
+                    for (BlockState.Queue queue : connected.queues()) {
+                        connection.restore(queue, around);
+                    }
+                    if (disk.store().bytes() > state.bytes()) {
+                        connection.grown();
+                    }
+                });
+    }
+
+    /// Makes the queues of a connection.
+    private interface Queues {
+        void addTo(BlockConnection connection, QueueSurroundings around) throws FrontendError;
+    }
+
+    private BackendConnection connect(Frontend front, BlockAbi abi, Queues queues)
+            throws FrontendError {
         BlockMetrics meters = metrics;
         if (meters == null) {
             meters = new BlockMetrics(registry, front.device().frontend(), front.device().id());
             metrics = meters;
         }
-        BlockConnection connection = new BlockConnection(this, front);
+        BlockConnection connection = new BlockConnection(this, front, abi);
         boolean complete = false;
         try {
-            QueueSurroundings around =
-                    new QueueSurroundings(disk, throttle, front.grants(), meters, System::nanoTime);
-            for (FrontendNodes queue : nodes.queues(MAX_QUEUES)) {
-                connection.add(queue, abi, around);
-            }
+            queues.addTo(
+                    connection,
+                    new QueueSurroundings(
+                            disk, throttle, front.grants(), meters, System::nanoTime));
             complete = true;
             connected = front;
             return connection;
@@ -186,8 +234,34 @@ final class BlockBackend implements BackendDevice.Resizable {
     }
 
     @Override
+    public Saved save(PvDevice device, @Nullable BackendConnection connection) {
+        BlockState state =
+                new BlockState(
+                        spec,
+                        disk.store().bytes(),
+                        disk.sectorBytes(),
+                        connection instanceof BlockConnection current ? current.save() : null);
+        return new Saved(BlockStateCodec.VERSION, BlockStateCodec.encode(state));
+    }
+
+    @Override
+    public DiskSpec spec() {
+        return spec;
+    }
+
+    /// What is in its way only shows when it stands still.
+    @Override
     public Optional<String> blocker() {
-        return Optional.of("a disk that the service serves cannot be saved yet");
+        return Optional.empty();
+    }
+
+    /// Whether acknowledged writes may be in this process alone.
+    boolean keepsWrites() {
+        return disk.store().keepsWrites();
+    }
+
+    DiskStore store() {
+        return disk.store();
     }
 
     /// Ends what the store can end.

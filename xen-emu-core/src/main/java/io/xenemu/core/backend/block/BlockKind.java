@@ -9,11 +9,16 @@ import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.DiskServing;
 import io.xenemu.core.toolstack.DiskSpec;
 import io.xenemu.core.toolstack.Refused;
+import io.xenemu.kvm.wire.BodyReader;
+import io.xenemu.kvm.wire.WireException;
+
+import org.jspecify.annotations.Nullable;
+
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 
 /// Disks.
-public final class BlockKind implements BackendKind {
+public final class BlockKind implements BackendKind.Savable {
     /// The time after which the timer's thread ends if no disk with a limit needs it.
     private static final long IDLE_SECONDS = 10;
 
@@ -45,11 +50,34 @@ public final class BlockKind implements BackendKind {
     @Override
     public BackendDevice open(DeviceSpec spec) throws Refused {
         DiskSpec disk = (DiskSpec) spec;
+        return device(disk, shown(disk, opener.open(disk)), null);
+    }
+
+    private BlockBackend device(DiskSpec spec, BlockDisk disk, @Nullable BlockState saved) {
         return new BlockBackend(
-                shown(disk, opener.open(disk)),
-                new DiskThrottle(disk.rates(), System.nanoTime()),
+                spec,
+                disk,
+                saved,
+                new DiskThrottle(spec.rates(), System.nanoTime()),
                 timer,
                 registry);
+    }
+
+    /// With the sector that the guest knows. The disk may have grown.
+    @Override
+    public BackendDevice.Savable reopen(int version, BodyReader body)
+            throws WireException, Refused {
+        BlockState state = BlockStateCodec.decode(version, body);
+        DiskSpec known = state.spec().withSector(state.sectorBytes());
+        BlockDisk disk = shown(known, opener.open(known));
+        long bytes = disk.store().bytes();
+        if (bytes < state.bytes()) {
+            disk.store().close();
+            throw new Refused(
+                    "%s has %d bytes, and had %d when the guest was saved"
+                            .formatted(known.target(), bytes, state.bytes()));
+        }
+        return device(state.spec(), disk, state);
     }
 
     /// Closes the store if the guest cannot be shown it.

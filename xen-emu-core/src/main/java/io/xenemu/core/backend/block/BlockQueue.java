@@ -1,15 +1,21 @@
 package io.xenemu.core.backend.block;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+
+import io.xenemu.core.backend.ring.RingState;
 import io.xenemu.core.backend.ring.SharedRing;
 import io.xenemu.gnttab.BackendMappings;
 import io.xenemu.kvm.abi.Errno;
+
+import org.jspecify.annotations.Nullable;
+
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
-import org.jspecify.annotations.Nullable;
 
 /// One queue of a disk: takes requests from its ring, has them checked and carried out by the store, and answers. A
 /// request that is wrong, or whose pages cannot be mapped, gets an error; nothing else is harmed by it.
@@ -19,7 +25,7 @@ import org.jspecify.annotations.Nullable;
 /// as many in flight as it will have.
 final class BlockQueue implements AutoCloseable {
     /// The most requests in flight of a store that completes later. With a larger ring the others wait in it.
-    private static final int MAX_IN_FLIGHT = 64;
+    static final int MAX_IN_FLIGHT = 64;
 
     /// Answers are shown to the guest together, until their data is so many bytes.
     static final int PUBLISHED_TOGETHER = 256 * 1024;
@@ -76,6 +82,13 @@ final class BlockQueue implements AutoCloseable {
 
     @GuardedBy("lock")
     private final PendingBarrier barrier = new PendingBarrier();
+
+    @GuardedBy("lock")
+    private final LateEnds late = new LateEnds();
+
+    /// The requests of a restored guest that were in flight when it was saved, before they are begun again.
+    @GuardedBy("lock")
+    private final ArrayDeque<BlockRequest> again = new ArrayDeque<>();
 
     /// The thread in [#run], which shows answers at its end.
     @GuardedBy("lock")
@@ -136,14 +149,17 @@ final class BlockQueue implements AutoCloseable {
 
     private boolean serveOne() {
         BlockRequest request;
-        MemorySegment slot;
+        MemorySegment slot = null;
         synchronized (lock) {
             if (!canTake()) {
                 return false;
             }
-            slot = ring.take();
-            seen--;
-            request = pool.take(reader.segments(slot));
+            request = again.poll();
+            if (request == null) {
+                slot = ring.take();
+                seen--;
+                request = pool.take(reader.segments(slot));
+            }
             // Not before: what throws until here is not in flight, or no end would come.
             inFlight++;
         }
@@ -180,10 +196,12 @@ final class BlockQueue implements AutoCloseable {
     }
 
     /// Checks a request and counts its data. The guest has an answer also if that fails for a reason of our own.
-    private BlockStatus admit(BlockRequest request, MemorySegment slot) {
+    ///
+    /// @param slot null for one that was taken over
+    private BlockStatus admit(BlockRequest request, @Nullable MemorySegment slot) {
         boolean complete = false;
         try {
-            BlockStatus status = reader.read(request, slot);
+            BlockStatus status = slot == null ? request.check(disk) : reader.read(request, slot);
             long data = request.op().hasSegments() ? request.bytes() : 0;
             turnBytes += data;
             if (throttle.isLimited()) {
@@ -206,7 +224,7 @@ final class BlockQueue implements AutoCloseable {
         if (seen == 0) {
             seen = ring.look();
         }
-        if (seen == 0) {
+        if (seen == 0 && again.isEmpty()) {
             return false;
         }
         stalled = barrier.isPresent() || inFlight == MAX_IN_FLIGHT;
@@ -249,6 +267,23 @@ final class BlockQueue implements AutoCloseable {
     }
 
     private void completed(BlockRequest request, int errno) {
+        synchronized (lock) {
+            if (!late.begin(request, errno)) {
+                return;
+            }
+        }
+        try {
+            handle(request, errno);
+        } finally {
+            synchronized (lock) {
+                if (late.end()) {
+                    lock.notifyAll();
+                }
+            }
+        }
+    }
+
+    private void handle(BlockRequest request, int errno) {
         if (request.isAlone()) {
             completedAlone(request, errno);
             return;
@@ -333,7 +368,7 @@ final class BlockQueue implements AutoCloseable {
             if (!waits) {
                 seen = ring.lookBeforeSleep();
             }
-            more = seen > 0 && !waits;
+            more = (seen > 0 || !again.isEmpty()) && !waits;
             pause = throttled && !stopped ? newPause(System.nanoTime()) : 0;
             throttled = false;
             tellBroken = ring.isBroken() && !toldBroken;
@@ -368,17 +403,17 @@ final class BlockQueue implements AutoCloseable {
     ///
     /// @return whether all have ended, and are answered
     boolean drain(Duration limit) throws InterruptedException {
+        handleLate();
         long deadline = System.nanoTime() + limit.toNanos();
         boolean notify;
         synchronized (lock) {
             stopped = true;
             while (inFlight > 0) {
-                long left = deadline - System.nanoTime();
-                if (left <= 0) {
+                long left = millisUntil(deadline);
+                if (left == 0) {
                     return false;
                 }
-                // Not less than a millisecond, as 0 would wait without a limit.
-                lock.wait(TimeUnit.NANOSECONDS.toMillis(left) + 1);
+                lock.wait(left);
             }
             notify = publish();
         }
@@ -386,6 +421,72 @@ final class BlockQueue implements AutoCloseable {
             signals.notifyGuest();
         }
         return true;
+    }
+
+    /// @return 0 only at the deadline
+    private static long millisUntil(long deadline) {
+        long left = deadline - System.nanoTime();
+        return left <= 0 ? 0 : TimeUnit.NANOSECONDS.toMillis(left) + 1;
+    }
+
+    /// Keeps requests that [#drain] has not seen end as they are, in flight: their ends have no effect until [#resume],
+    /// or another [#drain].
+    ///
+    /// @return false if the end of one is still being handled after `limit`
+    boolean park(Duration limit) throws InterruptedException {
+        long deadline = System.nanoTime() + limit.toNanos();
+        synchronized (lock) {
+            late.keep();
+            while (!late.isQuiet()) {
+                long left = millisUntil(deadline);
+                if (left == 0) {
+                    return false;
+                }
+                lock.wait(left);
+            }
+            return true;
+        }
+    }
+
+    /// Whether requests are in flight.
+    boolean isBusy() {
+        synchronized (lock) {
+            return inFlight > 0;
+        }
+    }
+
+    /// Handles the ends that were kept.
+    private void handleLate() {
+        List<LateEnds.End> ends;
+        synchronized (lock) {
+            ends = late.take();
+        }
+        ends.forEach(end -> completed(end.request(), end.errno()));
+    }
+
+    /// The state of its ring. It is drained or parked, and nobody calls [#run].
+    RingState ring() {
+        synchronized (lock) {
+            return ring.save();
+        }
+    }
+
+    /// The requests that are taken and not answered, in the order in which they were taken; as [#ring].
+    List<BlockState.Request> requests() {
+        synchronized (lock) {
+            return pool.inUse().stream().map(BlockRequest::save).toList();
+        }
+    }
+
+    /// Takes over requests that were in flight when the guest was saved, before the first [#run].
+    void restore(List<BlockState.Request> requests) {
+        synchronized (lock) {
+            for (BlockState.Request saved : requests) {
+                BlockRequest request = pool.take(saved.segments().size());
+                request.restore(saved);
+                again.add(request);
+            }
+        }
     }
 
     /// Prepares for [DiskStore#giveUp] during a [#drain]: what fails now is not tried again.
@@ -401,6 +502,7 @@ final class BlockQueue implements AutoCloseable {
             stopped = false;
             givenUp = false;
         }
+        handleLate();
         signals.wake();
     }
 

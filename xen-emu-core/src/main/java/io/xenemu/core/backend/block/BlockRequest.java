@@ -5,9 +5,13 @@ import io.xenemu.gnttab.GrantPages;
 import io.xenemu.gnttab.GrantStatus;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.file.IoVectors;
+
+import org.jspecify.annotations.Nullable;
+
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
-import org.jspecify.annotations.Nullable;
+import java.util.ArrayList;
+import java.util.List;
 
 /// One request in progress: the checked copy of what the guest asked for, the pages that it granted, and the transfers
 /// that serve it. Used again for later requests; nothing allocates but the constructor.
@@ -18,7 +22,7 @@ final class BlockRequest {
     private static final int SECTOR = DiskStore.SECTOR;
 
     /// The last sector of a page.
-    private static final int LAST_SECTOR = 7;
+    static final int LAST_SECTOR = 7;
 
     /// The bit of a discard's flag that asks for a secure one (`BLKIF_DISCARD_SECURE`).
     private static final int SECURE = 1;
@@ -47,6 +51,9 @@ final class BlockRequest {
 
     /// The next one of those that are one transfer.
     private @Nullable BlockRequest follower;
+
+    /// Its place among those that were taken, from 1; 0 while it is not in use.
+    private long order;
 
     /// @param capacity the most segments
     /// @param completion called after each transfer
@@ -77,6 +84,53 @@ final class BlockRequest {
         follower = null;
         pages.clear();
         transfer.memory().clear();
+    }
+
+    /// Takes its place among those in use.
+    ///
+    /// @param place from 1; 0 if it is not in use any more
+    void place(long place) {
+        order = place;
+    }
+
+    /// Its place among those in use; 0 if it is not in use.
+    long place() {
+        return order;
+    }
+
+    /// What is left to do of it: all.
+    BlockState.Request save() {
+        List<BlockState.Segment> segments = new ArrayList<>();
+        for (int i = 0; i < pages.count(); i++) {
+            segments.add(
+                    new BlockState.Segment(pages.ref(i), spans[i] & 0xff, spans[i] >> Byte.SIZE));
+        }
+        long discarded = op == BlockOp.DISCARD ? sectors : 0;
+        return new BlockState.Request(id, operation, sector, discarded, segments);
+    }
+
+    /// Takes over one that was in flight when it was saved.
+    ///
+    /// @param saved of at most [#capacity] segments, which are valid
+    void restore(BlockState.Request saved) {
+        begin(saved.id(), saved.operation(), saved.sector());
+        for (BlockState.Segment segment : saved.segments()) {
+            spans[pages.count()] = (short) (segment.first() | segment.last() << Byte.SIZE);
+            pages.add(segment.ref());
+            sectors += segment.last() - segment.first() + 1;
+        }
+        if (op == BlockOp.DISCARD) {
+            sectors = saved.discarded();
+        }
+    }
+
+    /// Checks one that was taken over, as a new one is checked.
+    BlockStatus check(BlockDisk disk) {
+        return switch (op) {
+            case READ, WRITE, WRITE_BARRIER, FLUSH_DISKCACHE -> checkData(disk);
+            case DISCARD -> checkDiscard(disk, 0, sectors);
+            case UNKNOWN -> BlockStatus.EOPNOTSUPP;
+        };
     }
 
     /// The most segments.

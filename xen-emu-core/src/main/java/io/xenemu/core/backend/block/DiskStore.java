@@ -26,6 +26,10 @@ public interface DiskStore extends AutoCloseable {
     /// Whether one transfer of neighbours is faster than one for each of them. They are joined then.
     boolean isFasterJoined();
 
+    /// Whether acknowledged writes may be in this process alone, or in one that ends with it. Those are to be flushed
+    /// before another service has the disk, and nothing may be in progress then.
+    boolean keepsWrites();
+
     /// Begins an operation, and completes it exactly once, by [DiskTransfer#complete]: before this returns, or later on
     /// any thread. Never throws for a failure of the host or of another process: that is the completion's errno. May
     /// wait while it has as much to do as it can hold.

@@ -7,10 +7,12 @@ import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.file.FileStatus;
 import io.xenemu.kvm.file.HostFile;
 import io.xenemu.kvm.file.IoVectors;
+
+import org.jspecify.annotations.Nullable;
+
 import java.nio.file.Path;
 import java.util.EnumSet;
 import java.util.Set;
-import org.jspecify.annotations.Nullable;
 
 /// A raw image in a file, or a block device. Every operation is done on the submitting thread, which waits for it;
 /// [UringStore] is for those that are not to.
@@ -172,6 +174,12 @@ public final class FileStore implements DiskStore {
     @Override
     public boolean isFasterJoined() {
         return true;
+    }
+
+    /// The kernel has them, for whoever opens the file next.
+    @Override
+    public boolean keepsWrites() {
+        return false;
     }
 
     @Override

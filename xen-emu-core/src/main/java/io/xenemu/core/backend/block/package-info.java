@@ -7,11 +7,14 @@
 /// those that are not in use. [BlockAbi] reads the two layouts of slots, with [BlockOp] and [BlockStatus] for their
 /// numbers; [BlockDisk] is the disk as its guest may use it, [DiskThrottle] its limits, [BlockMetrics] its meters.
 ///
+/// [BlockState] is a disk's saved state, [BlockStateCodec] its form. [LateEnds] keeps requests in flight as they are
+/// while it is taken, and [StoreFlush] comes before it.
+///
 /// [DiskStore] is where a disk's bytes are, which completes each [DiskTransfer]; [DiskOp] names its operations,
 /// [DiskFeatures] what it can do. [FileStore] is a raw image or a block device,
 /// [UringStore] one whose operations end later, [SlowCalls] decides for some of them. [DiskOpener] opens stores.
 ///
-/// Locks: the monitor of each queue, a leaf. Stores are called without it.
+/// Locks: the monitor of each queue, and that of a [StoreFlush]; both are leaves. Stores are called without it.
 @NullMarked
 package io.xenemu.core.backend.block;
 

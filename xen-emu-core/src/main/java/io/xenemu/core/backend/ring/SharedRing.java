@@ -2,6 +2,7 @@ package io.xenemu.core.backend.ring;
 
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.GuestMemory;
+
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
 import java.lang.foreign.ValueLayout;
@@ -55,16 +56,17 @@ public final class SharedRing {
     private boolean broken;
 
     private SharedRing(
-            MemorySegment shared, RingLayout layout, SegmentAllocator buffers, int start) {
+            MemorySegment shared, RingLayout layout, SegmentAllocator buffers, RingState start) {
         this.shared = shared;
         this.layout = layout;
         this.size = slots(shared, layout);
         this.request = buffers.allocate(layout.slotBytes(), Long.BYTES);
         this.answer = buffers.allocate(layout.answerBytes(), Long.BYTES);
-        this.reqCons = start;
-        this.reqSeen = start;
-        this.rspProd = start;
-        this.rspPublished = start;
+        this.reqCons = start.taken();
+        this.reqSeen = start.taken();
+        this.rspProd = start.answered();
+        this.rspPublished = start.answered();
+        this.broken = start.broken();
     }
 
     /// Attaches to a ring that the front end has initialised, or has used with an earlier back end: goes on after the
@@ -76,12 +78,37 @@ public final class SharedRing {
     public static SharedRing attach(
             MemorySegment shared, RingLayout layout, SegmentAllocator buffers) throws XenError {
         int start = (int) INDEX.getAcquire(shared, RSP_PROD);
-        SharedRing ring = new SharedRing(shared, layout, buffers, start);
+        RingState state = new RingState(start, start, false);
+        SharedRing ring = new SharedRing(shared, layout, buffers, state);
         if (ring.look() == 0 && ring.broken) {
             throw XenError.EIO;
         }
         ring.reqSeen = start;
         return ring;
+    }
+
+    /// Goes on with the ring of a restored guest. [#attach] has the other parameters.
+    ///
+    /// @param state from [#save]
+    /// @throws XenError `EIO` the indices do not belong together
+    public static SharedRing restore(
+            MemorySegment shared, RingLayout layout, SegmentAllocator buffers, RingState state)
+            throws XenError {
+        SharedRing ring = new SharedRing(shared, layout, buffers, state);
+        if (Integer.compareUnsigned(ring.unanswered(), ring.size) > 0) {
+            throw XenError.EIO;
+        }
+        return ring;
+    }
+
+    /// Its state.
+    ///
+    /// @throws IllegalStateException if there are answers that were not published
+    public RingState save() {
+        if (rspPublished != rspProd) {
+            throw new IllegalStateException("answers are not published");
+        }
+        return new RingState(reqCons, rspProd, broken);
     }
 
     private static int slots(MemorySegment shared, RingLayout layout) {

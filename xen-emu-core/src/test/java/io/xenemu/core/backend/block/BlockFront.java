@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.backend.ring.FrontRing;
+import io.xenemu.core.backend.ring.SharedRing;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.domain.TestDomain;
 import io.xenemu.core.toolstack.DiskRates;
@@ -12,10 +13,14 @@ import io.xenemu.gnttab.BackendMappings;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.GuestMemory;
+import io.xenemu.kvm.wire.BodyReader;
+import io.xenemu.kvm.wire.WireException;
+
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
@@ -53,7 +58,7 @@ final class BlockFront implements AutoCloseable {
     final GuestMemory memory = guest.memory();
     final BackendMappings grants = guest.domain().grantTable().backend();
     final FrontRing ring;
-    final BlockQueue queue;
+    BlockQueue queue;
     final BlockMetrics metrics;
     private final Arena arena = Arena.ofShared();
     private final BlockAbi abi;
@@ -93,48 +98,72 @@ final class BlockFront implements AutoCloseable {
         this.segments = id + 16;
         ring = new FrontRing(arena, abi.layout(), ringPages, -7);
         metrics = new BlockMetrics(registry, TestDomain.ID, 51712);
-        queue =
-                new BlockQueue(
-                        ring.served(arena),
-                        abi,
-                        new QueueSurroundings(
-                                disk,
-                                new DiskThrottle(rates, System.nanoTime()),
-                                grants,
-                                metrics,
-                                now::get),
-                        new QueueSignals() {
-                            @Override
-                            public void notifyGuest() {
-                                notifiedCount.incrementAndGet();
-                                onNotify.run();
-                            }
-
-                            @Override
-                            public void wake() {
-                                wokenCount.incrementAndGet();
-                                onWake.run();
-                            }
-
-                            @Override
-                            public void wakeAfter(long nanos) {
-                                pauses.add(nanos);
-                            }
-
-                            @Override
-                            public void broken() {
-                                brokenCount.incrementAndGet();
-                            }
-
-                            @Override
-                            public void failed(BlockOp op, int errno) {
-                                failures.add(op + " " + Errno.name(errno));
-                            }
-                        });
+        queue = serve(ring.served(arena), disk, rates);
         guest.domain().pages().mapGrantFrame(0, 0x123);
         for (int i = 0; i < PAGES; i++) {
             grant(FIRST_REF + i, FIRST_FRAME + i, false);
         }
+    }
+
+    private BlockQueue serve(SharedRing served, BlockDisk disk, DiskRates rates) {
+        return new BlockQueue(
+                served,
+                abi,
+                new QueueSurroundings(
+                        disk,
+                        new DiskThrottle(rates, System.nanoTime()),
+                        grants,
+                        metrics,
+                        now::get),
+                new QueueSignals() {
+                    @Override
+                    public void notifyGuest() {
+                        notifiedCount.incrementAndGet();
+                        onNotify.run();
+                    }
+
+                    @Override
+                    public void wake() {
+                        wokenCount.incrementAndGet();
+                        onWake.run();
+                    }
+
+                    @Override
+                    public void wakeAfter(long nanos) {
+                        pauses.add(nanos);
+                    }
+
+                    @Override
+                    public void broken() {
+                        brokenCount.incrementAndGet();
+                    }
+
+                    @Override
+                    public void failed(BlockOp op, int errno) {
+                        failures.add(op + " " + Errno.name(errno));
+                    }
+                });
+    }
+
+    /// The state of its queue, which is drained or parked, as it is read from its bytes.
+    BlockState.Queue saved() throws WireException {
+        BlockState.Queue state =
+                new BlockState.Queue(List.of(1), 2, queue.ring(), queue.requests());
+        BlockState whole =
+                new BlockState(
+                        BlockStateCodecPropertyTest.STATE.spec(),
+                        0,
+                        DiskStore.SECTOR,
+                        new BlockState.Connection(abi, List.of(state)));
+        byte[] bytes = BlockStateCodec.encode(whole).toBytes();
+        BlockState read = BlockStateCodec.decode(BlockStateCodec.VERSION, new BodyReader(bytes));
+        return Objects.requireNonNull(read.connection()).queues().getFirst();
+    }
+
+    /// Has another queue go on, as in another service.
+    void restore(BlockState.Queue state, BlockDisk disk) {
+        queue = serve(ring.restored(arena, state.ring()), disk, DiskRates.UNLIMITED);
+        queue.restore(state.requests());
     }
 
     int notified() {

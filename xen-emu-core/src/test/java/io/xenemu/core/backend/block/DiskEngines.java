@@ -3,6 +3,7 @@ package io.xenemu.core.backend.block;
 import io.xenemu.core.backend.block.BlockFront.Segment;
 import io.xenemu.core.toolstack.DiskAio;
 import io.xenemu.core.toolstack.PvDevice;
+
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -54,6 +55,11 @@ public final class DiskEngines {
         @Override
         public long bytes() {
             return store.bytes();
+        }
+
+        @Override
+        public boolean keepsWrites() {
+            return store.keepsWrites();
         }
 
         @Override

@@ -1,6 +1,7 @@
 package io.xenemu.core.backend.block;
 
 import io.xenemu.core.toolstack.PvDevice;
+
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 
@@ -14,6 +15,7 @@ class SlowStore implements DiskStore {
     volatile Runnable onSubmit = () -> {};
 
     volatile boolean fasterJoined;
+    volatile boolean keepsWrites;
     volatile boolean closed;
     volatile boolean givenUp;
 
@@ -33,6 +35,11 @@ class SlowStore implements DiskStore {
     @Override
     public boolean isFasterJoined() {
         return fasterJoined;
+    }
+
+    @Override
+    public boolean keepsWrites() {
+        return keepsWrites;
     }
 
     @Override

@@ -2,6 +2,7 @@ package io.xenemu.core.backend.ring;
 
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.GuestMemory;
+
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
@@ -44,6 +45,15 @@ public final class FrontRing {
         setIndex(RSP_EVENT, first + 1);
     }
 
+    /// The same ring in other memory, which has a copy of its pages: that of a restored guest.
+    public FrontRing(MemorySegment page, FrontRing before) {
+        this.page = page;
+        this.layout = before.layout;
+        this.size = before.size;
+        this.reqProd = before.reqProd;
+        this.rspCons = before.rspCons;
+    }
+
     /// The shared memory.
     public MemorySegment page() {
         return page;
@@ -55,6 +65,17 @@ public final class FrontRing {
     public SharedRing served(SegmentAllocator buffers) {
         try {
             return SharedRing.attach(page, layout, buffers);
+        } catch (XenError e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    /// The back end's side of the ring in another service.
+    ///
+    /// @param buffers for its private copies
+    public SharedRing restored(SegmentAllocator buffers, RingState state) {
+        try {
+            return SharedRing.restore(page, layout, buffers, state);
         } catch (XenError e) {
             throw new AssertionError(e);
         }
@@ -110,6 +131,11 @@ public final class FrontRing {
         MemorySegment answer = slot(rspCons++);
         setIndex(RSP_EVENT, rspCons + 1);
         return answer;
+    }
+
+    /// Goes back before so many answers that were read.
+    public void unread(int answers) {
+        rspCons -= answers;
     }
 
     private MemorySegment slot(int index) {
