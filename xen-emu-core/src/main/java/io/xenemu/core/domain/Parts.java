@@ -1,6 +1,7 @@
 package io.xenemu.core.domain;
 
 import io.xenemu.core.host.Teardown;
+
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -83,14 +84,15 @@ public final class Parts implements AutoCloseable {
         steps.close();
     }
 
-    /// The answer of every part, from the bottom to the top. They stand still.
+    /// The answer of every part, from the bottom to the top. They stand still. They are asked from the top down: the
+    /// VM's clock, which is of a lower part, is not behind the vCPUs' accounts of their time.
     ///
     /// @throws BlockedException if a part cannot be saved
     public Map<String, PartState> save() throws BlockedException {
         require(!quiet.isEmpty(), "do not stand still", "the parts");
         requireNoBlockers();
-        Map<String, PartState> states = new LinkedHashMap<>();
-        topDown().reversed().forEach(part -> states.put(part.name(), part.save()));
+        LinkedHashMap<String, PartState> states = new LinkedHashMap<>();
+        topDown().forEach(part -> states.putFirst(part.name(), part.save()));
         return states;
     }
 

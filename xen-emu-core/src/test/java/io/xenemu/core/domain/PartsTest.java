@@ -7,10 +7,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.core.boot.BootException;
 import io.xenemu.kvm.abi.XenError;
+
+import org.junit.jupiter.api.Test;
+
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import org.junit.jupiter.api.Test;
 
 final class PartsTest {
     private final List<String> done = new ArrayList<>();
@@ -124,6 +126,28 @@ final class PartsTest {
         assertThrows(BlockedException.class, parts::quiesceAndSave);
 
         assertEquals(List.of("stop vcpus", "stop memory", "go memory", "go vcpus"), done);
+    }
+
+    /// The VM's clock must not be behind what the vCPUs have answered.
+    @Test
+    void partsAnswerFromTheTop() throws Exception {
+        parts.add(
+                OwnPart.passive(
+                        "clock",
+                        () -> {
+                            done.add("save clock");
+                            return new PartState.Nothing("test");
+                        }));
+        parts.add(
+                OwnPart.passive(
+                        "device",
+                        () -> {
+                            done.add("save device");
+                            return new PartState.Nothing("test");
+                        }));
+        assertEquals(
+                List.of("clock", "device", "vcpus"), List.copyOf(parts.quiesceAndSave().keySet()));
+        assertEquals(List.of("stop vcpus", "save device", "save clock"), done);
     }
 
     @Test
