@@ -4,7 +4,10 @@ import io.xenemu.core.memory.SpecialPages;
 import io.xenemu.core.vm.VmPort;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.abi.xen.SharedInfoStructs.VcpuInfo;
+import io.xenemu.kvm.abi.xen.SharedInfoStructs.VcpuTimeInfo;
 import io.xenemu.kvm.ioctl.XenCapability;
+import io.xenemu.kvm.memory.GuestField.U32;
 import java.lang.foreign.MemorySegment;
 
 /// A domain's shared_info page: where the guest sees it, and the layout of it and of the other structures that the
@@ -123,8 +126,8 @@ public final class SharedInfo {
     }
 
     /// Takes the page from the guest, as a soft reset does. A zeroed page of RAM is at its frame again, as with Xen,
-    /// unless the frame has no RAM. The page itself is zeroed, which Xen does not do. Its layout stays. No vCPU runs,
-    /// or has its place in the page.
+    /// unless the frame has no RAM. The page itself is zeroed but for the times, which Xen does not do. Its layout
+    /// stays. No vCPU runs, or has its place in the page.
     void reset() {
         synchronized (change) {
             if (mapped) {
@@ -133,12 +136,30 @@ public final class SharedInfo {
                 mapped = false;
                 gfn = 0;
             }
-            page().fill((byte) 0);
+            clearAllButTimes();
             if (runstateUpdateFlag || runstatesMarked) {
                 runstatesMarked = false;
                 setRunstateUpdateFlag(false);
             }
         }
+    }
+
+    /// The times stay, as on Xen, because KVM writes that of a vCPU only when that vCPU enters the guest. After a crash
+    /// on another vCPU, vCPU 0 stays halted, and the crash kernel divides by a field of its time (Linux's
+    /// `xen_tsc_khz`).
+    private void clearAllButTimes() {
+        MemorySegment page = page();
+        long next = 0;
+        for (int i = 0; i < VcpuAreas.LEGACY_VCPUS; i++) {
+            long time = (long) i * VcpuAreas.VCPU_INFO_SIZE + at(VcpuInfo.TIME_VERSION);
+            page.asSlice(next, time - next).fill((byte) 0);
+            next = time + VcpuTimeInfo.STRUCT.size(width);
+        }
+        page.asSlice(next).fill((byte) 0);
+    }
+
+    private long at(U32 field) {
+        return width == GuestWidth.BITS_64 ? field.offset64() : field.offset32();
     }
 
     boolean isMapped() {

@@ -19,14 +19,14 @@ import org.jspecify.annotations.Nullable;
 /// The areas in guest memory that KVM keeps up to date for one vCPU: vcpu_info, the second time area and the runstate.
 public final class VcpuAreas {
     /// `sizeof(vcpu_info_t)`.
-    private static final int VCPU_INFO_SIZE = 64;
+    static final int VCPU_INFO_SIZE = 64;
 
     private static final int TIME_INFO_SIZE = 32;
     private static final int RUNSTATE_SIZE_64 = 48;
     private static final int RUNSTATE_SIZE_32 = 44;
 
     /// vCPUs that have a place in shared_info (`XEN_LEGACY_MAX_VCPUS`).
-    private static final int LEGACY_VCPUS = 32;
+    static final int LEGACY_VCPUS = 32;
 
     private final Vcpu vcpu;
     private final Domain domain;

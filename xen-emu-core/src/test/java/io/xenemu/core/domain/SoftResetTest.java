@@ -18,6 +18,7 @@ import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.GuestMemory;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -98,15 +99,20 @@ final class SoftResetTest {
         assertEquals(0, memory.read32(SHARED_INFO_GFN * GuestMemory.PAGE_SIZE));
         memory.write32(SHARED_INFO_GFN * GuestMemory.PAGE_SIZE, 5);
         assertEquals(-1, domain.memory().overlayOf(SpecialPages.SHARED_INFO));
-        assertEquals(-1, domain.sharedInfo().page().mismatch(guestPage()));
+        assertEquals(-1, domain.sharedInfo().page().mismatch(pageWithTimes((byte) 1)));
         assertEquals("sharedInfoGfn(-1)", vm.calls("sharedInfoGfn").getLast());
         // The next kernel may show it at the same frame.
         domain.sharedInfo().map(0, SHARED_INFO_GFN);
         assertEquals(0, memory.read32(SHARED_INFO_GFN * GuestMemory.PAGE_SIZE));
     }
 
-    private static MemorySegment guestPage() {
-        return MemorySegment.ofArray(new byte[GuestMemory.PAGE_SIZE]);
+    /// A page of shared_info in which all is 0 but the times of 32 vCPUs.
+    private static MemorySegment pageWithTimes(byte filled) {
+        byte[] page = new byte[GuestMemory.PAGE_SIZE];
+        for (int time = 32; time < 32 * 64; time += 64) {
+            Arrays.fill(page, time, time + 32, filled);
+        }
+        return MemorySegment.ofArray(page);
     }
 
     @Test
