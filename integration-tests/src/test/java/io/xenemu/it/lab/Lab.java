@@ -5,6 +5,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import io.xenemu.core.lab.LabImages;
 import io.xenemu.core.lab.LabMachine;
 import io.xenemu.core.lab.LabProcess;
+
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -69,7 +70,7 @@ public final class Lab implements AutoCloseable {
 
     /// Starts a command whose output a test waits for piece by piece.
     public RunningCommand startRunning(List<String> command) throws IOException {
-        return new RunningCommand(command, start(command));
+        return new RunningCommand(command, start(command), machine::lastWords);
     }
 
     /// Starts a program of this module's tests in a JVM of its own in the machine, with nothing to read.
@@ -101,7 +102,9 @@ public final class Lab implements AutoCloseable {
         List<String> command = new ArrayList<>(List.of(launcher().toString()));
         command.addAll(arguments);
         return new RunningCommand(
-                command, new ProcessBuilder(command).directory(checkout.toFile()).start());
+                command,
+                new ProcessBuilder(command).directory(checkout.toFile()).start(),
+                () -> "this host");
     }
 
     /// Runs a shell command in the machine to its end.

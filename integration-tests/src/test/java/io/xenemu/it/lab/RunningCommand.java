@@ -2,12 +2,15 @@ package io.xenemu.it.lab;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import org.jspecify.annotations.Nullable;
+
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.io.OutputStream;
 import java.io.Reader;
 import java.util.List;
+import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
 import java.util.regex.Pattern;
@@ -17,15 +20,28 @@ public final class RunningCommand implements AutoCloseable {
     /// Emulation on a loaded machine is slow; nothing here takes a tenth of this on an idle one.
     private static final long LIMIT_SECONDS = 420;
 
+    /// Lines of output in a failure's message, of which a test report may show only the first.
+    private static final int LAST_LINES = 40;
+
+    /// A command that a signal ended has a greater status.
+    private static final int BY_SIGNAL = 128;
+
+    /// A longer word of a command is a program or its settings, which the message of a failure does without.
+    private static final int MAX_WORD = 80;
+
     private final List<String> command;
     private final Process process;
+    private final Callable<String> machine;
     private final StringBuilder output = new StringBuilder();
     private final Thread stdout;
     private final Thread stderr;
+    private volatile @Nullable RunningCommand service;
 
-    RunningCommand(List<String> command, Process process) {
+    /// @param machine gives what is known of the machine that the command runs in
+    RunningCommand(List<String> command, Process process, Callable<String> machine) {
         this.command = command;
         this.process = process;
+        this.machine = machine;
         stdout = Thread.ofVirtual().start(() -> collect(process.getInputStream()));
         stderr = Thread.ofVirtual().start(() -> collect(process.getErrorStream()));
     }
@@ -48,6 +64,13 @@ public final class RunningCommand implements AutoCloseable {
         synchronized (output) {
             output.notifyAll();
         }
+    }
+
+    /// Shows the last lines of a service too when the command fails a test.
+    ///
+    /// @param service what the command speaks to
+    public void speaksTo(RunningCommand service) {
+        this.service = service;
     }
 
     /// Everything that the command has printed so far, on both streams.
@@ -76,14 +99,49 @@ public final class RunningCommand implements AutoCloseable {
                 long left = TimeUnit.NANOSECONDS.toMillis(deadline - System.nanoTime());
                 boolean ended = !process.isAlive() && !stdout.isAlive();
                 if (left <= 0 || ended) {
-                    throw new AssertionError(
-                            "%s: waited in vain for %s; it %s and printed:%n%s"
-                                    .formatted(
-                                            command, what, ended ? "ended" : "still runs", output));
+                    throw new AssertionError("waited in vain for %s: %s".formatted(what, told()));
                 }
                 output.wait(Math.min(left, 1000));
             }
         }
+    }
+
+    /// What is known of the command, for the message of a failure.
+    public String told() {
+        String told =
+                "%s %s; its last lines:%n%s"
+                        .formatted(
+                                command.stream().map(RunningCommand::shortened).toList(),
+                                state(),
+                                lastLines(output()));
+        RunningCommand spoken = service;
+        return spoken == null ? told : told + "\nThe service: " + spoken.told();
+    }
+
+    private String state() {
+        if (process.isAlive()) {
+            return "still runs";
+        }
+        int status = process.exitValue();
+        return "has ended with status " + status + (status > BY_SIGNAL ? machineTold() : "");
+    }
+
+    private String machineTold() {
+        try {
+            return " (the machine: " + machine.call() + ")";
+        } catch (Exception e) {
+            return " (the machine: " + e + ")";
+        }
+    }
+
+    private static String shortened(String word) {
+        return word.length() <= MAX_WORD ? word : word.substring(0, MAX_WORD) + "…";
+    }
+
+    private static String lastLines(String text) {
+        List<String> lines = text.lines().toList();
+        return String.join(
+                "\n", lines.subList(Math.max(0, lines.size() - LAST_LINES), lines.size()));
     }
 
     /// Types into the command's standard input.
@@ -104,7 +162,7 @@ public final class RunningCommand implements AutoCloseable {
     public int awaitExit() throws InterruptedException {
         if (!process.waitFor(LIMIT_SECONDS, TimeUnit.SECONDS)) {
             process.destroyForcibly();
-            throw new AssertionError(command + " did not end; it printed:\n" + output());
+            throw new AssertionError("waited in vain for its end: " + told());
         }
         stdout.join();
         stderr.join();

@@ -1,6 +1,7 @@
 package io.xenemu.core.lab;
 
 import com.google.common.base.Splitter;
+
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.channels.SocketChannel;
@@ -138,6 +139,11 @@ public final class LabMachine implements AutoCloseable {
     /// Connects to a TCP port of the machine's loopback.
     public SocketChannel connect(int port) throws IOException {
         return channel.connectTcp(port);
+    }
+
+    /// The last lines of the machine's kernel, which tells of a lack of memory there.
+    public String lastWords() throws IOException {
+        return folder.lastWords();
     }
 
     /// Whether the machine runs.
