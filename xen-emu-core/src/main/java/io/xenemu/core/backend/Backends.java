@@ -13,6 +13,7 @@ import io.xenemu.core.toolstack.Refused;
 import io.xenemu.core.toolstack.ServiceBackends;
 import io.xenemu.evtchn.ServicePorts;
 import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.WireException;
@@ -103,9 +104,7 @@ public final class Backends implements ServiceBackends, AutoCloseable {
         return new Opened() {
             @Override
             public DeviceSpec completed(DeviceSpec given) {
-                return opened instanceof BackendDevice.Completing completing
-                        ? completing.completed(given)
-                        : given;
+                return Backends.completed(opened, given);
             }
 
             @Override
@@ -122,6 +121,12 @@ public final class Backends implements ServiceBackends, AutoCloseable {
                 giveBack(opened);
             }
         };
+    }
+
+    private static DeviceSpec completed(BackendDevice opened, DeviceSpec given) {
+        return opened instanceof BackendDevice.Completing completing
+                ? completing.completed(given)
+                : given;
     }
 
     /// Closes a device that was not served. Its file is free when this returns, unless the host does not answer.
@@ -186,7 +191,7 @@ public final class Backends implements ServiceBackends, AutoCloseable {
     /// Serves the devices of a restored domain again, whose nodes are there. They stand still until [#resume]. After a
     /// failure, [#end] ends those that were made.
     ///
-    /// @return their specifications
+    /// @return their specifications, with what the host has chosen
     /// @throws Refused if the state cannot be used, or the host has not what a device needs
     public Map<PvDevice, DeviceSpec> restore(Domain domain, BackendsState state) throws Refused {
         Map<PvDevice, DeviceSpec> specs = new LinkedHashMap<>();
@@ -195,18 +200,24 @@ public final class Backends implements ServiceBackends, AutoCloseable {
             BackendDevice.Savable opened = reopen(device, one);
             boolean added = false;
             try {
+                if (opened instanceof BackendDevice.Attaching attaching) {
+                    attaching.attach(device);
+                }
                 ServedDevice served = add(device, domain, opened, handshake(one.kind()));
                 added = true;
                 served.restore(one, opened);
                 served.start();
             } catch (XenError e) {
                 throw Refused.byXenStore(e);
+            } catch (KvmException e) {
+                throw new Refused(
+                        "%s cannot be restored: %s".formatted(device.name(), e.getMessage()));
             } finally {
                 if (!added) {
                     opened.close();
                 }
             }
-            specs.put(device, opened.spec());
+            specs.put(device, completed(opened, opened.spec()));
         }
         return specs;
     }

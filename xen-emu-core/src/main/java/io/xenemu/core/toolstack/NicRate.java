@@ -8,7 +8,9 @@ import java.util.regex.Pattern;
 /// @param bytes of an interval, 1 to 2^32 - 1
 /// @param micros length of an interval, 1 to 2^32 - 1
 public record NicRate(long bytes, long micros) {
-    private static final long MAX = (1L << Integer.SIZE) - 1;
+    /// The most of either.
+    public static final long MAX = (1L << Integer.SIZE) - 1;
+
     private static final long MICROS_PER_SECOND = 1_000_000;
     private static final long DEFAULT_MICROS = 50_000;
 

@@ -4,9 +4,11 @@ import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
 
 import io.xenemu.core.backend.engine.QueueWork;
+import io.xenemu.core.backend.ring.RingState;
 import io.xenemu.core.backend.ring.SharedRing;
 import io.xenemu.kvm.abi.xen.NetifStructs.CtrlRequest;
 import io.xenemu.kvm.abi.xen.NetifStructs.CtrlResponse;
+
 import java.lang.foreign.MemorySegment;
 
 /// The control ring: hashes that spread frames over queues, and lasting grants. None of it is done here, and each
@@ -23,6 +25,11 @@ final class ControlRing implements QueueWork {
         this.ring = ring;
         this.event = event;
         this.again = again;
+    }
+
+    /// The state of the ring; no run is in progress.
+    RingState save() {
+        return ring.save();
     }
 
     /// Answers the requests that are there, at most a ring full: a guest that adds more all the time gets the next run

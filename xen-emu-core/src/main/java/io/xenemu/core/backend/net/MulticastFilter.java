@@ -1,5 +1,8 @@
 package io.xenemu.core.backend.net;
 
+import java.util.Arrays;
+import java.util.List;
+
 /// The multicast addresses whose frames a guest wants (`feature-multicast-control`). One thread of each queue may use
 /// it.
 final class MulticastFilter {
@@ -13,6 +16,25 @@ final class MulticastFilter {
     /// @param enabled whether the guest has asked for the filter; all multicast frames pass otherwise
     MulticastFilter(boolean enabled) {
         this.enabled = enabled;
+    }
+
+    /// Takes over the addresses of a restored guest.
+    ///
+    /// @param from at most [#LIMIT], each once
+    synchronized void restore(List<Long> from) {
+        for (long address : from) {
+            boolean _ = add(address);
+        }
+    }
+
+    /// Whether the guest has asked for the filter.
+    boolean isEnabled() {
+        return enabled;
+    }
+
+    /// The addresses that it lets pass.
+    synchronized List<Long> addresses() {
+        return Arrays.stream(addresses, 0, count).boxed().toList();
     }
 
     /// Adds an address. One that is there already stays once.

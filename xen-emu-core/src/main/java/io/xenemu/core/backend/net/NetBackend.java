@@ -6,20 +6,24 @@ import io.xenemu.core.backend.BackendDevice;
 import io.xenemu.core.backend.Frontend;
 import io.xenemu.core.backend.FrontendError;
 import io.xenemu.core.host.HostProgram;
+import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.NicSpec;
 import io.xenemu.core.toolstack.PasstSpec;
 import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.core.toolstack.Refused;
-import java.nio.file.Path;
-import java.util.LinkedHashMap;
-import java.util.Optional;
-import java.util.SequencedMap;
+import io.xenemu.kvm.abi.XenError;
+
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Optional;
+import java.util.SequencedMap;
+
 /// A network interface of a guest, on a tap of the host or a stream to passt.
-final class NetBackend implements BackendDevice.Attaching {
+final class NetBackend implements BackendDevice.Attaching, BackendDevice.Savable {
     /// The most queues: as many as Linux's front end takes.
     static final int MAX_QUEUES = 8;
 
@@ -33,13 +37,18 @@ final class NetBackend implements BackendDevice.Attaching {
     private final MeterRegistry registry;
     private @Nullable Attached attached;
 
+    /// The connection that a restored guest had; null for another, and once it is made again.
+    private NetState.@Nullable Connection saved;
+
     /// @param link the host's end
     /// @param script the script that has connected it to the host's network, or null
     private record Attached(HostLink link, @Nullable HotplugScript script, NetMetrics metrics) {}
 
+    /// @param state of an interface that was saved, or of a new one
     /// @param taps the names of the taps of all devices
-    NetBackend(NicSpec spec, TapNames taps, MeterRegistry registry) {
-        this.spec = spec;
+    NetBackend(NetState state, TapNames taps, MeterRegistry registry) {
+        spec = state.spec();
+        saved = state.connection();
         this.taps = taps;
         this.registry = registry;
     }
@@ -51,7 +60,18 @@ final class NetBackend implements BackendDevice.Attaching {
 
     @Override
     public void attach(PvDevice device) throws Refused {
-        attached = spec.passt().isPresent() ? passt(device, spec.passt().get()) : tap(device);
+        Attached opened =
+                spec.passt().isPresent() ? passt(device, spec.passt().get()) : tap(device);
+        attached = opened;
+        NetState.Connection connection = saved;
+        if (connection != null && connection.queues().size() > opened.link.maxQueues()) {
+            throw new Refused(
+                    "%s: the guest uses %d queues, and its link has %d"
+                            .formatted(
+                                    device.name(),
+                                    connection.queues().size(),
+                                    opened.link.maxQueues()));
+        }
     }
 
     private Attached passt(PvDevice device, PasstSpec passt) throws Refused {
@@ -124,8 +144,36 @@ final class NetBackend implements BackendDevice.Attaching {
 
     @Override
     public BackendConnection connect(Frontend front) throws FrontendError {
+        return NetConnection.connect(front, host());
+    }
+
+    @Override
+    public BackendConnection reconnect(Frontend front) throws FrontendError {
+        NetState.Connection state = saved;
+        if (state == null) {
+            throw new FrontendError(XenError.EINVAL, "the saved interface has no connection");
+        }
+        saved = null;
+        return NetConnection.restore(front, host(), state, spec.mac());
+    }
+
+    private NetConnection.Host host() {
         Attached to = attached();
-        return NetConnection.connect(front, to.link, to.metrics, rate());
+        return new NetConnection.Host(to.link, to.metrics, rate());
+    }
+
+    @Override
+    public Saved save(PvDevice device, @Nullable BackendConnection connection) {
+        NetState state =
+                new NetState(
+                        spec.numbered(device.id()),
+                        connection instanceof NetConnection current ? current.save() : null);
+        return new Saved(NetStateCodec.VERSION, NetStateCodec.encode(state));
+    }
+
+    @Override
+    public DeviceSpec spec() {
+        return spec;
     }
 
     private TxCredit.Rate rate() {
@@ -136,7 +184,7 @@ final class NetBackend implements BackendDevice.Attaching {
 
     @Override
     public Optional<String> blocker() {
-        return Optional.of("a network interface of the service cannot be saved yet");
+        return Optional.empty();
     }
 
     @Override

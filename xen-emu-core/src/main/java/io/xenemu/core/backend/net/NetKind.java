@@ -8,11 +8,14 @@ import io.xenemu.core.toolstack.DeviceKind;
 import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.NicSpec;
 import io.xenemu.core.toolstack.Refused;
+import io.xenemu.kvm.wire.BodyReader;
+import io.xenemu.kvm.wire.WireException;
+
 import java.util.stream.Collectors;
 
 /// Network interfaces that the service serves on taps of the host, and through passt. A service has one: it knows the
 /// taps in use.
-public final class NetKind implements BackendKind {
+public final class NetKind implements BackendKind.Savable {
     private final MeterRegistry registry;
     private final TapNames taps = new TapNames();
 
@@ -41,6 +44,11 @@ public final class NetKind implements BackendKind {
         if (NetBackend.isBuiltIn(nic) && !forScript.isEmpty()) {
             throw new Refused("%s needs a script: give script=PATH".formatted(forScript));
         }
-        return new NetBackend(nic, taps, registry);
+        return new NetBackend(new NetState(nic, null), taps, registry);
+    }
+
+    @Override
+    public BackendDevice.Savable reopen(int version, BodyReader body) throws WireException {
+        return new NetBackend(NetStateCodec.decode(version, body), taps, registry);
     }
 }

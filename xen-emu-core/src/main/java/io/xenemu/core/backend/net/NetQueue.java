@@ -1,7 +1,12 @@
 package io.xenemu.core.backend.net;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+
 import io.xenemu.core.backend.engine.QueueWork;
+import io.xenemu.core.backend.ring.RingState;
+
+import org.jspecify.annotations.Nullable;
+
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongConsumer;
 
@@ -70,12 +75,37 @@ final class NetQueue implements QueueWork {
     private boolean stalled;
     private RxQueue.State rxState = RxQueue.State.IDLE;
 
+    /// What a restored guest's first queue has left to tell the network, or null.
+    private @Nullable Announcement announcement;
+
+    private long untilAnnounced;
+
     /// @param rxNotifies whether the guest sends an event for new pages
     NetQueue(TxQueue tx, RxQueue rx, boolean rxNotifies, Effects effects) {
         this.tx = tx;
         this.rx = rx;
         this.rxNotifies = rxNotifies;
         this.effects = effects;
+    }
+
+    /// Announces the guest to the network with its next runs. No run is in progress.
+    synchronized void announce(Announcement what) {
+        announcement = what;
+    }
+
+    /// The state of the ring for frames from the guest. It is stopped.
+    synchronized RingState tx() {
+        return tx.save();
+    }
+
+    /// The state of the ring for frames to the guest; as [#tx].
+    synchronized RingState rx() {
+        return rx.save();
+    }
+
+    /// What the guest takes of frames.
+    RxFeatures features() {
+        return rx.features();
     }
 
     @Override
@@ -100,6 +130,7 @@ final class NetQueue implements QueueWork {
         if (stopped) {
             return Outcome.NOTHING;
         }
+        announce(now);
         boolean more = tx.work(TX_BUDGET, now);
         rxState = rx.work(RX_BUDGET, now);
         boolean moved = publish();
@@ -109,6 +140,14 @@ final class NetQueue implements QueueWork {
             return Outcome.MORE;
         }
         return moved ? Outcome.DONE : Outcome.NOTHING;
+    }
+
+    private void announce(long now) {
+        Announcement current = announcement;
+        if (current != null) {
+            untilAnnounced = current.work(now);
+            announcement = untilAnnounced > 0 ? current : null;
+        }
     }
 
     /// @return whether there was anything new
@@ -147,6 +186,9 @@ final class NetQueue implements QueueWork {
     /// The time after which it has to run without an event, in nanoseconds; 0 if events are enough.
     long patience(long now) {
         long wait = tx.delay(now);
+        if (untilAnnounced > 0) {
+            wait = sooner(wait, untilAnnounced);
+        }
         if (rxState == RxQueue.State.STARVED) {
             wait = sooner(wait, rxNotifies ? rx.untilTooOld(now) : POLL_NANOS);
         }

@@ -3,11 +3,13 @@ package io.xenemu.core.backend.net;
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
 
+import io.xenemu.core.backend.ring.RingState;
 import io.xenemu.core.backend.ring.SharedRing;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.xen.NetifStructs.ExtraInfo;
 import io.xenemu.kvm.abi.xen.NetifStructs.RxResponse;
+
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
 import java.util.concurrent.TimeUnit;
@@ -81,6 +83,16 @@ final class RxQueue {
     /// Whether the guest has broken the rules so that the ring cannot be used any more.
     boolean isBroken() {
         return ring.isBroken();
+    }
+
+    /// The state of its ring, once it has published. The pages that wait for a frame are taken again.
+    RingState save() {
+        return ring.save().takenAgain();
+    }
+
+    /// What the guest takes of frames.
+    RxFeatures features() {
+        return features;
     }
 
     /// Leaves so many bytes free in each page of the frames from now on. Any thread may call it.

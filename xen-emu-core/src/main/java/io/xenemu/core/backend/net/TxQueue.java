@@ -2,12 +2,15 @@ package io.xenemu.core.backend.net;
 
 import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
 
+import io.xenemu.core.backend.ring.RingState;
 import io.xenemu.core.backend.ring.SharedRing;
 import io.xenemu.kvm.abi.xen.NetifStructs.TxResponse;
 import io.xenemu.kvm.file.IoVectors;
+
+import org.jspecify.annotations.Nullable;
+
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
-import org.jspecify.annotations.Nullable;
 
 /// Frames from the guest to the host, of one queue. The first bytes of each frame are copied and checked, and the copy
 /// is sent; the rest goes from the guest's pages to the host without a copy in between. The guest may change the rest
@@ -58,6 +61,12 @@ final class TxQueue {
     /// Whether the guest has broken the rules so that the ring cannot be used any more.
     boolean isBroken() {
         return hostile || ring.isBroken();
+    }
+
+    /// The state of its ring, once it has published. The slots of a frame that is not complete are taken again.
+    RingState save() {
+        RingState state = ring.save().takenAgain();
+        return new RingState(state.taken(), state.answered(), isBroken());
     }
 
     /// Sends frames until the ring is empty, the guest has used its credit, the host takes no more, or the budget of

@@ -2,7 +2,8 @@
 /// tap of the host, or a passt.
 ///
 /// Start at [NetKind] and [NetBackend], which open and offer an interface, and [NetConnection], which is made when the
-/// guest connects. [NetQueue] is the work of a queue, with its two directions, [TxQueue] and [RxQueue].
+/// guest connects, of queues that [NetQueues] makes; [NetWires] is what connects one. [NetQueue] is the work of a
+/// queue, with its two directions, [TxQueue] and [RxQueue].
 ///
 /// - From the guest: [TxPacket] assembles a frame's slots, [PacketHeaders] reads a copy of its first bytes, [TxOffload]
 ///   makes a tap's header ([VnetHeader]) of both. [TxCredit] limits the rate.
@@ -13,6 +14,8 @@
 /// - The host's end, [HostLink] with a [FramePort] for each queue: [HostTap], whose name is in [TapNames], with its
 ///   [HotplugScript]; or [StreamLink], which keeps a [FrameStream] connected to a [StreamPeer], that is [Passt] or a
 ///   [SocketPeer]. [InternetChecksum] does what a stream has no header for.
+/// - [NetState] is an interface's saved state, [NetStateCodec] its form; [Announcement] tells the network of a restored
+///   guest.
 /// - The guest's memory: [GrantedPages] by [PinnedPages].
 /// - [NetMetrics] shows what [QueueCounters] have, drops by [DropReason].
 ///

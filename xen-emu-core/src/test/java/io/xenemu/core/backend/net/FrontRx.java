@@ -5,8 +5,10 @@ import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
 
 import com.google.common.primitives.Bytes;
+
 import io.xenemu.core.backend.ring.FrontRing;
 import io.xenemu.kvm.memory.GuestMemory;
+
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -26,16 +28,35 @@ final class FrontRx {
     final FakePages pages;
     final FakePort port = new FakePort();
     final QueueCounters counters = new QueueCounters();
-    final RxQueue queue;
+    RxQueue queue;
+    private final Arena arena;
+    private final RxFeatures features;
+    private final MulticastFilter filter;
     private int posted;
 
     /// The pages posted and not answered yet, in order.
     private final List<Integer> order = new ArrayList<>();
 
     FrontRx(Arena arena, RxFeatures features, MulticastFilter filter) {
+        this.arena = arena;
+        this.features = features;
+        this.filter = filter;
         pages = new FakePages(arena, PAGES);
         ring = new FrontRing(arena, Netif.RX_RING, 1, FIRST);
         queue = new RxQueue(ring.served(arena), pages, port, features, filter, counters, arena);
+    }
+
+    /// Has another queue go on, as in another service. This one is released.
+    void move() {
+        queue =
+                new RxQueue(
+                        ring.restored(arena, queue.save()),
+                        pages,
+                        port,
+                        features,
+                        filter,
+                        counters,
+                        arena);
     }
 
     /// Posts so many pages.

@@ -6,6 +6,7 @@ import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
 
 import io.xenemu.core.backend.ring.FrontRing;
 import io.xenemu.kvm.memory.GuestMemory;
+
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -27,7 +28,8 @@ final class FrontTx {
     final FakePort port = new FakePort();
     final QueueCounters counters = new QueueCounters();
     final MulticastFilter filter = new MulticastFilter(true);
-    final TxQueue queue;
+    TxQueue queue;
+    private final Arena arena;
     private int nextPage;
 
     FrontTx(Arena arena) {
@@ -35,6 +37,7 @@ final class FrontTx {
     }
 
     FrontTx(Arena arena, TxCredit.Rate rate) {
+        this.arena = arena;
         pages = new FakePages(arena, PAGES);
         ring = new FrontRing(arena, Netif.TX_RING, 1, FIRST);
         queue =
@@ -43,6 +46,19 @@ final class FrontTx {
                         pages,
                         port,
                         new TxCredit(rate, 0),
+                        filter,
+                        counters,
+                        arena);
+    }
+
+    /// Has another queue go on, as in another service.
+    void move() {
+        queue =
+                new TxQueue(
+                        ring.restored(arena, queue.save()),
+                        pages,
+                        port,
+                        new TxCredit(TxCredit.Rate.UNLIMITED, 0),
                         filter,
                         counters,
                         arena);

@@ -1,7 +1,5 @@
 package io.xenemu.core.backend.net;
 
-import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
-import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -9,9 +7,13 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.backend.ServedGuest;
 import io.xenemu.core.backend.ring.FrontRing;
+import io.xenemu.core.domain.TestDomain;
 import io.xenemu.core.toolstack.DetachMode;
 import io.xenemu.core.toolstack.NicSpec;
 import io.xenemu.core.toolstack.PvDevice;
@@ -22,6 +24,13 @@ import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.net.NetInterface;
 import io.xenemu.kvm.testing.Eventually;
 import io.xenemu.kvm.testing.Tool;
+
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.DatagramPacket;
@@ -39,11 +48,6 @@ import java.util.Random;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
 
 /// A network interface of the service, from its attachment to its end, on a tap and a bridge of the machine that runs
 /// the test. Needs the right to make them.
@@ -338,6 +342,35 @@ final class NetBackendTest {
         guest.write(device, "xdp-headroom", 0x8000);
         guest.become(device, XenbusState.RECONFIGURING);
         guest.await(device, XenbusState.CLOSING);
+    }
+
+    @Test
+    void theBridgeLearnsWhereARestoredGuestIs() throws Exception {
+        PvDevice device = guest.attach(nic("mac=00:16:3e:01:02:03"));
+        connect(device);
+        ServedGuest.Saved saved = guest.savedAndEnded();
+        assertFalse(isLearnt());
+        try (ServedGuest next =
+                saved.restored(ServedGuest.LIMIT, new NetKind(new SimpleMeterRegistry()))) {
+            next.backends.resume(TestDomain.ID);
+            Eventually.holds("the bridge knows it", NetBackendTest::isLearnt);
+            NetFront moved = new NetFront(next, front);
+            moved.send(Frames.plain(100), 0);
+            assertEquals(Netif.OKAY, moved.answer());
+            assertEquals(XenbusState.CONNECTED, next.state(device));
+        }
+    }
+
+    /// Whether the bridge's table (`struct __fdb_entry` of linux/if_bridge.h) has the guest's address.
+    private static boolean isLearnt() throws IOException {
+        byte[] table = Files.readAllBytes(Path.of("/sys/class/net", BRIDGE, "brforward"));
+        byte[] address = {0, 0x16, 0x3e, 1, 2, 3};
+        for (int at = 0; at + 16 <= table.length; at += 16) {
+            if (Arrays.equals(table, at, at + 6, address, 0, 6)) {
+                return true;
+            }
+        }
+        return false;
     }
 
     @Test

@@ -11,6 +11,7 @@ import io.xenemu.core.toolstack.XenbusState;
 import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.testing.Eventually;
+
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 
@@ -48,6 +49,14 @@ final class NetFront {
         this.guest = guest;
         tx = new FrontRing(page(RINGS), Netif.TX_RING, 0);
         rx = new FrontRing(page(RINGS + 1), Netif.RX_RING, 0);
+    }
+
+    /// The same front end in the restored guest.
+    NetFront(ServedGuest guest, NetFront before) throws XenError {
+        this.guest = guest;
+        tx = new FrontRing(page(RINGS), before.tx);
+        rx = new FrontRing(page(RINGS + 1), before.rx);
+        port = before.port;
     }
 
     MemorySegment page(long gfn) throws XenError {
@@ -104,6 +113,17 @@ final class NetFront {
         guest.send(port);
     }
 
+    /// Asks for the frames of a multicast address.
+    void admit(byte... address) throws XenError {
+        put(new byte[64], Netif.TX_EXTRA_INFO);
+        MemorySegment extra = tx.nextSlot();
+        extra.fill((byte) 0);
+        extra.set(JAVA_BYTE, 0, (byte) Netif.EXTRA_MCAST_ADD);
+        MemorySegment.copy(address, 0, extra, JAVA_BYTE, 2, address.length);
+        tx.send();
+        guest.send(port);
+    }
+
     /// Sends a frame of segments for the host to split.
     ///
     /// @param type such as [Netif#GSO_TCPV4]
@@ -118,7 +138,8 @@ final class NetFront {
         guest.send(port);
     }
 
-    private void put(byte[] frame, int flags) throws XenError {
+    /// Puts a frame into the ring without an event.
+    void put(byte[] frame, int flags) throws XenError {
         MemorySegment.copy(frame, 0, page(SENT), JAVA_BYTE, 0, frame.length);
         MemorySegment slot = tx.nextSlot();
         slot.set(JAVA_INT_UNALIGNED, 0, guest.grant(FIRST_REF + POSTED, SENT).value());

@@ -5,11 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.core.backend.net.FrontRx.Answer;
-import java.io.ByteArrayOutputStream;
-import java.lang.foreign.Arena;
-import java.util.ArrayDeque;
-import java.util.Deque;
-import java.util.List;
+
 import net.jqwik.api.Arbitraries;
 import net.jqwik.api.Arbitrary;
 import net.jqwik.api.Combinators;
@@ -17,6 +13,12 @@ import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.Provide;
 import net.jqwik.api.constraints.Size;
+
+import java.io.ByteArrayOutputStream;
+import java.lang.foreign.Arena;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.List;
 
 /// However a guest posts its pages, it gets the host's frames in their order and whole, or with an error in a slot
 /// whose page it does not grant.
@@ -32,7 +34,15 @@ class RxQueuePropertyTest {
     /// @param refused a page that is not granted from now on
     /// @param granted a page that is granted again
     /// @param holds whether the queue is stopped in between
-    record Step(int post, int length, boolean segmented, int refused, int granted, boolean holds) {}
+    /// @param moves whether another queue goes on then, as in another service
+    record Step(
+            int post,
+            int length,
+            boolean segmented,
+            int refused,
+            int granted,
+            boolean holds,
+            boolean moves) {}
 
     @Property(tries = 300)
     void framesArriveInOrderAndWhole(
@@ -69,7 +79,8 @@ class RxQueuePropertyTest {
                         Arbitraries.of(true, false),
                         Arbitraries.integers().between(-200, 63),
                         Arbitraries.integers().between(-200, 63),
-                        Arbitraries.of(true, false, false, false))
+                        Arbitraries.of(true, false, false, false),
+                        Arbitraries.of(true, false))
                 .as(Step::new)
                 .list();
     }
@@ -104,6 +115,9 @@ class RxQueuePropertyTest {
                 // With a frame that waits, that frame would be lost.
                 front.queue.release();
                 assertEquals(0, front.pages.inUse());
+                if (step.moves) {
+                    front.move();
+                }
             }
         }
 

@@ -4,25 +4,32 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import com.google.common.primitives.Bytes;
+
+import io.xenemu.core.backend.BackendsState;
+import io.xenemu.core.backend.DeviceState;
 import io.xenemu.core.toolstack.P9Quota;
 import io.xenemu.core.toolstack.P9SecurityModel;
 import io.xenemu.core.toolstack.P9Spec;
 import io.xenemu.kvm.testing.GoldenFile;
 import io.xenemu.kvm.wire.BodyReader;
+import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
-import java.nio.charset.StandardCharsets;
-import java.util.Arrays;
-import java.util.Collections;
-import java.util.HexFormat;
-import java.util.List;
-import java.util.OptionalInt;
+
 import net.jqwik.api.Arbitraries;
 import net.jqwik.api.Arbitrary;
 import net.jqwik.api.Combinators;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.Provide;
+
 import org.junit.jupiter.api.Test;
+
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.OptionalInt;
 
 /// The saved state of a share is read as it was written.
 final class P9StateCodecPropertyTest {
@@ -93,6 +100,26 @@ final class P9StateCodecPropertyTest {
         assertEquals(STATE, P9StateCodec.decode(1, new BodyReader(golden)));
         HexFormat hex = HexFormat.of();
         assertEquals(hex.formatHex(golden), hex.formatHex(P9StateCodec.encode(STATE).toBytes()));
+    }
+
+    /// Such a frame was written when no other kind of device could be saved.
+    @Test
+    void aSavedGuestWithOnlyAShareIsRead() throws Exception {
+        byte[] golden = GoldenFile.bytes(P9StateCodecPropertyTest.class, "p9-share-v1.hex");
+        byte[] frame =
+                new BodyWriter()
+                        .u32(1)
+                        .string("9pfs")
+                        .u32(3)
+                        .string("4")
+                        .bool(true)
+                        .u32(2)
+                        .u16(1)
+                        .bytes(golden)
+                        .toBytes();
+        DeviceState share = BackendsState.decode(1, new BodyReader(frame)).devices().getFirst();
+        BodyReader body = new BodyReader(Bytes.toArray(share.body()));
+        assertEquals(STATE, P9StateCodec.decode(share.version(), body));
     }
 
     @Provide
