@@ -36,6 +36,9 @@ public record ConsoleSpec(
     /// The default of libxl (`LIBXL_XENCONSOLE_LIMIT`).
     static final int DEFAULT_LIMIT = 1 << 20;
 
+    /// The most bytes of output that wait: each console of each guest may take so much memory.
+    public static final int MAX_LIMIT = 16 << 20;
+
     /// The node of the name in the record, which the guest cannot change.
     static final String NAME = "name";
 

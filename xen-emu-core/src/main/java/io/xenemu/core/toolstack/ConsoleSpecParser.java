@@ -1,20 +1,20 @@
 package io.xenemu.core.toolstack;
 
 import com.google.common.base.CharMatcher;
+
 import io.xenemu.core.toolstack.ConsoleSpec.Connection;
+
+import org.jspecify.annotations.Nullable;
+
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.OptionalInt;
-import org.jspecify.annotations.Nullable;
 
 /// Parses the specification of a console or channel: keys with values, separated by commas; a later value replaces an
 /// earlier one. As with xl, neither has a comma, an equals sign or a quotation mark.
 public final class ConsoleSpecParser {
     /// A ring full of output, and the memory that a console has anyway.
     private static final long MIN_LIMIT = 4 << 10;
-
-    /// Each console of each guest may take so much memory.
-    private static final long MAX_LIMIT = 16 << 20;
 
     private static final long MIN_SIZE = 4 << 10;
     private static final long MAX_SIZE = 1L << 40;
@@ -44,7 +44,7 @@ public final class ConsoleSpecParser {
             case "name" -> name = name(value);
             case "connection" -> connection = connection(value);
             case "path" -> path = DeviceSpec.path(value);
-            case "limit" -> limit = bytes(key, value, MIN_LIMIT, MAX_LIMIT);
+            case "limit" -> limit = bytes(key, value, MIN_LIMIT, ConsoleSpec.MAX_LIMIT);
             case "max-size" -> maxSize = bytes(key, value, MIN_SIZE, MAX_SIZE);
             case "backend" -> backend = value.isEmpty() ? DeviceSpec.SERVICE : value;
             default -> throw new Refused("unknown parameter of a console: " + key);

@@ -3,11 +3,13 @@ package io.xenemu.core.toolstack;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import com.google.common.primitives.Ints;
+
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.client.StoreView;
 import io.xenemu.xenstore.client.XenStoreClient;
 import io.xenemu.xenstore.tree.Permissions;
+
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -125,6 +127,21 @@ public final class DeviceNodes {
         put(view, back, Map.of("frontend", front));
         put(view, back, contents.back());
         put(view, record, contents.back());
+    }
+
+    /// Writes the nodes of a restored device that tell what the host has chosen anew: a console's terminal.
+    ///
+    /// @param spec with the host's choice
+    void renew(PvDevice device, DeviceSpec spec) throws XenError {
+        if (spec instanceof ConsoleSpec console && !console.tty().isEmpty()) {
+            Map<String, String> terminal = Map.of(ConsoleSpec.TTY, console.tty());
+            client.transaction(view -> {
+                put(view, device.frontendPath(), terminal);
+                put(view, device.backendPath(), terminal);
+                put(view, device.recordPath(), terminal);
+                return view;
+            });
+        }
     }
 
     private static void fresh(StoreView view, String path, Permissions permissions)

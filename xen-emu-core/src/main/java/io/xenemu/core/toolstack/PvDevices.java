@@ -4,6 +4,10 @@ import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.XenStoreServer;
 import io.xenemu.xenstore.client.XenStoreClient;
+
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -16,8 +20,6 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.function.Consumer;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /// Paravirtual devices, whose back end is the service or another domain (a driver domain). A device lives as long as
 /// its front end's domain and is re-created when the guest reboots. If the back end's domain ends, the device stays
@@ -187,8 +189,14 @@ public final class PvDevices implements AutoCloseable {
     }
 
     /// Knows a device of a restored domain, whose nodes are there, so that it is made again when the guest reboots.
+    /// Nodes that tell what the host has chosen anew are written.
     public void restored(PvDevice device, DeviceSpec spec) {
         specs.put(device, spec.numbered(device.id()));
+        try {
+            nodes.renew(device, spec);
+        } catch (XenError e) {
+            log.warn("{}: {}", device, Refused.byXenStore(e).reason());
+        }
     }
 
     private void take(PvDevice device) throws Refused {

@@ -1,5 +1,7 @@
 package io.xenemu.core.backend.console;
 
+import com.google.common.primitives.Bytes;
+
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.backend.BackendConnection;
 import io.xenemu.core.backend.BackendDevice;
@@ -10,16 +12,19 @@ import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.IoReason;
+import io.xenemu.kvm.abi.XenError;
+
+import org.jspecify.annotations.Nullable;
+
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Optional;
 import java.util.SequencedMap;
-import org.jspecify.annotations.Nullable;
 
 /// One further console of a guest.
-final class ConsoleBackend implements BackendDevice.Completing {
+final class ConsoleBackend implements BackendDevice.Completing, BackendDevice.Savable {
     private final ConsoleSpec spec;
     private final MeterRegistry registry;
     private final ConsoleBytes bytes = new ConsoleBytes();
@@ -27,12 +32,18 @@ final class ConsoleBackend implements BackendDevice.Completing {
     private final ConsoleHost host;
     private @Nullable ConsoleMetrics metrics;
 
+    /// The connection that a restored guest had; null for another, and once it is made again.
+    private ConsoleDeviceState.@Nullable Connection saved;
+
     /// Opens the host's end.
     ///
+    /// @param state of a console that was saved, or of a new one
     /// @param patience how long a reader that takes nothing holds the guest back
     /// @throws Refused if it cannot be had
-    ConsoleBackend(ConsoleSpec spec, MeterRegistry registry, Duration patience) throws Refused {
-        this.spec = spec;
+    ConsoleBackend(ConsoleDeviceState state, MeterRegistry registry, Duration patience)
+            throws Refused {
+        spec = state.spec();
+        saved = state.connection();
         this.registry = registry;
         HostEvents events = new HostEvents();
         boolean done = false;
@@ -40,6 +51,7 @@ final class ConsoleBackend implements BackendDevice.Completing {
             HostEnd end = open(spec, events);
             tty = end instanceof PtyEnd pty ? pty.name() : "";
             host = new ConsoleHost(end, events, bytes, spec.limit(), patience);
+            host.restore(state);
             done = true;
         } finally {
             if (!done) {
@@ -80,11 +92,34 @@ final class ConsoleBackend implements BackendDevice.Completing {
     }
 
     @Override
+    public BackendConnection reconnect(Frontend front) throws FrontendError {
+        ConsoleDeviceState.Connection state = saved;
+        if (state == null) {
+            throw new FrontendError(XenError.EINVAL, "the saved console has no connection");
+        }
+        saved = null;
+        return ConsoleConnection.restore(front, host, state);
+    }
+
+    @Override
+    public Saved save(PvDevice device, @Nullable BackendConnection connection) {
+        ConsoleDeviceState state =
+                new ConsoleDeviceState(
+                        spec.numbered(device.id()),
+                        Bytes.asList(host.savedOutput()),
+                        Bytes.asList(host.savedInput()),
+                        connection instanceof ConsoleConnection current ? current.save() : null);
+        return new Saved(ConsoleDeviceStateCodec.VERSION, ConsoleDeviceStateCodec.encode(state));
+    }
+
+    @Override
+    public DeviceSpec spec() {
+        return spec;
+    }
+
+    @Override
     public Optional<String> blocker() {
-        return Optional.of(
-                spec.name().isEmpty()
-                        ? "a further console cannot be saved yet"
-                        : "channel %s cannot be saved yet".formatted(spec.name()));
+        return Optional.empty();
     }
 
     @Override

@@ -2,8 +2,11 @@ package io.xenemu.core.backend.console;
 
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 
+import com.google.common.primitives.Bytes;
+
 import io.xenemu.core.device.ByteSink;
 import io.xenemu.core.device.ByteSource;
+
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
@@ -19,6 +22,12 @@ final class ConsoleHost implements AutoCloseable {
     /// Half of the time after which Linux reports a CPU that is stuck (`watchdog_thresh`).
     static final Duration PATIENCE = Duration.ofSeconds(10);
 
+    /// The most output that a saved state has: as much as a console keeps by default.
+    static final int SAVED_OUTPUT = 1 << 20;
+
+    /// The most input that a saved state has: what a terminal or a socket holds, about.
+    static final int SAVED_INPUT = 64 << 10;
+
     /// Bytes that one call moves: more than a ring.
     private static final int PIECE = 4096;
 
@@ -26,7 +35,11 @@ final class ConsoleHost implements AutoCloseable {
     private final HostEvents events;
     private final ConsoleBytes counters;
     private final long patience;
-    private final KeptOutput kept;
+    private final KeptBytes kept;
+
+    /// Input that was taken from the host's end for a save.
+    private final KeptBytes typed = new KeptBytes(SAVED_INPUT);
+
     private final Arena arena = Arena.ofShared();
     private final MemorySegment piece = arena.allocate(PIECE, Long.BYTES);
 
@@ -44,7 +57,36 @@ final class ConsoleHost implements AutoCloseable {
         this.events = events;
         this.counters = counters;
         this.patience = patience.toNanos();
-        kept = new KeptOutput(limit);
+        kept = new KeptBytes(limit);
+    }
+
+    /// Takes over what nobody had taken when the guest was saved.
+    void restore(ConsoleDeviceState state) {
+        byte[] output = Bytes.toArray(state.output());
+        byte[] input = Bytes.toArray(state.input());
+        kept.add(output, 0, output.length);
+        typed.add(input, 0, input.length);
+    }
+
+    /// Takes input that the end has, so that a state has it.
+    void gather() {
+        for (int room = typed.room(); room > 0; room = typed.room()) {
+            int given = end.read(piece, Math.min(room, PIECE));
+            if (given == 0) {
+                return;
+            }
+            typed.add(piece.asSlice(0, given).toArray(JAVA_BYTE), 0, given);
+        }
+    }
+
+    /// The output that waits, the newest of it if it is much.
+    byte[] savedOutput() {
+        return kept.newest(SAVED_OUTPUT);
+    }
+
+    /// The input that waits, once it was gathered.
+    byte[] savedInput() {
+        return typed.newest(SAVED_INPUT);
     }
 
     /// Whether the work may wait for the host's disk.
@@ -123,11 +165,22 @@ final class ConsoleHost implements AutoCloseable {
     /// Gives input for the guest.
     ByteSource input() {
         return (bytes, offset, length) -> {
-            int given = length == 0 ? 0 : end.read(piece, Math.min(length, PIECE));
+            int given = length == 0 ? 0 : read(Math.min(length, PIECE));
             MemorySegment.copy(piece, JAVA_BYTE, 0, bytes, offset, given);
             counters.input(given);
             return given;
         };
+    }
+
+    /// Reads into [#piece].
+    private int read(int count) {
+        if (typed.bytes() == 0) {
+            return end.read(piece, count);
+        }
+        int given = Math.min(count, typed.bytes());
+        typed.copy(piece, given);
+        typed.remove(given);
+        return given;
     }
 
     /// Gives the end what it still takes, and closes it. No thread uses it any more.
@@ -138,6 +191,7 @@ final class ConsoleHost implements AutoCloseable {
         end.close();
         events.close();
         kept.close();
+        typed.close();
         arena.close();
     }
 }

@@ -9,10 +9,13 @@ import io.xenemu.core.toolstack.DeviceKind;
 import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.KvmException;
+import io.xenemu.kvm.wire.BodyReader;
+import io.xenemu.kvm.wire.WireException;
+
 import java.time.Duration;
 
 /// Further consoles of guests, and channels (`console`).
-public final class ConsoleKind implements BackendKind {
+public final class ConsoleKind implements BackendKind.Savable {
     private final MeterRegistry registry;
     private final Duration patience;
 
@@ -39,8 +42,18 @@ public final class ConsoleKind implements BackendKind {
 
     @Override
     public BackendDevice open(DeviceSpec spec) throws Refused {
+        return open(ConsoleDeviceState.ofNew((ConsoleSpec) spec));
+    }
+
+    @Override
+    public BackendDevice.Savable reopen(int version, BodyReader body)
+            throws WireException, Refused {
+        return open(ConsoleDeviceStateCodec.decode(version, body));
+    }
+
+    private ConsoleBackend open(ConsoleDeviceState state) throws Refused {
         try {
-            return new ConsoleBackend((ConsoleSpec) spec, registry, patience);
+            return new ConsoleBackend(state, registry, patience);
         } catch (KvmException e) {
             throw new Refused("the console cannot be had: " + e.getMessage());
         }

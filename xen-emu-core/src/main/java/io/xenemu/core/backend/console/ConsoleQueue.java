@@ -1,7 +1,10 @@
 package io.xenemu.core.backend.console;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+
 import io.xenemu.core.device.ConsoleRing;
+import io.xenemu.core.device.ConsoleState;
+
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
@@ -28,6 +31,24 @@ final class ConsoleQueue {
         this.host = host;
         this.notifyGuest = notifyGuest;
         ring = new ConsoleRing(page, host.output(), host.input(), notifyGuest);
+    }
+
+    /// Goes on with the ring of a restored guest. The other parameters are as above.
+    ConsoleQueue(
+            MemorySegment page, ConsoleHost host, Runnable notifyGuest, ConsoleState.Ring state) {
+        this.host = host;
+        this.notifyGuest = notifyGuest;
+        ring = new ConsoleRing(page, host.output(), host.input(), notifyGuest, state);
+    }
+
+    /// The state of its ring. It is held.
+    ConsoleState.Ring save() {
+        lock.lock();
+        try {
+            return ring.save();
+        } finally {
+            lock.unlock();
+        }
     }
 
     /// Moves a bounded number of bytes: at most a ring full in each direction, and what was kept.
@@ -62,7 +83,8 @@ final class ConsoleQueue {
         }
     }
 
-    /// Moves once more what the guest has written so far, and then nothing: its last words are not lost.
+    /// Moves once more what the guest has written so far, and then nothing: its last words are not lost, nor is what
+    /// was typed for it.
     ///
     /// @return false if bytes were still being moved after `limit`
     boolean hold(Duration limit) throws InterruptedException {
@@ -74,6 +96,9 @@ final class ConsoleQueue {
             // The host may have a reader that no run has seen.
             boolean _ = !held && host.look();
             moved = !held && ring.move();
+            if (!held) {
+                host.gather();
+            }
             held = true;
         } finally {
             lock.unlock();

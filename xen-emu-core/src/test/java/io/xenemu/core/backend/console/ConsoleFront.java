@@ -37,6 +37,12 @@ final class ConsoleFront {
         ref = FIRST_REF + device.id();
     }
 
+    /// The same front end in the restored guest.
+    ConsoleFront(ServedGuest guest, ConsoleFront before) {
+        this(guest, before.device);
+        port = before.port;
+    }
+
     int get(int offset) throws XenError {
         return guest.guest().memory().atomics().readAcquire32(page + offset);
     }

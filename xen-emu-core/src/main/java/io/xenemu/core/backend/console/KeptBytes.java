@@ -5,9 +5,9 @@ import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
-/// Output of a guest that the host's end has not taken yet, in native memory: a bounded queue of bytes. It has a page
-/// of memory while there is little, and grows up to its limit. For one thread at a time.
-final class KeptOutput implements AutoCloseable {
+/// Bytes that wait for their taker, in native memory: a bounded queue. It has a page of memory while there is little,
+/// and grows up to its limit. For one thread at a time.
+final class KeptBytes implements AutoCloseable {
     static final int LEAST_CAPACITY = 4096;
 
     /// Memory above this is given back when the queue is empty.
@@ -24,7 +24,7 @@ final class KeptOutput implements AutoCloseable {
     private volatile int shown;
 
     /// @param limit the most bytes, [#LEAST_CAPACITY] or more
-    KeptOutput(int limit) {
+    KeptBytes(int limit) {
         this.limit = limit;
     }
 
@@ -88,6 +88,18 @@ final class KeptOutput implements AutoCloseable {
         int first = Math.min(count, capacity() - head);
         MemorySegment.copy(ring, head, to, 0, first);
         MemorySegment.copy(ring, 0, to, first, count - first);
+    }
+
+    /// The newest bytes, which stay.
+    ///
+    /// @param most the most of them
+    byte[] newest(int most) {
+        byte[] newest = new byte[Math.min(most, bytes)];
+        int at = wrapped(head + bytes - newest.length);
+        int first = Math.min(newest.length, capacity() - at);
+        MemorySegment.copy(ring, JAVA_BYTE, at, newest, 0, first);
+        MemorySegment.copy(ring, JAVA_BYTE, 0, newest, first, newest.length - first);
+        return newest;
     }
 
     /// Removes the oldest bytes.
