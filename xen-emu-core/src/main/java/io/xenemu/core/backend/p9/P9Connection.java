@@ -235,10 +235,12 @@ final class P9Connection implements BackendConnection {
     /// The work of a ring's queue, which never waits.
     private boolean watch(int ring) {
         boolean progress = requests.hasProgressed(ring);
+        if (!requests.hasMore()) {
+            // That may let further ones wait.
+            requests.answerFlushes();
+        }
         if (requests.hasMore()) {
             wakeOne();
-        } else {
-            requests.answerFlushes();
         }
         sayBroken();
         return progress;

@@ -44,6 +44,9 @@ final class P9Queue {
     /// Bytes of the ring of answers that are kept for requests that run.
     private int reserved;
 
+    /// Room that the next request was refused for; 0 if it was not refused.
+    private int lacked;
+
     private boolean broken;
 
     /// The furthest that the front end's indices have been at a look.
@@ -212,17 +215,22 @@ final class P9Queue {
     /// @param bound the most bytes of the answer
     boolean take(int bytes, int bound) {
         if (room() < bound) {
+            lacked = bound;
             return false;
         }
+        lacked = 0;
         reserved += bound;
         outCons += bytes;
         INDEX.setRelease(shared, (long) OUT_CONS, outCons);
         return true;
     }
 
-    /// Whether there is room for an answer.
-    boolean hasRoom(int bound) {
-        return room() >= bound;
+    /// Whether there is room for the next answer. Once [#take] has failed, that is the room that it asked for: a guest
+    /// that reads no answers must not keep workers looking.
+    ///
+    /// @param least the least bytes that an answer needs
+    boolean hasRoom(int least) {
+        return room() >= Math.max(least, lacked);
     }
 
     /// Writes an answer.

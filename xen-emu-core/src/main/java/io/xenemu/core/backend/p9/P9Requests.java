@@ -157,7 +157,8 @@ final class P9Requests implements AutoCloseable {
             return false;
         }
         for (P9Queue queue : queues) {
-            if (queue.next() > 0 && queue.hasRoom(P9Server.SMALL_ANSWER)) {
+            boolean waits = flushes.size() == FLUSHES_MAX && queue.isNextFlush();
+            if (queue.next() > 0 && queue.hasRoom(P9Server.SMALL_ANSWER) && !waits) {
                 return true;
             }
         }

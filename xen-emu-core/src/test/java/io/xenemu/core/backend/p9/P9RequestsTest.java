@@ -122,6 +122,52 @@ final class P9RequestsTest {
         assertEquals(other.get(P9Queue.OUT_PROD), other.get(P9Queue.OUT_CONS));
     }
 
+    private static byte[] read(int tag, int count) {
+        return P9TestClient.bytes(P9Operation.READ.number(), tag, FID, 0L, count);
+    }
+
+    /// A worker would look again and again, for as long as the guest leaves its answers.
+    @Test
+    void requestWithoutRoomForItsAnswerIsNoWork() {
+        front.send(version(1));
+        serveAll();
+        for (int tag = 0; tag < 20; tag++) {
+            front.send(statfs(tag));
+        }
+        serveAll();
+        front.send(read(30, 8000));
+        assertTrue(requests.hasMore());
+        serveAll();
+        assertFalse(requests.hasMore(), "there is room for small answers alone");
+        while (front.receive() != null) {
+            // Makes room.
+        }
+        assertTrue(requests.hasMore());
+        take(first);
+        answer(first);
+        assertEquals(30, front.receiveTag());
+        front.send(statfs(31));
+        assertTrue(requests.hasMore(), "the next one needs less");
+    }
+
+    @Test
+    void flushBeyondThoseThatMayWaitIsNoWork() {
+        front.send(version(1));
+        serveAll();
+        front.send(statfs(9));
+        take(first);
+        for (int tag = 0; tag <= P9Requests.FLUSHES_MAX; tag++) {
+            other.send(flush(tag, 9));
+        }
+        assertEquals(P9Requests.NOTHING, requests.take(second));
+        assertFalse(requests.hasMore());
+        answer(first);
+        assertTrue(requests.hasMore());
+        assertEquals(P9Requests.NOTHING, requests.take(second));
+        requests.answerFlushes();
+        assertFalse(requests.hasMore());
+    }
+
     /// A Tflush whose request ended at the last moment before a save is answered after the restore.
     @Test
     void flushThatWaitsIsSavedAndRestored() throws Exception {
