@@ -22,8 +22,8 @@ import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Optional;
 import java.util.SequencedMap;
+import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
-import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 
@@ -205,9 +205,9 @@ final class BlockBackend implements BackendDevice.Resizable, BackendDevice.Savab
         }
     }
 
-    /// Wakes a queue after a time.
-    void wakeAfter(QueueThread thread, long nanos) {
-        ScheduledFuture<?> _ = timer.schedule(thread::signal, nanos, TimeUnit.NANOSECONDS);
+    /// Wakes a queue after a time, unless that is cancelled.
+    Future<?> wakeAfter(QueueThread thread, long nanos) {
+        return timer.schedule(thread::signal, nanos, TimeUnit.NANOSECONDS);
     }
 
     /// The connection has ended.

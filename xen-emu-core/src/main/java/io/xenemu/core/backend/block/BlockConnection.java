@@ -21,6 +21,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.SequencedMap;
+import java.util.concurrent.Future;
 
 /// A guest's connection to a disk: its queues.
 final class BlockConnection implements BackendConnection.Settling {
@@ -129,10 +130,22 @@ final class BlockConnection implements BackendConnection.Settling {
         private @Nullable QueueThread thread;
         private @Nullable ServicePort port;
 
+        /// The last one, for the queue's thread, and for whoever has ended that.
+        private volatile @Nullable Future<?> wakeUp;
+
         Signals(BlockBackend backend, Frontend front, int number) {
             this.backend = backend;
             this.front = front;
             this.number = number;
+            front.afterThreads(this::forgetWakeUp);
+        }
+
+        /// A guest that connects again and again leaves none behind, however long its disk's limits are.
+        private void forgetWakeUp() {
+            Future<?> last = wakeUp;
+            if (last != null) {
+                last.cancel(false);
+            }
         }
 
         @Override
@@ -147,7 +160,7 @@ final class BlockConnection implements BackendConnection.Settling {
 
         @Override
         public void wakeAfter(long nanos) {
-            backend.wakeAfter(Objects.requireNonNull(thread), nanos);
+            wakeUp = backend.wakeAfter(Objects.requireNonNull(thread), nanos);
         }
 
         @Override

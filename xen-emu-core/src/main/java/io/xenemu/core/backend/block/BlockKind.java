@@ -35,6 +35,12 @@ public final class BlockKind implements BackendKind.Savable {
         this.registry = registry;
         timer.setKeepAliveTime(IDLE_SECONDS, TimeUnit.SECONDS);
         timer.allowCoreThreadTimeOut(true);
+        timer.setRemoveOnCancelPolicy(true);
+    }
+
+    /// Wake-ups of queues that are due later.
+    int wakeUps() {
+        return timer.getQueue().size();
     }
 
     @Override

@@ -2,6 +2,7 @@ package io.xenemu.core.backend.block;
 
 import static io.xenemu.core.backend.block.BlockFront.READ;
 import static io.xenemu.core.backend.block.BlockFront.WRITE;
+
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
@@ -20,6 +21,15 @@ import io.xenemu.core.toolstack.XenbusState;
 import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.testing.Eventually;
+
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.lang.foreign.MemorySegment;
@@ -32,13 +42,6 @@ import java.util.List;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.ValueSource;
 
 /// Disks from their attachment to their end, with front ends as guests have them: nodes, rings in the guest's memory,
 /// events, the queues' own threads.
@@ -56,8 +59,8 @@ class BlockBackendTest {
 
     @TempDir Path directory;
     private final SlowStore slow = new SlowStore();
-    private ServedGuest guest =
-            new ServedGuest(new BlockKind(DiskOpener.RAW, new SimpleMeterRegistry()));
+    private final BlockKind kind = new BlockKind(DiskOpener.RAW, new SimpleMeterRegistry());
+    private ServedGuest guest = new ServedGuest(kind);
 
     BlockBackendTest() throws Exception {}
 
@@ -207,6 +210,23 @@ class BlockBackendTest {
         }
         guest.devices.resize(device);
         Eventually.holds("it has grown", () -> node(device, "sectors").equals("48"));
+    }
+
+    /// The wake-up of a queue that waits for the limits is due after a quarter of an hour here. Each one holds the
+    /// memory of its queue.
+    @Test
+    void connectionsToADiskWithALimitLeaveNoWakeUps() throws Exception {
+        PvDevice device = attach(image() + ",raw,xvda,rw,bps=4");
+        for (int round = 0; round < 3; round++) {
+            List<Queue> queues = connect(device, BlockAbi.X86_64, 1, 0);
+            send(queues.getFirst(), BlockAbi.X86_64, READ, 0, 0);
+            send(queues.getFirst(), BlockAbi.X86_64, READ, 0, 1);
+            Eventually.holds("the queue waits", () -> kind.wakeUps() == 1);
+            disconnect(device, queues);
+            assertEquals(0, kind.wakeUps());
+            guest.become(device, XenbusState.INITIALISING);
+            guest.await(device, XenbusState.INIT_WAIT);
+        }
     }
 
     @Test
