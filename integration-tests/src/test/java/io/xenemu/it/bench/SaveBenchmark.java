@@ -1,6 +1,7 @@
 package io.xenemu.it.bench;
 
 import com.sun.management.OperatingSystemMXBean;
+
 import io.xenemu.core.migration.FileContents;
 import io.xenemu.core.migration.GuestSummary;
 import io.xenemu.core.migration.PageEncoding;
@@ -12,6 +13,7 @@ import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.file.NewFile;
 import io.xenemu.kvm.memory.MemFd;
 import io.xenemu.kvm.wire.BodyWriter;
+
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -165,10 +167,7 @@ public final class SaveBenchmark {
         long cpu = system.getProcessCpuTime();
         long begun = System.nanoTime();
         work.run();
-        add(
-                name,
-                (System.nanoTime() - begun) / NANOS,
-                (system.getProcessCpuTime() - cpu) / NANOS);
+        add(name, (System.nanoTime() - begun) / NANOS, (system.getProcessCpuTime() - cpu) / NANOS);
     }
 
     /// Runs dd, and takes the CPU time of it from the shell.
@@ -213,20 +212,20 @@ public final class SaveBenchmark {
                 Files.size(saved(PageEncoding.ZSTD)) / MIB,
                 Files.isWritable(DROP_CACHES) ? "" : "; the page cache is warm");
         System.out.printf("%-14s %8s %8s %8s%n", "", "seconds", "CPU", "x dd");
-        costs.forEach(
-                (name, runs) -> {
-                    double dd = seconds(name.contains("restore") ? "dd read" : "dd write");
-                    System.out.printf(
-                            Locale.ROOT,
-                            "%-14s %8.3f %8.3f %8.2f%n",
-                            name,
-                            seconds(name),
-                            Samples.median(runs.stream().mapToDouble(Cost::cpu)),
-                            seconds(name) / (name.equals("dd read") ? seconds(name) : dd));
-                });
+        costs.forEach((name, runs) -> {
+            double dd = seconds(name.contains("restore") ? "dd read" : "dd write");
+            System.out.printf(
+                    Locale.ROOT,
+                    "%-14s %8.3f %8.3f %8.2f%n",
+                    name,
+                    seconds(name),
+                    Samples.median(runs.stream().mapToDouble(Cost::cpu)),
+                    seconds(name) / (name.equals("dd read") ? seconds(name) : dd));
+        });
     }
 
     private double seconds(String name) {
-        return Samples.median(costs.getOrDefault(name, List.of()).stream().mapToDouble(Cost::seconds));
+        return Samples.median(
+                costs.getOrDefault(name, List.of()).stream().mapToDouble(Cost::seconds));
     }
 }

@@ -84,6 +84,11 @@ public final class BodyReader {
         return body.remaining();
     }
 
+    /// Leaves out what was not read yet, for a reader that is interested in the length alone.
+    public void skipAll() {
+        body.position(body.limit());
+    }
+
     /// Throws unless everything was read: bytes left over are state that would be lost.
     public void end() throws WireException {
         if (body.hasRemaining()) {

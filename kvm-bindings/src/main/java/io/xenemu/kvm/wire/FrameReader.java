@@ -1,5 +1,7 @@
 package io.xenemu.kvm.wire;
 
+import org.jspecify.annotations.Nullable;
+
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
@@ -8,6 +10,7 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.function.IntFunction;
 import java.util.zip.CRC32C;
 
 /// Reads saved state. For any bytes, it delivers frames that were written or throws [WireException]; it allocates for
@@ -25,6 +28,16 @@ public final class FrameReader {
         /// @param version of the body's layout
         /// @throws WireException for a version or content that cannot be used
         void restore(int version, BodyReader body) throws WireException;
+    }
+
+    /// Is told of a frame.
+    @FunctionalInterface
+    public interface Listing {
+        /// A frame has been read.
+        ///
+        /// @param version of the body's layout
+        /// @param bytes of the body
+        void frame(int type, int version, int bytes);
     }
 
     /// @param in the stream; the caller closes it
@@ -66,11 +79,26 @@ public final class FrameReader {
         }
     }
 
+    /// Reads a whole stream of any types, and checks it as far as its frames go. Their bodies are not looked into.
+    ///
+    /// @throws WireException for a stream that cannot be used
+    public void list(Listing listing) throws IOException {
+        read(type ->
+                (version, body) -> {
+                    listing.frame(type, version, body.remaining());
+                    body.skipAll();
+                });
+    }
+
     /// Reads a whole stream, from the header to the end frame, in order.
     ///
     /// @param handlers one for every type that may occur; any other type is an error
     /// @throws WireException for a stream that cannot be used; some handlers may have run already
     public void read(Map<Integer, Handler> handlers) throws IOException {
+        read(handlers::get);
+    }
+
+    private void read(IntFunction<@Nullable Handler> handlers) throws IOException {
         ByteBuffer header = littleEndian(exactly(Long.BYTES + Integer.BYTES));
         if (header.getLong() != WireLimits.MAGIC) {
             throw new WireException("not a saved state");
@@ -88,7 +116,7 @@ public final class FrameReader {
     }
 
     /// @return false if it was the end frame
-    private boolean frame(Map<Integer, Handler> handlers) throws IOException {
+    private boolean frame(IntFunction<@Nullable Handler> handlers) throws IOException {
         byte[] header = exactly(FRAME_HEADER_BYTES);
         ByteBuffer fields = littleEndian(header);
         int type = fields.getInt();
@@ -111,7 +139,7 @@ public final class FrameReader {
             }
             return false;
         }
-        Handler handler = handlers.get(type);
+        Handler handler = handlers.apply(type);
         if (handler == null) {
             throw new WireException(inFrame(type, "unknown type"));
         }

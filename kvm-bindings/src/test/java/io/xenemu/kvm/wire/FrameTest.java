@@ -5,12 +5,15 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import org.junit.jupiter.api.Test;
+
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.HexFormat;
+import java.util.List;
 import java.util.Map;
-import org.junit.jupiter.api.Test;
 
 class FrameTest {
     private static final int TYPE = 0x10;
@@ -72,6 +75,14 @@ class FrameTest {
                                     assertArrayEquals(new byte[] {1, 2}, b.bytes(2));
                                     assertEquals("\u00e4 \ud83d\ude00", b.string(7));
                                 }));
+    }
+
+    @Test
+    void listHasFramesOfAnyType() throws IOException {
+        List<String> frames = new ArrayList<>();
+        new FrameReader(new ByteArrayInputStream(stream(new BodyWriter().u16(5))))
+                .list((type, version, bytes) -> frames.add(type + " " + version + " " + bytes));
+        assertEquals(List.of(TYPE + " 3 2"), frames);
     }
 
     @Test

@@ -6,10 +6,12 @@ import io.xenemu.core.demo.DemoCommand;
 import io.xenemu.core.demo.GuestRunner;
 import io.xenemu.core.lab.LabCommand;
 import io.xenemu.core.xenstore.XenstoreCommand;
-import java.util.List;
+
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
+
+import java.util.List;
 
 /// A subcommand of `xen-emu`. Its name is repeated here, so that a start reads only the annotations of its own command.
 ///
@@ -61,6 +63,7 @@ record Subcommand(String name, Class<?> type) {
                     new Subcommand("trigger", TriggerCommand.class),
                     new Subcommand("trace", TraceCommand.class),
                     new Subcommand("replay", ReplayCommand.class),
+                    new Subcommand("inspect", InspectCommand.class),
                     new Subcommand("dump-core", DumpCoreCommand.class),
                     new Subcommand("cpu-policy", CpuPolicyCommand.class),
                     new Subcommand("lab", LabCommand.class),

@@ -11,7 +11,7 @@
 ///   and [TerminalRelay].
 /// - Of this host alone: [CpuPolicyCommand].
 /// - Values of options: [GuestOptions], [QuotaOptions], [EngineOptions], [DomainIdOption], [MetricsAddress].
-/// - Without a service: [ReplayCommand].
+/// - Without a service: [ReplayCommand]; [InspectCommand] with [SavedReportText] and [SavedReportJson].
 /// - The whole program: [XenEmu], [Subcommand], [ExitCode], [Mistyped], [ProgramVersion], [ManCommand] with [ManPage];
 ///   the log: [LogSettings], [LogProvider], [LogConfigurator].
 @NullMarked

@@ -7,13 +7,13 @@ import java.util.Map;
 
 /// Writes [Json] as one line, without its end. Control characters within strings are escaped, also those of C1, so that
 /// a log or a terminal may show the line.
-final class JsonWriter {
+public final class JsonWriter {
     private final StringBuilder out = new StringBuilder();
 
     private JsonWriter() {}
 
     /// The line. Every line break within a string is escaped.
-    static String line(Json value) {
+    public static String line(Json value) {
         JsonWriter writer = new JsonWriter();
         writer.value(value);
         return writer.out.toString();

@@ -22,6 +22,11 @@ public final class SaveProgress {
         cancelled = true;
     }
 
+    /// Whether the work was asked to end.
+    public boolean isCancelled() {
+        return cancelled;
+    }
+
     void begin(long pages) {
         total = pages;
         done = 0;

@@ -176,6 +176,7 @@ public final class SaveReader implements AutoCloseable {
         if (!isWhole) {
             throw new WireException("its end is that of another saved guest");
         }
+        sections.countEnd();
     }
 
     /// Throws unless the channel ends here, after [#guest] has returned null. For a file, not for a connection.

@@ -57,18 +57,28 @@ public final class SaveWriter {
     /// @param isIncluded whether its content is written; otherwise only size and digest
     /// @throws IOException if it cannot be read, or the stream cannot be written
     public void file(BootFile.Role role, Path path, boolean isIncluded) throws IOException {
+        try (FileChannel content = FileChannel.open(path, StandardOpenOption.READ)) {
+            file(role, path.toString(), content, isIncluded);
+        }
+    }
+
+    /// Writes a file for the guest's next boot that is open, from its beginning.
+    ///
+    /// @param path as the configuration has it
+    /// @param isIncluded whether its content is written; otherwise only size and digest
+    /// @throws IOException if it cannot be read, or the stream cannot be written
+    public void file(BootFile.Role role, String path, FileChannel content, boolean isIncluded)
+            throws IOException {
         step(Step.GUEST, Step.GUEST);
         if (++files > SaveFormat.MAX_FILES) {
             throw new IllegalStateException("more than " + SaveFormat.MAX_FILES + " files");
         }
-        try (FileChannel content = FileChannel.open(path, StandardOpenOption.READ)) {
-            long size = content.size();
-            sections.write(
-                    SectionType.FILE,
-                    SaveFormat.VERSION,
-                    BootFile.encode(role, path.toString(), size, isIncluded));
-            chunks.file(content, size, isIncluded);
-        }
+        long size = content.size();
+        sections.write(
+                SectionType.FILE,
+                SaveFormat.VERSION,
+                BootFile.encode(role, path, size, isIncluded));
+        chunks.file(content.position(0), size, isIncluded);
     }
 
     /// Writes the guest's state.

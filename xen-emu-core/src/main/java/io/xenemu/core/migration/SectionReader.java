@@ -143,6 +143,11 @@ final class SectionReader implements AutoCloseable {
         return account;
     }
 
+    /// Adds the last section to the account, which its own body does not count.
+    void countEnd() {
+        account.section(buffer, 0, buffer.getInt(end));
+    }
+
     /// Throws unless the stream has ended.
     void requireNoMore() throws IOException {
         buffer.clear().limit(1);

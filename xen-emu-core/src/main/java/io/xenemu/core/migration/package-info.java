@@ -10,6 +10,7 @@
 ///   [ChunkStream].
 /// - What a guest's sections say: [GuestSummary], [SavedConfig], [BootFile], [SavedHead], [FileContents].
 /// - RAM: [RamSource], [RamWriter], [RamReader], [RamStatistics], [PageBatch], [PageEncoding], [ZstdPages].
+/// - A whole stream in short: [SavedReport].
 /// - Progress: [SaveProgress], [SaveCancelledException].
 ///
 /// No locks: one thread writes or reads a stream, and others look at [SaveProgress].

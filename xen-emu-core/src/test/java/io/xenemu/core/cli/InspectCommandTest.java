@@ -1,0 +1,107 @@
+package io.xenemu.core.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.xenemu.core.migration.SavedStreams;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+
+final class InspectCommandTest {
+    @TempDir private Path folder = Path.of("");
+
+    private int code;
+    private List<String> output = List.of();
+    private List<String> errors = List.of();
+
+    private void run(String... arguments) {
+        String[] words = new String[arguments.length + 1];
+        words[0] = "inspect";
+        System.arraycopy(arguments, 0, words, 1, arguments.length);
+        PrintStream out = System.out;
+        PrintStream err = System.err;
+        ByteArrayOutputStream printed = new ByteArrayOutputStream();
+        ByteArrayOutputStream complained = new ByteArrayOutputStream();
+        System.setOut(new PrintStream(printed, true, StandardCharsets.UTF_8));
+        System.setErr(new PrintStream(complained, true, StandardCharsets.UTF_8));
+        try {
+            code = XenEmu.commandLine(words).execute(words);
+        } finally {
+            System.setOut(out);
+            System.setErr(err);
+        }
+        output = printed.toString(StandardCharsets.UTF_8).lines().toList();
+        errors = complained.toString(StandardCharsets.UTF_8).lines().toList();
+    }
+
+    private String file(byte[] stream) throws IOException {
+        return Files.write(folder.resolve("web.save"), stream).toString();
+    }
+
+    @Test
+    void textHasGuestsFramesAndPages() throws IOException {
+        byte[] stream = SavedStreams.golden("zstd");
+        run(file(stream));
+        assertEquals(List.of(), errors);
+        assertEquals(0, code);
+        assertEquals(
+                List.of(
+                        "guest web?2",
+                        "  domain id 5, uuid 11223344-5566-7788-99aa-bbccddeeff00",
+                        "  2 vCPUs, 0.2 MiB, saved 2027-01-15T08:00:00.123Z",
+                        "  configuration: version 7, 4 bytes",
+                        "  kernel /boot/vmlinuz: 5 bytes, in the file, sha256"
+                                + " caf90169eefa5f807d577486b9f795ab86ae2983c5c20806cff959117e90af18",
+                        "  state: 2 frames, 67 bytes",
+                        "    DOMN version 3, 4 bytes",
+                        "    0x00000102 version 9, 3 bytes",
+                        "  RAM: 40 pages, 3 in the file, as 0.0 MiB in 1 sections, 1 of them"
+                                + " compressed",
+                        "whole: 1 guests, " + stream.length + " bytes"),
+                output);
+    }
+
+    @Test
+    void jsonIsOneLine() throws IOException {
+        byte[] stream = SavedStreams.golden("zstd");
+        run("--json", file(stream));
+        assertEquals(0, code);
+        assertEquals(1, output.size());
+        String line = output.getFirst();
+        assertTrue(
+                line.startsWith("{\"format\": 1, \"bytes\": " + stream.length + ", \"guests\": [{"),
+                line);
+        assertTrue(line.contains("\"name\": \"web\\u001b2\", \"domid\": 5, "), line);
+        assertTrue(
+                line.contains("\"frames\": [{\"type\": \"DOMN\", \"version\": 3, \"bytes\": 4}, {"),
+                line);
+        assertTrue(line.contains("\"ram\": {\"pages\": 40, \"saved-pages\": 3, "), line);
+    }
+
+    @Test
+    void brokenFileIsOneLine() throws IOException {
+        byte[] stream = SavedStreams.golden("plain");
+        String file = file(Arrays.copyOf(stream, stream.length - 1));
+        run(file);
+        assertEquals(1, code);
+        assertEquals(List.of(), output);
+        assertEquals(List.of("xen-emu: " + file + ": the saved guest is cut off"), errors);
+        file(Arrays.copyOf(stream, stream.length + 1));
+        run("--json", file);
+        assertEquals(List.of("xen-emu: " + file + ": there is more after its end"), errors);
+        run(folder.resolve("none").toString());
+        assertEquals(
+                List.of("xen-emu: " + folder.resolve("none") + ": no such file or directory"),
+                errors);
+    }
+}
