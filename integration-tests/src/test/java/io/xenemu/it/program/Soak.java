@@ -6,6 +6,9 @@ import io.xenemu.core.lab.LabMachine;
 import io.xenemu.it.fixture.BootDisk;
 import io.xenemu.it.fixture.BootLoad;
 import io.xenemu.it.fixture.DebianDisk;
+import io.xenemu.it.fixture.DiskFeatures;
+import io.xenemu.it.fixture.DiskHotplugLoad;
+import io.xenemu.it.fixture.DiskLoad;
 import io.xenemu.it.fixture.EventChannelLoad;
 import io.xenemu.it.fixture.HostileNeighbours;
 import io.xenemu.it.fixture.LabDaemon;
@@ -18,6 +21,9 @@ import io.xenemu.it.fixture.UnmodifiedGuest;
 import io.xenemu.it.fixture.XenStoreLoad;
 import io.xenemu.it.lab.JavaCommand;
 import io.xenemu.it.lab.Lab;
+
+import org.jspecify.annotations.Nullable;
+
 import java.io.IOException;
 import java.io.PrintStream;
 import java.io.PrintWriter;
@@ -30,7 +36,6 @@ import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import org.jspecify.annotations.Nullable;
 
 /// Plays what lab tests do a few times, for as long as one wants: `integration-tests/bin/soak --help`. Ends with 0,
 /// with 1 at the first round that fails, whose log it keeps, and with 2 for a command line that is wrong.
@@ -43,6 +48,10 @@ public final class Soak implements AutoCloseable {
     private static final int P9_PROCESSES = 4;
     private static final int P9_ROUNDS = 200;
     private static final int INTERFACES = 100;
+    private static final int PLUGS = 100;
+    private static final int FILE_PROCESSES = 4;
+    private static final int SERVER_KILLS = 4;
+    private static final int FILE_CHANGES = 500;
 
     private static final String DEBIAN_MEMORY = "512M";
 
@@ -106,6 +115,21 @@ public final class Soak implements AutoCloseable {
                             1,
                             "a Linux guest's network interface goes and comes 100 times while it sends",
                             Soak::interfaces),
+                    new Load(
+                            "features",
+                            1,
+                            "a Linux guest negotiates each feature of a disk, on and off",
+                            soak -> DiskFeatures.run(soak.daemon())),
+                    new Load(
+                            "plugs",
+                            1,
+                            "a Linux guest's disk goes and comes 100 times while it reads and writes",
+                            soak -> DiskHotplugLoad.alone(soak.daemon(), PLUGS)),
+                    new Load(
+                            "files",
+                            6,
+                            "eight processes of a Linux guest sync files; qemu-nbd is killed 4 times, and then the guest",
+                            Soak::files),
                     new Load(
                             "guests",
                             1,
@@ -204,6 +228,14 @@ public final class Soak implements AutoCloseable {
             load.rounds(P9_ROUNDS);
             load.shell().assertNoComplaint();
         }
+    }
+
+    private void files() throws IOException, InterruptedException {
+        int seed = random.nextInt(1_000_000);
+        String format = random.nextBoolean() ? "vhd" : "qcow2";
+        System.out.println(format + ", seed " + seed);
+        DiskLoad.run(daemon(), format, FILE_PROCESSES, SERVER_KILLS, FILE_CHANGES, seed);
+        daemon().assertNoBug();
     }
 
     private void unmodified() throws IOException, InterruptedException {
