@@ -21,11 +21,13 @@ import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.ioctl.XenCapability;
+
+import org.jspecify.annotations.Nullable;
+
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Set;
-import org.jspecify.annotations.Nullable;
 
 /// One guest: its VM, memory, vCPUs, and its part of each module.
 public final class Domain implements AutoCloseable {
@@ -46,7 +48,7 @@ public final class Domain implements AutoCloseable {
                             "vcpus",
                             quiescence::hold,
                             quiescence::release,
-                            () -> DomainParts.restingVcpu(this),
+                            OwnPart.NEVER,
                             () -> DomainParts.areas(this),
                             () -> stop(ShutdownReason.DESTROYED)));
     private final DomainEnd end = new DomainEnd(vcpus);
@@ -161,7 +163,14 @@ public final class Domain implements AutoCloseable {
             }
             eventChannels.setSharedInfo(sharedInfo.page(), width);
             parts.add(new TimersPart(vcpus, timers));
-            parts.add(DomainParts.watchdogs(watchdogs));
+            parts.add(
+                    new OwnPart(
+                            "watchdogs",
+                            watchdogs::hold,
+                            watchdogs::release,
+                            OwnPart.NEVER,
+                            () -> DomainParts.watchdogs(this),
+                            OwnPart.NOTHING));
         } catch (RuntimeException | Error e) {
             parts.closeAfter(e);
             vm.close();

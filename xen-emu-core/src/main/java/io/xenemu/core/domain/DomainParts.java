@@ -1,12 +1,12 @@
 package io.xenemu.core.domain;
 
 import io.xenemu.core.delivery.EventFdThreads;
-import io.xenemu.core.timer.Watchdogs;
 import io.xenemu.evtchn.EventChannelsCodec;
 import io.xenemu.evtchn.EventChannelsState;
 import io.xenemu.evtchn.EvtchnStatus;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.wire.BodyWriter;
+
 import java.util.Optional;
 import java.util.function.Supplier;
 
@@ -39,9 +39,10 @@ final class DomainParts {
         return saved(DomainStateCodec.IDENTITY, DomainStateCodec.encode(identity));
     }
 
+    /// A vCPU that is down has its registers in KVM, which a trace does not have.
     static Optional<String> restingVcpu(Domain domain) {
         return domain.vcpus().stream().anyMatch(Vcpu::isResting)
-                ? Optional.of("a vCPU that is down cannot be saved yet")
+                ? Optional.of("a vCPU is down")
                 : Optional.empty();
     }
 
@@ -65,16 +66,9 @@ final class DomainParts {
         return saved(DomainStateCodec.DELIVERY, DomainStateCodec.encode(domain.delivery().save()));
     }
 
-    /// The guest's watchdogs, which block a save: after a restore without them, nothing would watch the guest, and its
-    /// calls on them would fail.
-    static OwnPart watchdogs(Watchdogs watchdogs) {
-        return OwnPart.blocking(
-                "watchdogs",
-                () ->
-                        watchdogs.taken() == 0
-                                ? Optional.empty()
-                                : Optional.of("its watchdog cannot be saved yet"),
-                () -> new PartState.Nothing("no watchdog is taken"));
+    static PartState watchdogs(Domain domain) {
+        return saved(
+                DomainStateCodec.WATCHDOGS, DomainStateCodec.encode(domain.watchdogs().save()));
     }
 
     /// The reason for which event channels to other guests block a save: the other end is not saved.

@@ -2,9 +2,11 @@ package io.xenemu.core.domain;
 
 import io.xenemu.core.memory.MemoryState;
 import io.xenemu.core.timer.VcpuTimer;
+import io.xenemu.core.timer.Watchdogs;
 import io.xenemu.evtchn.EventChannelsState;
 import io.xenemu.gnttab.GrantTableState;
 import io.xenemu.kvm.abi.DomId;
+
 import java.util.List;
 
 /// The second half of restoring a domain: the steps that need its vCPUs. The first half is its construction from
@@ -28,7 +30,8 @@ final class DomainRestore {
                             List<VcpuAreas.State> areas,
                             EventChannelsState _,
                             GrantTableState _,
-                            List<VcpuTimer.State> timers) -> {
+                            List<VcpuTimer.State> timers,
+                            Watchdogs.State watchdogs) -> {
                 // The width first: it tells KVM the layout of shared_info and runstate, and the
                 // number of ports. Then the page, before anything raises an event: an event without
                 // it would be lost.
@@ -55,6 +58,7 @@ final class DomainRestore {
                 }
                 // KVM may have kept announcements that it had not written to guest memory.
                 domain.eventChannels().announcePending();
+                domain.watchdogs().restore(watchdogs);
                 // A domain that was paused begins paused.
                 for (int i = 0; i < identity.pauses(); i++) {
                     domain.pause();

@@ -1,6 +1,7 @@
 package io.xenemu.core.domain;
 
 import io.xenemu.core.delivery.CallbackVia;
+import io.xenemu.core.timer.Watchdogs;
 import io.xenemu.core.vm.VcpuPort;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.GuestWidth;
@@ -8,6 +9,7 @@ import io.xenemu.kvm.ioctl.Runstate;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
+
 import java.util.ArrayList;
 import java.util.List;
 
@@ -40,11 +42,17 @@ final class DomainStateCodec {
     ///
     /// Version 1: vCPUs u32, then for each the addresses of vcpu_info, time and runstate, u64; all ones for none.
     /// Version 2 has two more for each vCPU: time and runstate registered by physical address. Version 3 has the
-    /// vCPU's runstate u8 behind them, and the times of the four runstates u64.
+    /// vCPU's runstate u8 behind them, and the times of the four runstates u64. Version 4 has two flags behind them:
+    /// whether the vCPU is down with registers to go on with, and whether it is to go down.
     static final int AREAS = 0x41455241;
 
     /// The version of [#AREAS].
-    private static final int AREAS_VERSION = 3;
+    private static final int AREAS_VERSION = 4;
+
+    /// Frame type "WDOG": [Watchdogs.State].
+    ///
+    /// Version 1: for each watchdog its time u32, in seconds; 0 for one that is free.
+    static final int WATCHDOGS = 0x474f4457;
 
     /// Xen's runstates.
     private static final int RUNSTATES = 4;
@@ -158,6 +166,7 @@ final class DomainStateCodec {
                     .u64(account.timeRunnable())
                     .u64(account.timeBlocked())
                     .u64(account.timeOffline());
+            body.bool(state.power().resting()).bool(state.power().goingDown());
         }
         return body;
     }
@@ -180,9 +189,28 @@ final class DomainStateCodec {
                             new WrittenArea.State(time, physicalTime),
                             new WrittenArea.State(runstate, physicalRunstate),
                             // Before version 3 there was none: the vCPU begins a new one.
-                            version < 3 ? Runstate.NONE : account(body)));
+                            version < 3 ? Runstate.NONE : account(body),
+                            // Before version 4, no domain was saved that had a vCPU down.
+                            version < 4
+                                    ? VcpuPower.State.UP
+                                    : new VcpuPower.State(body.bool(), body.bool())));
         }
         return states;
+    }
+
+    static BodyWriter encode(Watchdogs.State state) {
+        BodyWriter body = new BodyWriter();
+        state.seconds().forEach(seconds -> body.u32(seconds.intValue()));
+        return body;
+    }
+
+    static Watchdogs.State watchdogs(int version, BodyReader body) throws WireException {
+        requireVersion("watchdogs", version);
+        List<Long> seconds = new ArrayList<>();
+        for (int i = 0; i < Watchdogs.COUNT; i++) {
+            seconds.add(Integer.toUnsignedLong(body.u32()));
+        }
+        return new Watchdogs.State(seconds);
     }
 
     /// A vCPU's account. It does not run while it is saved.

@@ -3,6 +3,7 @@ package io.xenemu.core.domain;
 import io.xenemu.core.timer.VcpuTimer;
 import io.xenemu.core.timer.VcpuTimersCodec;
 import io.xenemu.kvm.wire.WireException;
+
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.util.Collections;
@@ -28,8 +29,7 @@ public final class HeldState {
                         DomainParts.foreignChannel(domain),
                         domain.pages().memoryBlocker(),
                         domain.pages().grantBlocker(),
-                        domain.reportedMemoryMap().blocker(),
-                        DomainParts.watchdogs(domain.watchdogs()).blocker())
+                        domain.reportedMemoryMap().blocker())
                 .flatMap(Optional::stream)
                 .findFirst();
     }
@@ -53,6 +53,7 @@ public final class HeldState {
                         VcpuTimersCodec.TYPE,
                         VcpuTimersCodec.VERSION,
                         VcpuTimersCodec.encode(timers)));
+        parts.put("watchdogs", DomainParts.watchdogs(domain));
         return XenState.write(parts);
     }
 

@@ -1,6 +1,7 @@
 package io.xenemu.core.domain;
 
 import com.google.common.util.concurrent.Uninterruptibles;
+
 import io.xenemu.core.timer.VcpuTimer;
 import io.xenemu.core.vm.VcpuPort;
 import io.xenemu.kvm.abi.Errno;
@@ -11,13 +12,15 @@ import io.xenemu.kvm.ioctl.Gpr;
 import io.xenemu.kvm.ioctl.MpState;
 import io.xenemu.kvm.ioctl.Runstate;
 import io.xenemu.kvm.ioctl.XenCapability;
+
+import org.jspecify.annotations.Nullable;
+
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import java.util.function.Function;
-import org.jspecify.annotations.Nullable;
 
 /// One vCPU of a domain: its side of the VM, its thread, and its registered areas.
 public final class Vcpu {
@@ -258,6 +261,19 @@ public final class Vcpu {
     /// Whether it is down with registers to go on with. Makes it leave the guest.
     boolean isResting() {
         return ask(false, power::isResting);
+    }
+
+    /// Whether it is down, as far as KVM does not know it; for its own thread.
+    VcpuPower.State savePower() {
+        return power.save();
+    }
+
+    /// Goes on with a saved vCPU that may be down, before it is started.
+    void restorePower(VcpuPower.State saved) {
+        power.restore(saved);
+        if (saved.goingDown()) {
+            wake();
+        }
     }
 
     /// Gives a vCPU that was never started its registers (VCPUOP_initialise). It stays down.

@@ -57,8 +57,13 @@ public final class VcpuAreas {
     /// @param time the second time area
     /// @param runstate the runstate area
     /// @param account what that area shows
+    /// @param power whether the vCPU is down
     record State(
-            long vcpuInfo, WrittenArea.State time, WrittenArea.State runstate, Runstate account) {}
+            long vcpuInfo,
+            WrittenArea.State time,
+            WrittenArea.State runstate,
+            Runstate account,
+            VcpuPower.State power) {}
 
     VcpuAreas(Vcpu vcpu, Domain domain, RunstateAccount account) {
         this.vcpu = vcpu;
@@ -157,8 +162,14 @@ public final class VcpuAreas {
     /// Their state; the vCPU does not run.
     State save() {
         AtomicReference<State> state = new AtomicReference<>();
-        vcpu.call(
-                _ -> state.set(new State(vcpuInfo, time.save(), runstate.save(), account.save())));
+        vcpu.call(_ ->
+                state.set(
+                        new State(
+                                vcpuInfo,
+                                time.save(),
+                                runstate.save(),
+                                account.save(),
+                                vcpu.savePower())));
         return Objects.requireNonNull(state.get());
     }
 
@@ -183,6 +194,7 @@ public final class VcpuAreas {
                 // First, since the area is filled when it is registered.
                 account.restore(state.account());
                 runstate.restore(port, state.runstate());
+                vcpu.restorePower(state.power());
             });
         } catch (XenError e) {
             throw new IllegalArgumentException(vcpu + " cannot have the areas " + state, e);

@@ -14,6 +14,15 @@ import io.xenemu.kvm.ioctl.MpState;
 final class VcpuPower {
     private static final long RFLAGS_IF = 1 << 9;
 
+    /// The saved state, beside KVM's.
+    ///
+    /// @param resting whether it has registers to go on with, if it is in the state UNINITIALIZED
+    /// @param goingDown whether it is to go down before it enters the guest again
+    record State(boolean resting, boolean goingDown) {
+        /// A vCPU that is up, or was never initialised.
+        static final State UP = new State(false, false);
+    }
+
     private volatile boolean goingDown;
 
     /// Whether it is in the state UNINITIALIZED because of VCPUOP_down or VCPUOP_initialise.
@@ -45,9 +54,20 @@ final class VcpuPower {
         };
     }
 
-    /// Whether a save would lose that the vCPU is down.
+    /// Whether it is down with registers to go on with, or is to go down.
     boolean isResting(VcpuPort port) {
         return goingDown || (resting && port.getMpState() == MpState.UNINITIALIZED);
+    }
+
+    /// What KVM does not know of a vCPU that is down.
+    State save() {
+        return new State(resting, goingDown);
+    }
+
+    /// Goes on with a saved state. KVM has its own already.
+    void restore(State saved) {
+        resting = saved.resting();
+        goingDown = saved.goingDown();
     }
 
     /// Gives it its first registers; it stays down.

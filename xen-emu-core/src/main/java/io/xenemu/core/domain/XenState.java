@@ -4,6 +4,7 @@ import io.xenemu.core.memory.MemoryState;
 import io.xenemu.core.memory.MemoryStateCodec;
 import io.xenemu.core.timer.VcpuTimer;
 import io.xenemu.core.timer.VcpuTimersCodec;
+import io.xenemu.core.timer.Watchdogs;
 import io.xenemu.evtchn.EventChannelsCodec;
 import io.xenemu.evtchn.EventChannelsState;
 import io.xenemu.gnttab.GrantTableCodec;
@@ -11,6 +12,7 @@ import io.xenemu.gnttab.GrantTableState;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.wire.FrameWriter;
 import io.xenemu.kvm.wire.WireException;
+
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -33,6 +35,7 @@ import java.util.function.Supplier;
 /// @param events its event channels
 /// @param grants its grant table
 /// @param timers the timers of each vCPU
+/// @param watchdogs its watchdogs
 public record XenState(
         Identity identity,
         MemoryState memory,
@@ -42,7 +45,8 @@ public record XenState(
         List<VcpuAreas.State> areas,
         EventChannelsState events,
         GrantTableState grants,
-        List<VcpuTimer.State> timers) {
+        List<VcpuTimer.State> timers,
+        Watchdogs.State watchdogs) {
     /// Checks that the components are of one domain.
     ///
     /// @throws IllegalArgumentException if they contradict each other
@@ -115,6 +119,12 @@ public record XenState(
         var events = frames.add(EventChannelsCodec.TYPE, EventChannelsCodec::decode);
         var grants = frames.add(GrantTableCodec.TYPE, GrantTableCodec::decode);
         var timers = frames.add(VcpuTimersCodec.TYPE, VcpuTimersCodec::decode);
+        // Domains that were saved before had none.
+        var watchdogs =
+                frames.addOptional(
+                        DomainStateCodec.WATCHDOGS,
+                        DomainStateCodec::watchdogs,
+                        Watchdogs.State.NONE);
         return () ->
                 new XenState(
                         identity.get(),
@@ -125,6 +135,7 @@ public record XenState(
                         areas.get(),
                         events.get(),
                         grants.get(),
-                        timers.get());
+                        timers.get(),
+                        watchdogs.get());
     }
 }

@@ -1,11 +1,15 @@
 package io.xenemu.core.timer;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+
 import io.xenemu.kvm.abi.XenError;
+
+import org.jspecify.annotations.Nullable;
+
+import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
-import org.jspecify.annotations.Nullable;
 
 /// The watchdogs of a domain (SCHEDOP_watchdog). A guest takes one and sets it again and again. A watchdog that expires
 /// ends the domain, unless the domain is suspended. They count the host's time, also while the domain is paused, as on
@@ -14,7 +18,7 @@ import org.jspecify.annotations.Nullable;
 /// Source: xen/common/sched/core.c (`domain_watchdog`).
 public final class Watchdogs {
     /// The number of watchdogs of a domain (`NR_DOMAIN_WATCHDOG_TIMERS`). Their ids begin at 1.
-    static final int COUNT = 2;
+    public static final int COUNT = 2;
 
     private final DomainTimers timers;
     private final Runnable expired;
@@ -26,7 +30,20 @@ public final class Watchdogs {
 
     private static final class Watchdog {
         boolean taken;
+        long seconds;
         @Nullable Future<?> running;
+    }
+
+    /// The saved state.
+    ///
+    /// @param seconds the time that the guest has given each watchdog; 0 for one that is free
+    public record State(List<Long> seconds) {
+        /// All are free.
+        public static final State NONE = new State(Collections.nCopies(COUNT, 0L));
+
+        public State {
+            seconds = List.copyOf(seconds);
+        }
     }
 
     /// @param expired called when one expires, on the timers' thread
@@ -75,10 +92,7 @@ public final class Watchdogs {
         if (!watchdog.taken) {
             throw XenError.EINVAL;
         }
-        Future<?> current = watchdog.running;
-        if (current != null) {
-            current.cancel(false);
-        }
+        cancel(watchdog);
         watchdog.taken = seconds != 0;
         if (watchdog.taken) {
             start(watchdog, seconds);
@@ -90,8 +104,48 @@ public final class Watchdogs {
         return watchdogs.stream().filter(watchdog -> watchdog.taken).count();
     }
 
+    /// Stops all while the domain is saved, in which the guest cannot set them.
+    public synchronized void hold() {
+        watchdogs.forEach(Watchdogs::cancel);
+    }
+
+    /// Starts those that are taken again. Each has its whole time, so that the guest can set it.
+    public synchronized void release() {
+        for (Watchdog watchdog : watchdogs) {
+            if (watchdog.taken) {
+                start(watchdog, watchdog.seconds);
+            }
+        }
+    }
+
+    /// Their state. Xen does not save it; its guests lose their watchdogs.
+    public synchronized State save() {
+        return new State(
+                watchdogs.stream()
+                        .map(watchdog -> watchdog.taken ? Math.max(watchdog.seconds, 1) : 0)
+                        .toList());
+    }
+
+    /// Takes those that were taken, and starts them with their whole time.
+    public synchronized void restore(State saved) {
+        for (int i = 0; i < COUNT; i++) {
+            Watchdog watchdog = watchdogs.get(i);
+            watchdog.seconds = saved.seconds().get(i);
+            watchdog.taken = watchdog.seconds != 0;
+        }
+        release();
+    }
+
+    private static void cancel(Watchdog watchdog) {
+        Future<?> current = watchdog.running;
+        if (current != null) {
+            current.cancel(false);
+        }
+    }
+
     @GuardedBy("this")
     private void start(Watchdog watchdog, long seconds) {
+        watchdog.seconds = seconds;
         watchdog.running = timers.startOnce(TimeUnit.SECONDS.toNanos(seconds), expired);
     }
 }

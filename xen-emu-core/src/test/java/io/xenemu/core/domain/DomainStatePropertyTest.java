@@ -3,6 +3,7 @@ package io.xenemu.core.domain;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import com.google.common.primitives.ImmutableLongArray;
+
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.memory.MemoryState;
 import io.xenemu.core.memory.SpecialPages;
@@ -13,6 +14,14 @@ import io.xenemu.gnttab.GrantLimits;
 import io.xenemu.kvm.ioctl.Runstate;
 import io.xenemu.kvm.ioctl.XenCapability;
 import io.xenemu.kvm.memory.GuestMemory;
+
+import net.jqwik.api.Arbitraries;
+import net.jqwik.api.Arbitrary;
+import net.jqwik.api.Combinators;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import net.jqwik.api.Provide;
+
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -22,12 +31,6 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.UUID;
-import net.jqwik.api.Arbitraries;
-import net.jqwik.api.Arbitrary;
-import net.jqwik.api.Combinators;
-import net.jqwik.api.ForAll;
-import net.jqwik.api.Property;
-import net.jqwik.api.Provide;
 
 /// A domain that is saved and restored is the same domain. Saved again, it has the same state. It answers all later
 /// operations of its guest as the old domain does.
@@ -108,12 +111,14 @@ final class DomainStatePropertyTest {
                 state.areas().stream().map(DomainStatePropertyTest::timeless).toList(),
                 state.events(),
                 state.grants(),
-                state.timers());
+                state.timers(),
+                state.watchdogs());
     }
 
     /// An account goes on while it is not looked at.
     private static VcpuAreas.State timeless(VcpuAreas.State areas) {
-        return new VcpuAreas.State(areas.vcpuInfo(), areas.time(), areas.runstate(), Runstate.NONE);
+        return new VcpuAreas.State(
+                areas.vcpuInfo(), areas.time(), areas.runstate(), Runstate.NONE, areas.power());
     }
 
     private static MemoryState.Content timeless(MemoryState.Content content) {

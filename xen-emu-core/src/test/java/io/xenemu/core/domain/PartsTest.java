@@ -186,7 +186,7 @@ final class PartsTest {
                             "memory map Derived",
                             "domain Saved",
                             "timers Saved",
-                            "watchdogs Nothing",
+                            "watchdogs Saved",
                             "hypercall meters Nothing",
                             "vcpus Saved"),
                     answers);

@@ -1,17 +1,21 @@
 package io.xenemu.core.domain;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.vm.FakeVm;
 import io.xenemu.evtchn.EvtchnOptions;
 import io.xenemu.gnttab.GrantLimits;
 import io.xenemu.kvm.abi.VcpuId;
+import io.xenemu.kvm.ioctl.MpState;
 import io.xenemu.kvm.ioctl.XenCapability;
+
+import org.junit.jupiter.api.Test;
+
 import java.io.ByteArrayInputStream;
 import java.util.EnumSet;
 import java.util.UUID;
-import org.junit.jupiter.api.Test;
 
 /// The places in guest memory that a guest named before it was saved.
 final class RestoredPlacesTest {
@@ -72,6 +76,39 @@ final class RestoredPlacesTest {
                 assertEquals(
                         old.domain().eventChannels().save(),
                         restored.domain().eventChannels().save());
+            }
+        }
+    }
+
+    /// KVM has no state for it but UNINITIALIZED, which a vCPU without registers has too.
+    @Test
+    void vcpuThatIsDownHasItsRegistersAndComesUp() throws Exception {
+        try (TestDomain old = domain(boot())) {
+            Vcpu before = old.domain().vcpus().get(1);
+            before.port().setMpState(MpState.RUNNABLE);
+            before.down();
+            before.goDown();
+            assertEquals(MpState.UNINITIALIZED, before.port().getMpState());
+            try (TestDomain restored = restored(old)) {
+                Vcpu vcpu = restored.domain().vcpus().get(1);
+                // As KVM's half of the state has it.
+                vcpu.port().setMpState(MpState.UNINITIALIZED);
+                assertTrue(vcpu.isDown());
+                assertTrue(vcpu.isInitialised());
+                vcpu.up();
+                assertEquals(MpState.RUNNABLE, vcpu.port().getMpState());
+            }
+        }
+    }
+
+    @Test
+    void vcpuThatIsToGoDownGoesDownBeforeItRuns() throws Exception {
+        try (TestDomain old = domain(boot())) {
+            old.domain().vcpus().get(1).down();
+            try (TestDomain restored = restored(old)) {
+                Vcpu vcpu = restored.domain().vcpus().get(1);
+                assertTrue(vcpu.isGoingDown());
+                assertTrue(vcpu.takeRequest());
             }
         }
     }

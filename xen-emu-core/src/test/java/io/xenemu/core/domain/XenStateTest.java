@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import com.google.common.primitives.ImmutableLongArray;
+
 import io.xenemu.core.cpuid.CpuConfig;
 import io.xenemu.core.cpuid.CpuidOverrides;
 import io.xenemu.core.cpuid.PolicyFile;
@@ -14,6 +15,7 @@ import io.xenemu.core.memory.MemoryStateCodec;
 import io.xenemu.core.memory.PageRuns;
 import io.xenemu.core.timer.VcpuTimer;
 import io.xenemu.core.timer.VcpuTimersCodec;
+import io.xenemu.core.timer.Watchdogs;
 import io.xenemu.evtchn.EventChannelsCodec;
 import io.xenemu.evtchn.EventChannelsState;
 import io.xenemu.evtchn.EvtchnStatus;
@@ -29,6 +31,9 @@ import io.xenemu.kvm.testing.GoldenFile;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
+
+import org.junit.jupiter.api.Test;
+
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -38,7 +43,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
-import org.junit.jupiter.api.Test;
 
 /// The bytes of a saved domain. The golden file is of the version in its name and is never made again.
 final class XenStateTest {
@@ -74,49 +78,70 @@ final class XenStateTest {
     private static final Runstate ACCOUNT = new Runstate(Runstate.BLOCKED, 1010, 1, 2, 1003, 4);
 
     private static final XenState STATE =
-            state(128 << 20, FURTHER, areas(0x9a_b000, 0xcd_e010, ACCOUNT), CPU);
+            state(
+                    128 << 20,
+                    FURTHER,
+                    areas(0x9a_b000, 0xcd_e010, ACCOUNT, true),
+                    CPU,
+                    new Watchdogs.State(List.of(0L, 30L)));
+
+    /// The state from before vCPUs that are down, and watchdogs, were saved.
+    private static final XenState VERSION_6 =
+            state(
+                    128 << 20,
+                    FURTHER,
+                    areas(0x9a_b000, 0xcd_e010, ACCOUNT, false),
+                    CPU,
+                    Watchdogs.State.NONE);
 
     private static final List<VcpuAreas.State> WITHOUT_ACCOUNT =
-            areas(0x9a_b000, 0xcd_e010, Runstate.NONE);
+            areas(0x9a_b000, 0xcd_e010, Runstate.NONE, false);
 
     /// The state from before the accounts of the vCPUs' time were saved.
-    private static final XenState VERSION_4 = state(128 << 20, FURTHER, WITHOUT_ACCOUNT, CPU);
+    private static final XenState VERSION_4 =
+            state(128 << 20, FURTHER, WITHOUT_ACCOUNT, CPU, Watchdogs.State.NONE);
 
     /// The state from before a domain could see another processor than its host's.
     private static final XenState VERSION_3 =
-            state(128 << 20, FURTHER, WITHOUT_ACCOUNT, CpuConfig.DEFAULT);
+            state(128 << 20, FURTHER, WITHOUT_ACCOUNT, CpuConfig.DEFAULT, Watchdogs.State.NONE);
 
-    private static final List<VcpuAreas.State> LINEAR = areas(NONE, NONE, Runstate.NONE);
+    private static final List<VcpuAreas.State> LINEAR = areas(NONE, NONE, Runstate.NONE, false);
 
     /// The state from before areas could be registered by physical address.
-    private static final XenState VERSION_2 = state(128 << 20, FURTHER, LINEAR, CpuConfig.DEFAULT);
+    private static final XenState VERSION_2 =
+            state(128 << 20, FURTHER, LINEAR, CpuConfig.DEFAULT, Watchdogs.State.NONE);
 
     /// The state from before a domain could see more memory than it has.
     private static final XenState VERSION_1 =
-            state(64 << 20, Optional.empty(), LINEAR, CpuConfig.DEFAULT);
+            state(64 << 20, Optional.empty(), LINEAR, CpuConfig.DEFAULT, Watchdogs.State.NONE);
 
     /// @param time the second time area of vCPU 1 by physical address
     /// @param runstate the runstate area of vCPU 0 by physical address
     /// @param account of the time of vCPU 0
-    private static List<VcpuAreas.State> areas(long time, long runstate, Runstate account) {
+    /// @param down whether vCPU 0 is down, and vCPU 1 is to go down
+    private static List<VcpuAreas.State> areas(
+            long time, long runstate, Runstate account, boolean down) {
         return List.of(
                 new VcpuAreas.State(
                         0x12_3040,
                         new WrittenArea.State(NONE, NONE),
                         new WrittenArea.State(0x56_7008, runstate),
-                        account),
+                        account,
+                        new VcpuPower.State(down, false)),
                 new VcpuAreas.State(
                         NONE,
                         new WrittenArea.State(0x78_9020, time),
                         new WrittenArea.State(NONE, NONE),
-                        Runstate.NONE));
+                        Runstate.NONE,
+                        new VcpuPower.State(false, down)));
     }
 
     private static XenState state(
             long maxMemory,
             Optional<MemoryState.Further> further,
             List<VcpuAreas.State> areas,
-            CpuConfig cpu) {
+            CpuConfig cpu,
+            Watchdogs.State watchdogs) {
         return new XenState(
                 new XenState.Identity(
                         new DomId(7),
@@ -151,7 +176,8 @@ final class XenStateTest {
                         PirqsState.EMPTY,
                         null),
                 new GrantTableState(new DomId(7), 1, LIMITS, 2, List.of(), List.of()),
-                List.of(new VcpuTimer.State(12345, 0), new VcpuTimer.State(0, 2_000_000)));
+                List.of(new VcpuTimer.State(12345, 0), new VcpuTimer.State(0, 2_000_000)),
+                watchdogs);
     }
 
     private static ImmutableLongArray words() {
@@ -210,6 +236,9 @@ final class XenStateTest {
                         VcpuTimersCodec.TYPE,
                         VcpuTimersCodec.VERSION,
                         VcpuTimersCodec.encode(STATE.timers())));
+        parts.put(
+                "watchdogs",
+                own(DomainStateCodec.WATCHDOGS, DomainStateCodec.encode(STATE.watchdogs())));
         parts.put("vcpus", own(DomainStateCodec.AREAS, DomainStateCodec.encode(STATE.areas())));
         return parts;
     }
@@ -244,24 +273,32 @@ final class XenStateTest {
 
     @Test
     void version5IsReadAsItWasWritten() throws IOException {
-        assertEquals(STATE, read(golden(5)));
+        assertEquals(VERSION_6, read(golden(5)));
     }
 
     @Test
     void version6IsReadAsItWasWritten() throws IOException {
-        assertEquals(STATE, read(golden(6)));
+        assertEquals(VERSION_6, read(golden(6)));
+    }
+
+    @Test
+    void version7IsReadAsItWasWritten() throws IOException {
+        assertEquals(STATE, read(golden(7)));
     }
 
     @Test
     void theCurrentVersionIsWrittenAsInItsGoldenFile() throws IOException {
         HexFormat hex = HexFormat.of();
-        assertEquals(hex.formatHex(golden(6)), hex.formatHex(XenState.write(parts())));
+        assertEquals(hex.formatHex(golden(7)), hex.formatHex(XenState.write(parts())));
     }
 
     @Test
-    void everyFrameIsRequired() {
+    void everyFrameIsRequiredButOne() throws IOException {
+        Map<String, PartState> unwatched = parts();
+        unwatched.remove("watchdogs");
+        assertEquals(Watchdogs.State.NONE, read(XenState.write(unwatched)).watchdogs());
         parts().keySet().stream()
-                .filter(name -> !name.equals("meters"))
+                .filter(name -> !name.equals("meters") && !name.equals("watchdogs"))
                 .forEach(name -> {
                     Map<String, PartState> others = parts();
                     others.remove(name);
@@ -287,11 +324,13 @@ final class XenStateTest {
         assertRefused(() -> DomainStateCodec.delivery(2, body(new BodyWriter().u32(0))));
         assertRefused(() -> DomainStateCodec.areas(1, body(new BodyWriter().u32(129))));
         assertRefused(() -> DomainStateCodec.areas(0, body(new BodyWriter().u32(0))));
-        assertRefused(() -> DomainStateCodec.areas(4, body(new BodyWriter().u32(0))));
+        assertRefused(() -> DomainStateCodec.areas(5, body(new BodyWriter().u32(0))));
         assertRefused(() -> DomainStateCodec.areas(3, area(Runstate.RUNNING, 1)));
         assertRefused(() -> DomainStateCodec.areas(3, area(4, 1)));
         assertRefused(() -> DomainStateCodec.areas(3, area(Runstate.OFFLINE, -1)));
         assertRefused(() -> DomainStateCodec.areas(3, area(Runstate.OFFLINE, Long.MAX_VALUE)));
+        assertRefused(() -> DomainStateCodec.watchdogs(1, body(new BodyWriter().u32(1))));
+        assertRefused(() -> DomainStateCodec.watchdogs(2, body(new BodyWriter().u64(1))));
         assertRefused(() -> DomainStateCodec.params(1, body(new BodyWriter().u64(0))));
         assertRefused(() -> DomainStateCodec.sharedInfo(1, body(new BodyWriter().u8(2))));
         assertRefused(

@@ -1,17 +1,21 @@
 package io.xenemu.core.hypercall;
 
-import static java.util.Objects.requireNonNull;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
+
+import static java.util.Objects.requireNonNull;
 
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.domain.ShutdownLatch;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.domain.TestDomain;
+import io.xenemu.core.timer.Watchdogs;
 import io.xenemu.kvm.abi.XenError;
-import java.util.List;
+
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+
+import java.util.List;
 
 /// SCHEDOP_watchdog.
 @Timeout(60)
@@ -100,12 +104,29 @@ final class WatchdogCallsTest extends CallingGuest {
         assertNull(guest.domain().shutdownLatch().await(1500));
     }
 
+    /// The guest cannot set it while it is saved, so it has its whole time afterwards.
     @Test
-    void takenWatchdogKeepsTheDomainFromBeingSaved() throws XenError, InterruptedException {
-        assertEquals(List.of(), guest.domain().parts().blockers());
+    void watchdogStandsStillWhileTheDomainIsSaved() throws Exception {
+        assertEquals(1, watchdog(0, 1));
+        guest.domain().parts().quiesceAndSave();
+        assertNull(guest.domain().shutdownLatch().await(1500));
+        guest.domain().parts().resume();
+
+        assertEquals(ShutdownReason.WATCHDOG, end().reason());
+    }
+
+    @Test
+    void takenWatchdogsAreThoseOfTheSavedDomain() throws XenError {
         assertEquals(1, watchdog(0, HOUR));
-        assertEquals(
-                List.of("watchdogs: its watchdog cannot be saved yet"),
-                guest.domain().parts().blockers());
+        assertEquals(2, watchdog(0, 2 * HOUR));
+        assertEquals(0, watchdog(1, 0));
+        Watchdogs.State saved = guest.domain().watchdogs().save();
+        assertEquals(List.of(0L, 2L * HOUR), saved.seconds());
+
+        guest.domain().watchdogs().restore(Watchdogs.State.NONE);
+        assertEquals(0, guest.domain().watchdogs().taken());
+        guest.domain().watchdogs().restore(saved);
+        assertEquals(0, watchdog(2, HOUR));
+        assertEquals(1, watchdog(0, HOUR));
     }
 }
