@@ -37,3 +37,11 @@ void sleep_for(unsigned int count)
     forget_events();
     sched_op(SCHEDOP_poll, &poll);
 }
+
+/* The back end may need the same CPU. */
+void pause_for_an_answer(void)
+{
+    for (unsigned int i = 0; i < 100; i++)
+        cpu_relax();
+    sleep_for(1);
+}

@@ -1,20 +1,32 @@
 /*
- * A hostile front end of each device that it finds: a disk, a network interface. It prints one line for each case, as the guest
- * `hypercalls` does. Expected values are those of Xen's public headers (blkif.h, netif.h, ring.h, xenbus.h), and of the advisories
- * that cases are named after. Words of its command line:
+ * Front ends of each device that the guest has: a disk, a network interface, a share, a further console. They are hostile, and
+ * print one line for each case, as the guest `hypercalls` does. Expected values are those of Xen's public headers (blkif.h,
+ * netif.h, 9pfs.h, console.h, ring.h, xenbus.h), and of the advisories that cases are named after. After each attack the guest's
+ * other devices still serve. Words of its command line:
  *
- *  only=KIND     plays only that kind
- *  cycles=NUMBER connects and disconnects so many times
+ *  only=KIND       uses only that kind
+ *  on=KIND         attacks only that kind; the others have to go on
+ *  attack=NAME     plays only that attack
+ *  skip=NAME       leaves a case out
+ *  random=SEED     plays attacks in random order instead, with
+ *  count=NUMBER    so many
+ *  cycles=NUMBER   connects and disconnects so many times
  *  patience=NUMBER milliseconds after which an answer is missing
- *  skip=NAME     leaves a case out
+ *  busy            instead, keeps requests of all devices in flight until the domain ends, and says so by data/busy
+ *  good            instead, uses all devices until the domain ends, counts by data/rounds, and prints what fails
  */
 #include "front.h"
 
 #include "../runtime/xenstore.h"
 
-#define FLOOD 200
+#define KINDS 4
+/* Between two reports of a good guest, in milliseconds. */
+#define REPORT 200
 
 uint32_t patience = 20000;
+
+static struct served *devices[KINDS];
+static unsigned int device_count;
 
 const char *name_of(const char *kind, const char *name, const char *more)
 {
@@ -30,88 +42,130 @@ const char *name_of(const char *kind, const char *name, const char *more)
     return text;
 }
 
-void comes_back(const struct served *served, const char *name)
+/* Whether the command line has "WORD=TEXT", or no word of that beginning at all. */
+static int is_wanted(const char *word, const char *text)
 {
-    const char *kind = served->device.kind;
-    int state = restart(&served->device);
+    char both[96];
 
-    if (state == XenbusStateInitWait)
-        state = served->connect();
-    check(name_of(kind, name, "comes-back"), state, XenbusStateConnected);
-    check(name_of(kind, name, "serves-again"), served->serves(), 0);
+    if (!command_line_word(word, 0))
+        return 1;
+    memcpy(both, word, strlen(word));
+    memcpy(both + strlen(word), text, strlen(text) + 1);
+    return command_line_word(both, 0);
 }
 
-void refused(const struct served *served, const char *name, const char *node, const char *text)
+static void begin(const char *kind, struct served *(*device)(void))
 {
-    const struct device *device = &served->device;
+    struct served *served;
 
-    if (skipped(name_of(device->kind, name, 0)))
+    if (!is_wanted("only=", kind))
         return;
-    restart(device);
-    override_node(node, text);
-    set_node(device, node, "");
-    check(name_of(device->kind, name, 0), served->connect(), XenbusStateClosing);
-    override_node(0, 0);
-    remove_node(device, node);
-    comes_back(served, name);
-}
-
-void flood_nodes(const struct served *served)
-{
-    static const char *const values[] = {"0", "1", "4294967295", "18446744073709551616", "-1", "none", "", "x86_32-abi"};
-    static const char *const nodes[] = {"ring-ref",     "event-channel", "tx-ring-ref",    "multi-queue-num-queues",
-                                        "ring-ref0",    "num-rings",     "request-rx-copy", "ring-page-order",
-                                        "port",         "protocol",      "xdp-headroom",   "event-channel-tx"};
-    const struct device *device = &served->device;
-
-    if (skipped(name_of(device->kind, "xsa-349.nodes-written-at-speed", 0)))
-        return;
-    for (unsigned int i = 0; i < FLOOD; i++) {
-        set_node(device, nodes[random_below(12)], values[random_below(8)]);
-        /* Not 0, which ends the device. */
-        set_state(device, 1 + random_below(9));
-    }
-    for (unsigned int i = 0; i < 12; i++)
-        remove_node(device, nodes[i]);
-    comes_back(served, "xsa-349.nodes-written-at-speed");
-}
-
-void cycle(const struct served *served, unsigned int count)
-{
-    const char *kind = served->device.kind;
-    unsigned int well = 0;
-
-    for (unsigned int i = 0; i < count; i++)
-        well += restart(&served->device) == XenbusStateInitWait && served->connect() == XenbusStateConnected;
-    check(name_of(kind, "xsa-350.connects-and-disconnects", 0), well, count);
-    check(name_of(kind, "xsa-350.connects-and-disconnects", "serves-again"), served->serves(), 0);
-}
-
-static void play(const char *kind, int (*device)(void))
-{
-    char word[16] = "only=";
-
-    memcpy(word + 5, kind, strlen(kind) + 1);
-    if (command_line_word("only=", 0) && !command_line_word(word, 0))
-        return;
-    if (!device()) {
+    served = device();
+    if (!served) {
         print("skip ");
         print(kind);
         print("\n");
+        return;
+    }
+    devices[device_count++] = served;
+    await_back(&served->device, XenbusStateInitWait, patience);
+    check(name_of(kind, "connects", 0), served->connect(), XenbusStateConnected);
+    check(name_of(kind, "serves", 0), served->serves(), 0);
+}
+
+static void play(unsigned int which, unsigned int number)
+{
+    struct served *served = devices[which];
+    unsigned int harmed = 0;
+
+    if (!is_wanted(" on=", served->device.kind) || !is_wanted("attack=", attack_name(served, number)))
+        return;
+    print("play ");
+    print(name_of(served->device.kind, attack_name(served, number), 0));
+    print("\n");
+    play_attack(served, number);
+    for (unsigned int i = 0; i < device_count; i++)
+        harmed += i != which && devices[i]->serves() != 0;
+    check(name_of(served->device.kind, attack_name(served, number), "others-go-on"), harmed, 0);
+}
+
+static void play_all(void)
+{
+    for (unsigned int i = 0; i < device_count; i++)
+        for (unsigned int number = 0; number < attack_count(devices[i]); number++)
+            play(i, number);
+    for (unsigned int i = 0; i < device_count; i++)
+        if (is_wanted(" on=", devices[i]->device.kind))
+            remove_in_flight(devices[i]);
+}
+
+static void play_random(uint32_t count)
+{
+    for (; count && device_count; count--) {
+        unsigned int which = random_below(device_count);
+
+        play(which, random_below(attack_count(devices[which])));
+    }
+}
+
+static void __attribute__((noreturn)) busy(void)
+{
+    report("busy", 1);
+    for (;;) {
+        for (unsigned int i = 0; i < device_count; i++)
+            devices[i]->keep_busy();
+        sleep_for(1);
+    }
+}
+
+static void __attribute__((noreturn)) be_good(void)
+{
+    uint64_t next = 0;
+    uint32_t rounds = 0;
+
+    for (;; rounds++) {
+        for (unsigned int i = 0; i < device_count; i++) {
+            int result = devices[i]->serves();
+
+            if (result)
+                check(name_of(devices[i]->device.kind, "goes-on", 0), result, 0);
+        }
+        sleep_for(1);
+        if (milliseconds() >= next) {
+            report("rounds", rounds);
+            next = milliseconds() + REPORT;
+        }
     }
 }
 
 void guest_main(void)
 {
+    uint32_t seed = 0, count = 10;
+
     begin_clock();
     begin_grants();
     command_line_word("patience", &patience);
+    command_line_word("count", &count);
+    /* A loaded machine may take its time. */
+    xenstore_patience *= 20;
     if (!xenstore_connect()) {
         print("FAIL no XenStore\n");
         return;
     }
-    play("vbd", play_vbd);
-    play("vif", play_vif);
+    begin("vbd", begin_vbd);
+    begin("vif", begin_vif);
+    begin("9pfs", begin_9pfs);
+    begin("console", begin_console);
+    if (command_line_word("good", 0))
+        be_good();
+    if (command_line_word("busy", 0))
+        busy();
+    if (command_line_word("random", &seed)) {
+        begin_random(seed);
+        play_random(count);
+    } else {
+        play_all();
+    }
     check("memory.beside-what-was-granted-is-unchanged", changed_guards(), 0);
     check_summary();
 }

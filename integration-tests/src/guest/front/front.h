@@ -1,4 +1,4 @@
-/* A front end that breaks the protocols of its devices (front.c). */
+/* Front ends that break the protocols of their devices (front.c). */
 #ifndef FRONT_H
 #define FRONT_H
 
@@ -36,11 +36,17 @@ struct device {
 void begin_clock(void);
 uint64_t milliseconds(void);
 void sleep_for(unsigned int count);
+/* Between two looks at a ring. */
+void pause_for_an_answer(void);
 
 /* nodes.c. The first device of its kind; whether there is one. */
 int find_device(struct device *device, const char *kind);
 void set_node(const struct device *device, const char *name, const char *text);
-void set_number(const struct device *device, const char *name, uint64_t value);
+void set_number(const struct device *device, const char *name, uint32_t value);
+/* In decimal digits, until the next call. */
+const char *number_text(uint32_t value);
+/* A node data/NAME of the domain, for the host. */
+void report(const char *name, uint32_t value);
 /* From now on, that node gets this text whatever is written to it; it is removed instead without a text. */
 void override_node(const char *name, const char *text);
 void remove_node(const struct device *device, const char *name);
@@ -57,7 +63,7 @@ int close_front(const struct device *device);
 /* Closes, and begins again: the back end's state, which is to be InitWait. */
 int restart(const struct device *device);
 
-/* grants.c. A new reference for a page, which is never used again. */
+/* pages.c. A new reference for a page, which is never used again. */
 void begin_grants(void);
 grant_ref_t grant_page(const volatile void *page, domid_t to, uint16_t flags);
 /* Grants by the same reference again. */
@@ -66,6 +72,9 @@ void grant_again(grant_ref_t ref, const volatile void *page);
 int in_use(grant_ref_t ref);
 /* Takes it back if it is not in use. */
 int revoke(grant_ref_t ref);
+/* The table's frames, of which a page may be granted; and how many of them. */
+#define GRANT_FRAMES 4
+volatile void *grant_frame(unsigned int index);
 evtchn_port_t open_port(domid_t remote);
 void close_port(evtchn_port_t port);
 
@@ -75,26 +84,62 @@ unsigned int changed_guards(void);
 void fill_words(volatile void *page, uint32_t value);
 unsigned int other_words(const volatile void *page, uint32_t value);
 
+void begin_random(uint32_t seed);
 uint32_t random_below(uint32_t limit);
 
 /* "KIND.CASE" and "KIND.CASE.MORE". */
 const char *name_of(const char *kind, const char *name, const char *more);
 
-/* After a case that has harmed the device: it begins again, and serves. */
+/* What a device plays; it begins and ends with a device that serves. */
+struct attack {
+    const char *name;
+    void (*play)(void);
+};
+
+/* A node with which no connection may come about; it is missing without a text. */
+struct bad_node {
+    const char *attack;
+    const char *node;
+    const char *text;
+};
+
+/* One device and its front end. */
 struct served {
     struct device device;
+    /* Its first ring, and the event channel of that. */
+    const char *ring_node, *port_node;
+    evtchn_port_t port;
+    /* The back end's state after it. */
     int (*connect)(void);
+    /* 0 if it does. */
     int (*serves)(void);
+    /* Sends as many requests as the ring takes, and waits for none. */
+    void (*keep_busy)(void);
+    /* Pages of the rings that the back end uses. */
+    unsigned int (*rings_in_use)(void);
+    const struct bad_node *bad_nodes;
+    unsigned int bad_node_count;
+    const struct attack *attacks;
+    unsigned int attack_count;
 };
-void comes_back(const struct served *served, const char *name);
-/* A connection with a wrong node, or without it, must fail. */
-void refused(const struct served *served, const char *name, const char *node, const char *text);
-/* States and nodes at random, then everything works. */
-void flood_nodes(const struct served *served);
-void cycle(const struct served *served, unsigned int count);
 
-/* The devices; each returns 0 if there is none. */
-int play_vbd(void);
-int play_vif(void);
+/* attacks.c: what is the same for all kinds. After a case that has harmed the device: it begins again, and serves. */
+void comes_back(const struct served *served, const char *name);
+/* A ring that the guest has broken is served no more: nothing `came`. */
+void stays_silent(const struct served *served, const char *name, int came);
+/* A connection must fail; the device is closed. */
+void is_refused(const struct served *served, const char *name);
+/* A range of any length is an attack number, in the order of play: the device's own, then these. */
+unsigned int attack_count(const struct served *served);
+const char *attack_name(const struct served *served, unsigned int number);
+void play_attack(struct served *served, unsigned int number);
+/* The last one: the device is gone for good. */
+void remove_in_flight(struct served *served);
+
+/* The devices; null if the guest has none of the kind. */
+struct served *begin_vbd(void);
+struct served *begin_vif(void);
+struct served *begin_9pfs(void);
+struct served *begin_console(void);
 
 #endif

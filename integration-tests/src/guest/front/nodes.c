@@ -78,12 +78,15 @@ int find_device(struct device *device, const char *kind)
     return 1;
 }
 
-static const char *overridden, *override_text;
+static const char *overridden;
+static char override_text[32];
+static int is_removed;
 
 void override_node(const char *name, const char *text)
 {
     overridden = name;
-    override_text = text;
+    is_removed = !text;
+    append(override_text, 0, text ? text : "");
 }
 
 static int is_overridden(const char *name)
@@ -95,18 +98,28 @@ void set_node(const struct device *device, const char *name, const char *text)
 {
     if (!is_overridden(name))
         write_node(device->front, name, text);
-    else if (override_text)
-        write_node(device->front, name, override_text);
-    else
+    else if (is_removed)
         remove_node(device, name);
+    else
+        write_node(device->front, name, override_text);
 }
 
-void set_number(const struct device *device, const char *name, uint64_t value)
+void set_number(const struct device *device, const char *name, uint32_t value)
 {
-    char text[16];
+    set_node(device, name, number_text(value));
+}
 
-    append_number(text, 0, (uint32_t)value);
-    set_node(device, name, text);
+const char *number_text(uint32_t value)
+{
+    static char text[16];
+
+    append_number(text, 0, value);
+    return text;
+}
+
+void report(const char *name, uint32_t value)
+{
+    write_node("data", name, number_text(value));
 }
 
 void remove_node(const struct device *device, const char *name)

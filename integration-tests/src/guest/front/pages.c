@@ -3,7 +3,6 @@
 #include "../runtime/grants.h"
 
 #define ENTRIES_PER_FRAME (PAGE / sizeof(grant_entry_v1_t))
-#define FRAMES 4
 /* References below are reserved (GNTTAB_NR_RESERVED_ENTRIES). */
 #define FIRST_REF 8
 
@@ -20,10 +19,10 @@ void begin_grants(void)
 {
     char *first = alloc_page();
 
-    for (unsigned int i = 1; i < FRAMES; i++)
+    for (unsigned int i = 1; i < GRANT_FRAMES; i++)
         alloc_page();
     /* The first map makes the table; a map of the last frame grows it. */
-    for (unsigned int i = 0; i < FRAMES; i++)
+    for (unsigned int i = 0; i < GRANT_FRAMES; i++)
         if (map_grant_frame(i, (unsigned long)first / PAGE + i) != 0)
             print("FAIL no grant table\n");
     entries = (volatile grant_entry_v1_t *)first;
@@ -40,7 +39,7 @@ grant_ref_t grant_page(const volatile void *page, domid_t to, uint16_t flags)
 {
     grant_ref_t ref = next_ref++;
 
-    if (ref >= FRAMES * ENTRIES_PER_FRAME) {
+    if (ref >= GRANT_FRAMES * ENTRIES_PER_FRAME) {
         print("FAIL no grant reference is left\n");
         return 0;
     }
@@ -102,6 +101,7 @@ void *guarded_page(void)
 {
     void *page = alloc_page();
 
+    /* Those behind the first pages are enough. */
     if (guard_count < GUARDS) {
         guards[guard_count] = alloc_page();
         fill_words(guards[guard_count], GUARD_WORD | guard_count);
@@ -119,7 +119,17 @@ unsigned int changed_guards(void)
     return changed;
 }
 
-/* A linear congruence: the same numbers in each run. */
+volatile void *grant_frame(unsigned int index)
+{
+    return (volatile char *)entries + index * PAGE;
+}
+
+void begin_random(uint32_t value)
+{
+    seed = value;
+}
+
+/* A linear congruence: the same numbers in each run with the same seed. */
 uint32_t random_below(uint32_t limit)
 {
     seed = seed * 1103515245u + 12345u;

@@ -1,5 +1,7 @@
-/* A network interface, of which only what the guest sends is attacked here. */
+/* A network interface. What another guest sends to nobody comes here too. */
 #include "front.h"
+
+#include "../runtime/grants.h"
 
 #include <xen/io/netif.h>
 
@@ -7,20 +9,20 @@
 #define FRAME 64
 #define FIRST_BYTES 14
 #define FLIPS 300
-#define STORM 5000
 #define NO_REF 0xfffffff0u
 /* What a back end has to serve, and what no guest sends (Linux's fatal_skb_slots). */
 #define SERVED_SLOTS XEN_NETIF_NR_SLOTS_MIN
 #define HOSTILE_SLOTS 21
 #define FILTER_MAX 64
+#define CONTROL_REQUESTS 64
 
 static struct served vif;
 static netif_tx_sring_t *ring;
 static netif_rx_sring_t *rx_ring;
-static grant_ref_t ring_ref, rx_ref, frame_ref, foreign;
+static xen_netif_ctrl_sring_t *control_ring;
+static grant_ref_t ring_ref, rx_ref, control_ref, frame_ref, foreign, read_only;
 static uint8_t *frame;
-static evtchn_port_t port;
-static uint32_t produced, consumed;
+static uint32_t produced, consumed, rx_posted;
 
 static int connect(void)
 {
@@ -29,12 +31,12 @@ static int connect(void)
     memset(ring, 0, PAGE);
     memset(rx_ring, 0, PAGE);
     ring->req_event = ring->rsp_event = rx_ring->req_event = rx_ring->rsp_event = 1;
-    produced = consumed = 0;
-    close_port(port);
-    port = open_port(0);
+    produced = consumed = rx_posted = 0;
+    close_port(vif.port);
+    vif.port = open_port(0);
     set_number(device, "tx-ring-ref", ring_ref);
     set_number(device, "rx-ring-ref", rx_ref);
-    set_number(device, "event-channel", port);
+    set_number(device, "event-channel", vif.port);
     set_number(device, "request-rx-copy", 1);
     set_number(device, "request-multicast-control", 1);
     set_number(device, "feature-sg", 1);
@@ -75,7 +77,7 @@ static int has_answer(void)
 static void send(void)
 {
     __atomic_store_n(&ring->req_prod, produced, __ATOMIC_SEQ_CST);
-    evtchn_send(port);
+    evtchn_send(vif.port);
 }
 
 /* Takes the answer of each slot that is sent; the status of the first. Others than the first have it, too, or are NULL. */
@@ -90,7 +92,7 @@ static int take_answers(void)
         if (!has_answer()) {
             if (milliseconds() > deadline)
                 return NO_ANSWER;
-            cpu_relax();
+            pause_for_an_answer();
             continue;
         }
         status = ring->ring[consumed++ & (SLOTS - 1)].rsp.status;
@@ -210,16 +212,6 @@ static void rewritten(void)
     check("vif.xsa-155.serves-again", serves(), 0);
 }
 
-static void storm(void)
-{
-    unsigned int failed = 0;
-
-    for (unsigned int i = 0; i < STORM; i++)
-        failed += evtchn_send(port) != 0;
-    check("vif.xsa-332.storm-of-events", failed, 0);
-    check("vif.xsa-332.serves-again", serves(), 0);
-}
-
 /* Sends what has been put, which breaks the ring: there is no answer. */
 static void breaks(const char *name)
 {
@@ -227,8 +219,7 @@ static void breaks(const char *name)
         return;
     send();
     sleep_for(SILENCE);
-    check(name_of("vif", name, 0), has_answer(), 0);
-    comes_back(&vif, name);
+    stays_silent(&vif, name, has_answer());
 }
 
 static void broken_rings(void)
@@ -243,21 +234,6 @@ static void broken_rings(void)
     breaks("xsa-39.request-index-far-ahead");
     produced--;
     breaks("xsa-39.request-index-backwards");
-}
-
-static void bad_nodes(void)
-{
-    refused(&vif, "pages-to-flip", "request-rx-copy", "0");
-    refused(&vif, "tx-ring-ref-missing", "tx-ring-ref", 0);
-    refused(&vif, "rx-ring-ref-missing", "rx-ring-ref", 0);
-    refused(&vif, "xsa-527.rx-ring-ref-not-granted", "rx-ring-ref", "2000");
-    refused(&vif, "event-channel-missing", "event-channel", 0);
-    refused(&vif, "xsa-527.event-channel-not-there", "event-channel", "999");
-    refused(&vif, "only-one-of-two-event-channels", "event-channel-tx", "999");
-    refused(&vif, "cve-2026-45890.no-queues", "multi-queue-num-queues", "0");
-    refused(&vif, "cve-2026-45890.too-many-queues", "multi-queue-num-queues", "4294967295");
-    refused(&vif, "head-room-of-more-than-a-page", "xdp-headroom", "4294967295");
-    refused(&vif, "control-ring-not-granted", "ctrl-ring-ref", "2000");
 }
 
 /* Both rings in one page: whatever comes of it, it is this device's alone. */
@@ -278,68 +254,153 @@ static void one_page_for_both(void)
     comes_back(&vif, "one-page-for-both-rings");
 }
 
-static void closed_in_flight(void)
+/* Sends every slot of the ring for frames to this guest, with such a page. */
+static void post(grant_ref_t ref)
 {
-    for (unsigned int i = 0; i < SLOTS; i++)
-        put(FRAME, 0);
-    send();
-    check("vif.xsa-374.closed-with-frames-in-flight", close_front(&vif.device), XenbusStateClosed);
-    check("vif.xsa-374.nothing-is-in-use", in_use(frame_ref) + in_use(ring_ref) + in_use(rx_ref), 0);
-    comes_back(&vif, "xsa-374.closed-with-frames-in-flight");
+    for (unsigned int i = 0; i < SLOTS; i++) {
+        netif_rx_request_t *request = &rx_ring->ring[(rx_posted + i) & (SLOTS - 1)].req;
+
+        request->id = (uint16_t)i;
+        request->gref = ref;
+    }
+    rx_posted += SLOTS;
+    __atomic_store_n(&rx_ring->req_prod, rx_posted, __ATOMIC_SEQ_CST);
+    evtchn_send(vif.port);
 }
 
-static void removed_in_flight(void)
+/* Frames come all the time, from a guest beside this one. */
+static void bad_pages_for_frames(void)
 {
-    for (unsigned int i = 0; i < SLOTS; i++)
-        put(FRAME, 0);
-    send();
-    remove_front(&vif.device);
-    for (unsigned int waited = 0; in_use(ring_ref) && waited < patience; waited += 100)
-        sleep_for(100);
-    check("vif.front-end-removed-with-frames-in-flight", in_use(ring_ref) + in_use(rx_ref), 0);
+    const grant_ref_t bad[] = {NO_REF, 2000, foreign, read_only, rx_ref, ring_ref};
+
+    sleep_for(SILENCE);
+    check("vif.xsa-392.no-pages-for-frames", serves(), 0);
+    for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        post(bad[i]);
+        sleep_for(SILENCE / 3);
+        comes_back(&vif, "xsa-361.pages-for-frames");
+    }
+    check("vif.xsa-361.pages-for-frames.nothing-is-in-use", in_use(read_only) + in_use(foreign), 0);
 }
 
-static int begin(void)
+static void index_of_pages(void)
+{
+    rx_ring->req_prod = SLOTS + 1;
+    evtchn_send(vif.port);
+    sleep_for(SILENCE / 3);
+    comes_back(&vif, "xsa-39.index-of-pages-one-too-far");
+    rx_ring->req_prod = 0x80000000u;
+    evtchn_send(vif.port);
+    sleep_for(SILENCE / 3);
+    comes_back(&vif, "xsa-39.index-of-pages-far-ahead");
+    rx_ring->req_prod = (uint32_t)-1;
+    evtchn_send(vif.port);
+    sleep_for(SILENCE / 3);
+    comes_back(&vif, "xsa-39.index-of-pages-backwards");
+}
+
+/* Asks the control ring for what has wrapped elsewhere, then breaks it. */
+static void control(void)
+{
+    const struct device *device = &vif.device;
+    evtchn_port_t control_port = open_port(0);
+    unsigned int others = 0;
+
+    memset(control_ring, 0, PAGE);
+    control_ring->req_event = control_ring->rsp_event = 1;
+    restart(device);
+    set_number(device, "ctrl-ring-ref", control_ref);
+    set_number(device, "event-channel-ctrl", control_port);
+    check("vif.xsa-270.control-ring", connect(), XenbusStateConnected);
+    for (unsigned int i = 0; i < CONTROL_REQUESTS; i++) {
+        struct xen_netif_ctrl_request *request = &control_ring->ring[i].req;
+
+        request->id = (uint16_t)i;
+        request->type = (uint16_t)(i % 9);
+        request->data[0] = NO_REF;
+        request->data[1] = ~0u;
+        request->data[2] = ~0u - i;
+    }
+    __atomic_store_n(&control_ring->req_prod, CONTROL_REQUESTS, __ATOMIC_SEQ_CST);
+    evtchn_send(control_port);
+    for (unsigned int waited = 0; control_ring->rsp_prod != CONTROL_REQUESTS && waited < patience; waited += 2)
+        sleep_for(2);
+    for (unsigned int i = 0; i < CONTROL_REQUESTS; i++)
+        others += control_ring->ring[i].rsp.status != XEN_NETIF_CTRL_STATUS_NOT_SUPPORTED;
+    check("vif.xsa-270.control-requests", others, 0);
+    control_ring->req_prod = 0x1000;
+    evtchn_send(control_port);
+    check("vif.xsa-39.control-ring.serves", serves(), 0);
+    remove_node(device, "ctrl-ring-ref");
+    remove_node(device, "event-channel-ctrl");
+    comes_back(&vif, "xsa-270.control-ring");
+    close_port(control_port);
+}
+
+static void keep_busy(void)
+{
+    consumed = ring->rsp_prod;
+    while (produced - consumed < SLOTS)
+        put(FRAME, 0);
+    send();
+}
+
+static unsigned int rings_in_use(void)
+{
+    return (unsigned int)(in_use(ring_ref) + in_use(rx_ref) + in_use(control_ref));
+}
+
+static const struct bad_node bad_nodes[] = {
+    {"pages-to-flip", "request-rx-copy", "0"},
+    {"rx-ring-missing", "rx-ring-ref", 0},
+    {"xsa-527.rx-ring-not-granted", "rx-ring-ref", "2000"},
+    {"only-one-of-two-event-channels", "event-channel-tx", "999"},
+    {"cve-2026-45890.no-queues", "multi-queue-num-queues", "0"},
+    {"cve-2026-45890.too-many-queues", "multi-queue-num-queues", "4294967295"},
+    {"head-room-of-more-than-a-page", "xdp-headroom", "4294967295"},
+    {"control-ring-not-granted", "ctrl-ring-ref", "2000"},
+};
+
+static const struct attack attacks[] = {
+    {"frames", frames},
+    {"xsa-361.grants", grants},
+    {"extras", extras},
+    {"xsa-155.request-rewritten", rewritten},
+    {"xsa-39.broken-rings", broken_rings},
+    {"one-page-for-both-rings", one_page_for_both},
+    {"xsa-361.pages-for-frames", bad_pages_for_frames},
+    {"xsa-39.index-of-pages", index_of_pages},
+    {"xsa-270.control-ring", control},
+};
+
+struct served *begin_vif(void)
 {
     if (!find_device(&vif.device, "vif"))
         return 0;
+    vif.ring_node = "tx-ring-ref";
+    vif.port_node = "event-channel";
     vif.connect = connect;
     vif.serves = serves;
+    vif.keep_busy = keep_busy;
+    vif.rings_in_use = rings_in_use;
+    vif.bad_nodes = bad_nodes;
+    vif.bad_node_count = sizeof(bad_nodes) / sizeof(bad_nodes[0]);
+    vif.attacks = attacks;
+    vif.attack_count = sizeof(attacks) / sizeof(attacks[0]);
     ring = guarded_page();
     rx_ring = guarded_page();
+    control_ring = guarded_page();
     frame = guarded_page();
     ring_ref = grant_page(ring, 0, 0);
     rx_ref = grant_page(rx_ring, 0, 0);
+    control_ref = grant_page(control_ring, 0, 0);
     frame_ref = grant_page(frame, 0, GTF_readonly);
     foreign = grant_page(guarded_page(), 5, 0);
-    /* To nobody, of a type for experiments. */
+    read_only = grant_page(guarded_page(), 0, GTF_readonly);
+    /* To nobody, of a type for experiments; each guest has an address of its own. */
     memset(frame, 0x02, 12);
+    frame[11] = (uint8_t)own_domid();
     frame[12] = 0x88;
     frame[13] = 0xb5;
-    await_back(&vif.device, XenbusStateInitWait, patience);
-    return 1;
-}
-
-int play_vif(void)
-{
-    uint32_t cycles = 20;
-
-    if (!begin())
-        return 0;
-    command_line_word("cycles", &cycles);
-    check("vif.connects", connect(), XenbusStateConnected);
-    frames();
-    grants();
-    extras();
-    rewritten();
-    storm();
-    broken_rings();
-    bad_nodes();
-    one_page_for_both();
-    closed_in_flight();
-    flood_nodes(&vif);
-    cycle(&vif, cycles);
-    if (!skipped("vif.front-end-removed-with-frames-in-flight"))
-        removed_in_flight();
-    return 1;
+    return &vif;
 }

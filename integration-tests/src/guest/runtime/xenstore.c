@@ -6,6 +6,8 @@
 #define MAX_EVENTS 8
 #define PATIENCE_TSC 6000000000ull
 
+uint64_t xenstore_patience = PATIENCE_TSC;
+
 static volatile struct xenstore_domain_interface *ring;
 static evtchn_port_t port;
 static struct xenstore_reply reply, events[MAX_EVENTS];
@@ -89,7 +91,7 @@ const struct xenstore_reply *xenstore_request(uint32_t type, uint32_t tx, const 
     if (!write_ring((const char *)&header, sizeof(header)) || !write_ring(body, length))
         return 0;
     evtchn_send(port);
-    while (read_message(&reply, PATIENCE_TSC)) {
+    while (read_message(&reply, xenstore_patience)) {
         if (reply.header.type != XS_WATCH_EVENT)
             return &reply;
         memcpy(&events[event_count++ % MAX_EVENTS], &reply, sizeof(reply));

@@ -19,7 +19,10 @@ struct xenstore_reply {
 /* Finds ring and port from the HVM parameters; 0 if there is none. */
 int xenstore_connect(void);
 
-/* Sends one request and returns its reply; NULL after two seconds (by TSC of a few GHz) without one. */
+/* Cycles of the TSC to wait for a reply: about two seconds, unless a guest that needs the reply sets more. */
+extern uint64_t xenstore_patience;
+
+/* Sends one request and returns its reply; NULL if none comes in time. */
 const struct xenstore_reply *xenstore_request(uint32_t type, uint32_t tx, const char *body, uint32_t length);
 
 /* The next watch event: read while waiting for a reply, or arriving now; NULL without one. */

@@ -4,26 +4,26 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.it.fixture.GuestRunner;
 import io.xenemu.it.fixture.HostPackage;
+import io.xenemu.it.fixture.HostileFronts;
 import io.xenemu.it.fixture.Needs;
 import io.xenemu.it.fixture.TestGuests;
 import io.xenemu.it.fixture.Vmm;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
-import java.io.IOException;
-import java.nio.file.Path;
-import java.util.List;
+
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// Hostile front ends of the peer's devices.
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+
+/// Hostile front ends of the peer's devices. Those of the service's are a soak: `bin/soak hostile`.
 @Needs({HostPackage.GCC, HostPackage.LIBC, HostPackage.LINUX_HEADERS, HostPackage.XEN_HEADERS})
 @ExtendWith(LabExtension.class)
 class HostileFrontIT {
     private static final long PEER_SECONDS = 60;
-
-    /// Makes an image whose 512-byte sectors each consist of their own number; to be followed by its name.
-    private static final String SECTORS = "perl -e 'print pack(\"V\", $_) x 128 for 0 .. 8191' >";
 
     /// QEMU may end or hang on the way; `peer-differences.md` tells what came of it. The case that is left out makes it
     /// fill its log.
@@ -32,7 +32,7 @@ class HostileFrontIT {
     void hostileFrontEndPlaysOnThePeer(String kind, Lab lab)
             throws IOException, InterruptedException {
         String image = "/run/front-peer.img";
-        lab.shell(SECTORS + image);
+        lab.shell(HostileFronts.SECTORS + image);
         List<String> options =
                 kind.equals("vbd")
                         ? List.of(

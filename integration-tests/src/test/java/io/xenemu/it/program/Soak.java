@@ -10,6 +10,7 @@ import io.xenemu.it.fixture.DiskFeatures;
 import io.xenemu.it.fixture.DiskHotplugLoad;
 import io.xenemu.it.fixture.DiskLoad;
 import io.xenemu.it.fixture.EventChannelLoad;
+import io.xenemu.it.fixture.HostileFronts;
 import io.xenemu.it.fixture.HostileNeighbours;
 import io.xenemu.it.fixture.LabDaemon;
 import io.xenemu.it.fixture.LabProgram;
@@ -60,6 +61,9 @@ public final class Soak implements AutoCloseable {
 
     /// Calls on the fake in this process, for a hundred million.
     private static final int FAKE_CALLS = 1_000_000;
+
+    /// Attacks of one guest, which is another one in each round.
+    private static final int ATTACKS = 20;
 
     private static final String FUZZ = "io.xenemu.core.hypercall.HypercallFuzz";
 
@@ -151,6 +155,11 @@ public final class Soak implements AutoCloseable {
                             "guests make 50,000 random hypercalls from two vCPUs beside a working Linux guest",
                             Soak::calls),
                     new Load(
+                            "hostile",
+                            20,
+                            "a front end attacks its devices 20 times in random order; another one ends with all in flight",
+                            Soak::hostile),
+                    new Load(
                             "fuzz",
                             100,
                             "a million random hypercalls on the fake VM, without a lab machine",
@@ -162,6 +171,7 @@ public final class Soak implements AutoCloseable {
     private @Nullable LabProgram ringing;
     private @Nullable LabProgram sharing;
     private @Nullable HostileNeighbours neighbours;
+    private @Nullable HostileFronts fronts;
 
     private Soak() {}
 
@@ -257,6 +267,20 @@ public final class Soak implements AutoCloseable {
         System.out.println("guests " + guests);
         beside.works();
         beside.nothingWasLost();
+    }
+
+    private void hostile() throws IOException, InterruptedException {
+        HostileFronts beside = fronts;
+        if (beside == null) {
+            beside = new HostileFronts(lab(), Path.of("target/soak-guests").toAbsolutePath());
+            fronts = beside;
+        }
+        int seed = random.nextInt(1_000_000);
+        int bits = random.nextBoolean() ? 64 : 32;
+        System.out.printf("seed %d, a guest of %d bits%n", seed, bits);
+        beside.play(bits, "random=%d count=%d".formatted(seed, ATTACKS));
+        beside.kill();
+        beside.nothingIsLeft();
     }
 
     /// In a JVM of its own, since the tests of another module are not in this one's class path.
@@ -395,7 +419,7 @@ public final class Soak implements AutoCloseable {
     }
 
     @Override
-    public void close() {
+    public void close() throws IOException {
         for (LabProgram program : new @Nullable LabProgram[] {ringing, sharing}) {
             if (program != null) {
                 program.close();
@@ -403,6 +427,9 @@ public final class Soak implements AutoCloseable {
         }
         if (neighbours != null) {
             neighbours.close();
+        }
+        if (fronts != null) {
+            fronts.close();
         }
         if (machine != null) {
             machine.close();

@@ -4,6 +4,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.common.base.Splitter;
+
+import org.junit.jupiter.api.Test;
+
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -16,11 +19,16 @@ import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.Test;
 
 /// `advisories.md` and the names of the back ends' tests tell of the same advisories.
 final class AdvisoriesTest {
     private static final Path TABLE = Document.CHECKOUT.resolve("xen-emu-core/docs/advisories.md");
+
+    private static final Path FRONT =
+            Document.CHECKOUT.resolve("integration-tests/src/guest/front");
+
+    /// An advisory as the name of a case has it.
+    private static final Pattern CASE = Pattern.compile("xsa-\\d+|cve-\\d{4}-\\d+");
 
     private static final int ADVISORIES_AT_LEAST = 35;
 
@@ -33,6 +41,23 @@ final class AdvisoriesTest {
     /// An advisory as a test's name has it.
     private static String inName(String advisory) {
         return advisory.replace("-", "").toLowerCase(Locale.ROOT);
+    }
+
+    @Test
+    void eachCaseOfHostileFrontEndsThatIsNamedAfterAnAdvisoryIsInTheTable() throws IOException {
+        Set<String> told = new TreeSet<>();
+        for (List<String> row : rows()) {
+            CASE.matcher(row.get(row.size() - 2)).results().forEach(it -> told.add(it.group()));
+        }
+        Set<String> played = new TreeSet<>();
+        try (Stream<Path> files = Files.list(FRONT)) {
+            for (Path file : files.toList()) {
+                CASE.matcher(Files.readString(file))
+                        .results()
+                        .forEach(it -> played.add(it.group()));
+            }
+        }
+        assertEquals(played, told);
     }
 
     private static Set<String> advisoriesIn(String method) {
