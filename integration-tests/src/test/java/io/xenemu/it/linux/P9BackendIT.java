@@ -9,10 +9,12 @@ import io.xenemu.it.fixture.Md5Sums;
 import io.xenemu.it.fixture.P9Load;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
-import java.io.IOException;
-import java.util.List;
+
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
+
+import java.io.IOException;
+import java.util.List;
 
 /// A Linux guest mounts folders that the service shares, with Linux's own driver.
 @ExtendWith(LabExtension.class)
@@ -59,6 +61,8 @@ class P9BackendIT {
             load.rounds(ROUNDS);
             assertEquals("0 0", held(lab));
             shell.assertNoComplaint();
+            load.takeFromWriter();
+            assertEquals("0 0", held(lab));
         }
         daemon.assertNoBug();
     }
