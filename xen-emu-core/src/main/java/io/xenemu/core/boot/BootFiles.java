@@ -16,16 +16,10 @@ public final class BootFiles implements AutoCloseable {
     private final KernelImage kernel;
 
     private BootFiles(Path kernel, List<String> modules, long unpackedLimit) throws BootException {
-        if (modules.size() > StartInfo.MAX_MODULES) {
-            throw new BootException(kernel + ": more than " + StartInfo.MAX_MODULES + " modules");
-        }
+        requireModules(kernel, modules.size());
         try {
             BootContent image = add(FileContent.open(kernel, what(kernel)));
-            String name = kernel.toString();
-            if (GzipContent.hasMagic(image)) {
-                image = GzipContent.unpack(name, image, unpackedLimit, arena);
-            }
-            this.kernel = KernelImage.parse(name, image);
+            this.kernel = parse(kernel.toString(), image, unpackedLimit);
             for (String module : modules) {
                 this.modules.add(BootModule.open(module, this::add));
             }
@@ -33,6 +27,42 @@ public final class BootFiles implements AutoCloseable {
             close();
             throw e;
         }
+    }
+
+    private BootFiles(KeptBootFiles kept, List<String> modules, long unpackedLimit)
+            throws BootException {
+        KeptBootFiles.Kept image = kept.files().getFirst();
+        requireModules(image.path(), modules.size());
+        try {
+            BootContent content = FileContent.of("kernel " + image.path(), image.content());
+            this.kernel = parse(image.path(), content, unpackedLimit);
+            for (int i = 0; i < modules.size(); i++) {
+                KeptBootFiles.Kept module = kept.files().get(1 + i);
+                this.modules.add(
+                        new BootModule(
+                                module.path(),
+                                FileContent.of("initrd " + module.path(), module.content()),
+                                modules.get(i).substring(module.path().length()).strip()));
+            }
+        } catch (BootException | RuntimeException | Error e) {
+            close();
+            throw e;
+        }
+    }
+
+    private static void requireModules(Object kernel, int count) throws BootException {
+        if (count > StartInfo.MAX_MODULES) {
+            throw new BootException(kernel + ": more than " + StartInfo.MAX_MODULES + " modules");
+        }
+    }
+
+    private KernelImage parse(String name, BootContent image, long unpackedLimit)
+            throws BootException {
+        return KernelImage.parse(
+                name,
+                GzipContent.hasMagic(image)
+                        ? GzipContent.unpack(name, image, unpackedLimit, arena)
+                        : image);
     }
 
     /// Opens a kernel or boot loader, which may be compressed with gzip, and its modules. Not thread-safe.
@@ -43,6 +73,17 @@ public final class BootFiles implements AutoCloseable {
     public static BootFiles open(Path kernel, List<String> modules, long unpackedLimit)
             throws BootException {
         return new BootFiles(kernel, modules, unpackedLimit);
+    }
+
+    /// Uses kept contents, which stay open.
+    ///
+    /// @param kept a kernel, and as many modules as there are arguments
+    /// @param modules `--initrd` arguments, which begin with the modules' paths
+    /// @param unpackedLimit the longest that a compressed kernel may be when unpacked, in bytes
+    /// @throws BootException if they cannot be read, or the kernel is none
+    public static BootFiles open(KeptBootFiles kept, List<String> modules, long unpackedLimit)
+            throws BootException {
+        return new BootFiles(kept, modules, unpackedLimit);
     }
 
     private static String what(Path kernel) {

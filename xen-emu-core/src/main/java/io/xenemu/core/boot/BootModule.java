@@ -29,6 +29,11 @@ public record BootModule(String name, BootContent content, String commandLine) {
         return Path.of(argument.substring(0, end)).toAbsolutePath() + argument.substring(end);
     }
 
+    /// The file of an argument, which the argument begins with.
+    public static String file(String argument) {
+        return argument.substring(0, fileEnd(argument));
+    }
+
     /// The end of the file's name. A file whose name contains a blank can have no arguments.
     private static int fileEnd(String argument) {
         int blank = argument.indexOf(' ');

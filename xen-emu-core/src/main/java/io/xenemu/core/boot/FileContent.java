@@ -43,6 +43,18 @@ final class FileContent implements BootContent, AutoCloseable {
         }
     }
 
+    /// A file that its owner opens and closes.
+    ///
+    /// @param name for messages
+    /// @throws BootException if its size cannot be found out
+    static BootContent of(String name, FileChannel file) throws BootException {
+        try {
+            return new FileContent(name, file, file.size());
+        } catch (IOException e) {
+            throw new BootException(name + ": cannot be read: " + IoReason.withoutFile(e), e);
+        }
+    }
+
     /// The reason if there is nothing at a path.
     static String missing(Path path) {
         return "no such file" + BootLoader.at(path).map(BootLoader::advice).orElse("");

@@ -6,6 +6,7 @@ import io.xenemu.core.boot.BootFiles;
 import io.xenemu.core.boot.BootMemory;
 import io.xenemu.core.boot.BootRequest;
 import io.xenemu.core.boot.GuestMemoryMap;
+import io.xenemu.core.boot.KeptBootFiles;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.kvm.abi.DomId;
@@ -27,6 +28,7 @@ import java.util.List;
 /// @param devices its disks and network interfaces from the start
 /// @param overcommit whether it is started even if the host lacks the memory for it
 /// @param engines the engines that serve its devices
+/// @param kept the contents of its kernel and modules if it was restored; else null, and the files themselves are read
 /// @param domid the id of its next domain; null for the next one of the service's policy
 public record GuestRequest(
         DomainConfig config,
@@ -39,7 +41,8 @@ public record GuestRequest(
         List<DeviceSpec> devices,
         boolean overcommit,
         EngineMap engines,
-        @Nullable DomId domid) {
+        @Nullable DomId domid,
+        @Nullable KeptBootFiles kept) {
     public GuestRequest {
         modules = List.copyOf(modules);
         devices = List.copyOf(devices);
@@ -66,6 +69,7 @@ public record GuestRequest(
                 List.of(),
                 overcommit,
                 EngineMap.DEFAULT,
+                null,
                 null);
     }
 
@@ -84,7 +88,8 @@ public record GuestRequest(
                 List.of(),
                 overcommit,
                 engines,
-                null);
+                null,
+                kept);
     }
 
     /// The request for the guest's next boot, after a reboot. Its domain has the next id then, as under xl.
@@ -105,15 +110,37 @@ public record GuestRequest(
                 devices,
                 overcommit,
                 map,
-                null);
+                null,
+                kept);
     }
+
+    /// The same request, whose files were kept.
+    GuestRequest withKept(KeptBootFiles files) {
+        return new GuestRequest(
+                config,
+                onlineVcpus,
+                kernel,
+                modules,
+                commandLine,
+                platform,
+                ends,
+                devices,
+                overcommit,
+                engines,
+                domid,
+                files);
+    }
+
 
     /// Opens its kernel and modules.
     ///
     /// @throws BootException when a file is no kernel, or cannot be read
     BootFiles open() throws BootException {
         // The guest may be given no more than it has room for.
-        return BootFiles.open(kernel, modules, config.maxMemoryBytes());
+        long most = config.maxMemoryBytes();
+        return kept == null
+                ? BootFiles.open(kernel, modules, most)
+                : BootFiles.open(kept, modules, most);
     }
 
     /// Checks the files without KVM: places everything as for a boot, and writes it nowhere.

@@ -188,7 +188,8 @@ public record GuestSettings(ImmutableListMultimap<GuestSetting, String> values) 
                 devices(),
                 flag(GuestSetting.OVERCOMMIT),
                 parsed(GuestSetting.ENGINES, one(GuestSetting.ENGINES), EngineMap::parse),
-                domid());
+                domid(),
+                null);
     }
 
     private @Nullable DomId domid() throws WrongSetting {

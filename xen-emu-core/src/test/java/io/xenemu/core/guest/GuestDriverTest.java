@@ -583,7 +583,8 @@ final class GuestDriverTest {
                 List.of(),
                 true,
                 request.engines(),
-                new DomId(id));
+                new DomId(id),
+                null);
     }
 
     @Test

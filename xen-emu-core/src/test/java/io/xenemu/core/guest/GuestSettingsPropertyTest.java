@@ -141,7 +141,8 @@ final class GuestSettingsPropertyTest {
                     DEVICES,
                     true,
                     EngineMap.parse("block:0,-,net:1"),
-                    new DomId(32751));
+                    new DomId(32751),
+                    null);
 
     /// A file of a policy.
     private static Path baseline() {

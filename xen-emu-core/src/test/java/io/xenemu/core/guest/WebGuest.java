@@ -42,6 +42,7 @@ final class WebGuest {
                 devices,
                 true,
                 engines,
+                null,
                 null);
     }
 }
