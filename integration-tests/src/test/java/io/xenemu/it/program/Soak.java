@@ -16,6 +16,7 @@ import io.xenemu.it.fixture.LabDaemon;
 import io.xenemu.it.fixture.LabProgram;
 import io.xenemu.it.fixture.NetHotplugLoad;
 import io.xenemu.it.fixture.P9Load;
+import io.xenemu.it.fixture.SaveLoad;
 import io.xenemu.it.fixture.SuspendLoad;
 import io.xenemu.it.fixture.TestGuests;
 import io.xenemu.it.fixture.UnmodifiedGuest;
@@ -45,6 +46,7 @@ public final class Soak implements AutoCloseable {
     private static final int XENSTORE_SECONDS = 60;
     private static final int HOTPLUG_CYCLES = 12;
     private static final int SUSPENDS = 100;
+    private static final int SAVES = 100;
     private static final int P9_OPERATIONS = 10_000;
     private static final int P9_PROCESSES = 4;
     private static final int P9_ROUNDS = 200;
@@ -109,6 +111,11 @@ public final class Soak implements AutoCloseable {
                             1,
                             "a Linux guest with two vCPUs suspends 100 times, and is resumed",
                             soak -> SuspendLoad.run(soak.daemon(), SUSPENDS)),
+                    new Load(
+                            "save",
+                            1,
+                            "a Linux guest with two vCPUs is saved and restored 100 times while it works",
+                            soak -> SaveLoad.run(soak.daemon(), SAVES)),
                     new Load(
                             "p9",
                             1,

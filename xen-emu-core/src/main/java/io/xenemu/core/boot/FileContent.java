@@ -1,6 +1,7 @@
 package io.xenemu.core.boot;
 
 import io.xenemu.kvm.abi.IoReason;
+
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;

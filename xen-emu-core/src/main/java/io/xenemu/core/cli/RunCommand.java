@@ -40,7 +40,7 @@ import java.util.concurrent.Callable;
         modelTransformer = GuestOptions.class,
         exitCodeListHeading = "%nExit codes:%n",
         exitCodeList = {
-            "0:the guest powered off",
+            "0:the guest powered off, or was saved",
             "1:the host failed (a message says what)",
             "2:the command line is wrong",
             "3:the guest rebooted, and was not to boot again (--no-reboot), or had rebooted too often",
@@ -213,7 +213,7 @@ final class RunCommand implements Callable<Integer> {
 
     private static int code(RunOutcome outcome) {
         return switch (outcome) {
-            case POWEROFF -> ExitCode.POWEROFF;
+            case POWEROFF, SAVED -> ExitCode.POWEROFF;
             case REBOOT -> ExitCode.REBOOT;
             case CRASH -> ExitCode.CRASH;
             case TRIPLE_FAULT -> ExitCode.TRIPLE_FAULT;

@@ -1,14 +1,18 @@
 package io.xenemu.core.cli;
 
 import io.xenemu.core.hypervisor.HostException;
-import java.util.ArrayList;
-import java.util.List;
-import java.util.concurrent.Callable;
+
 import org.jspecify.annotations.Nullable;
+
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Spec;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
 
 /// A command that a running service knows by the same name.
 @Command(sortOptions = false, usageHelpAutoWidth = true, mixinStandardHelpOptions = true)
@@ -22,6 +26,11 @@ abstract class ServiceVerb implements Callable<Integer> {
             throw new IllegalStateException("not a parsed command");
         }
         return spec.name();
+    }
+
+    /// The path of the service's socket.
+    Path socket() {
+        return service.path();
     }
 
     /// Makes the service carry out the verb with further words.

@@ -35,6 +35,8 @@ record Subcommand(String name, Class<?> type) {
                     new Subcommand("reboot", DomainVerbs.Reboot.class),
                     new Subcommand("suspend", DomainVerbs.Suspend.class),
                     new Subcommand("resume", DomainVerbs.Resume.class),
+                    new Subcommand("save", SaveVerbs.Save.class),
+                    new Subcommand("restore", SaveVerbs.Restore.class),
                     new Subcommand("destroy", DomainVerbs.Destroy.class),
                     new Subcommand("mem-set", MemoryVerbs.MemSet.class),
                     new Subcommand("mem-max", MemoryVerbs.MemMax.class),

@@ -3,6 +3,9 @@ package io.xenemu.core.control;
 import io.xenemu.core.guest.GuestSettings;
 import io.xenemu.core.hypervisor.HostException;
 import io.xenemu.kvm.abi.IoReason;
+
+import org.jspecify.annotations.Nullable;
+
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -17,7 +20,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
-import org.jspecify.annotations.Nullable;
 
 /// The operator's end of a running service's [ControlSocket].
 public final class ControlClient {
@@ -70,6 +72,55 @@ public final class ControlClient {
     public static List<String> patientCommand(Path socket, List<String> words)
             throws HostException {
         return command(socket, words, null);
+    }
+
+    /// Makes a service carry out one command that waits for guests, and tells its progress.
+    ///
+    /// @param told gets how much is done, and of how much
+    /// @throws HostException as for [#command]
+    public static void toldCommand(Path socket, List<String> words, Progress told)
+            throws HostException {
+        try (ControlConnection connection = ControlConnection.open(socket, GREETING_LIMIT)) {
+            Json arguments = Json.texts(words.subList(1, words.size()));
+            List<String> _ = connection.request(words.getFirst(), arguments, null, told);
+        }
+    }
+
+    /// The same with a stream of this process as the service's file.
+    ///
+    /// @param file the word for the file's name, which becomes that of a socket; a flag says so
+    /// @param out gets the bytes that the service writes; null to give it those of `in`
+    /// @param in is not closed
+    public static void streamed(
+            Path socket,
+            List<String> words,
+            int file,
+            InputStream in,
+            @Nullable OutputStream out,
+            Progress told)
+            throws HostException {
+        ClientStream stream = out == null ? ClientStream.from(in) : ClientStream.to(out);
+        try (stream) {
+            List<String> all = new ArrayList<>(words);
+            all.set(file, stream.path().toString());
+            toldCommand(socket, all, told);
+        } catch (HostException e) {
+            // A reader that has gone is the reason for the service's failure.
+            IOException failure = out == null ? null : stream.failure();
+            throw failure == null
+                    ? e
+                    : new HostException("standard output: " + IoReason.of(failure), e);
+        }
+    }
+
+    /// Gets the progress of a command.
+    @FunctionalInterface
+    public interface Progress {
+        /// Tells how far it is.
+        ///
+        /// @param done how much is done
+        /// @param total all; 0 before it is known
+        void tell(long done, long total);
     }
 
     private static List<String> command(Path socket, List<String> words, @Nullable Duration limit)

@@ -4,6 +4,9 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 import io.xenemu.core.hypervisor.HostException;
 import io.xenemu.kvm.abi.IoReason;
+
+import org.jspecify.annotations.Nullable;
+
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
@@ -14,7 +17,6 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 
 /// A client's connection to a [ControlSocket], after the greeting. Every wait has a limit, whatever program listens
 /// there and whatever it sends.
@@ -149,6 +151,19 @@ public final class ControlConnection implements AutoCloseable {
     /// @throws HostException if the service refuses, or ends, or has no result in time
     List<String> request(String verb, Json arguments, @Nullable Duration limit)
             throws HostException {
+        return request(verb, arguments, limit, (_, _) -> {});
+    }
+
+    /// Sends a request, and waits for its result.
+    ///
+    /// @param arguments a list of words, or an object with the arguments by name
+    /// @param limit for the result, or null for none
+    /// @param told gets the progress
+    /// @return the lines of text for an operator
+    /// @throws HostException if the service refuses, or ends, or has no result in time
+    List<String> request(
+            String verb, Json arguments, @Nullable Duration limit, ControlClient.Progress told)
+            throws HostException {
         SocketDeadline deadline = SocketDeadline.of(channel, limit);
         try (deadline) {
             ControlRequest request = new ControlRequest(++requests, verb, arguments);
@@ -156,7 +171,7 @@ public final class ControlConnection implements AutoCloseable {
             while (bytes.hasRemaining()) {
                 channel.write(bytes);
             }
-            return result();
+            return result(told);
         } catch (IOException e) {
             throw deadline.passed() && limit != null
                     ? new HostException(
@@ -175,7 +190,7 @@ public final class ControlConnection implements AutoCloseable {
     }
 
     /// Collects the text until the result. Progress without text is for programs, and is skipped.
-    private List<String> result() throws IOException, HostException {
+    private List<String> result(ControlClient.Progress told) throws IOException, HostException {
         List<String> text = new ArrayList<>();
         while (true) {
             Json.Obj said = next();
@@ -186,6 +201,11 @@ public final class ControlConnection implements AutoCloseable {
                 throw refusal(error);
             }
             addText(said.find(ControlProtocol.PROGRESS), text);
+            if (said.find(ControlProtocol.PROGRESS) instanceof Json.Obj progress
+                    && progress.find("done") instanceof Json.Int(var done)
+                    && progress.find("total") instanceof Json.Int(var total)) {
+                told.tell(done, total);
+            }
             if (said.find(ControlProtocol.RESULT) != null) {
                 addText(said.find(ControlProtocol.RESULT), text);
                 return text;

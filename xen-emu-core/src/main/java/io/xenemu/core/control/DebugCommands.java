@@ -5,6 +5,7 @@ import static io.xenemu.core.control.VerbArgument.one;
 import static io.xenemu.core.control.VerbArgument.optional;
 
 import com.google.common.primitives.Ints;
+
 import io.xenemu.core.coredump.DumpProgress;
 import io.xenemu.core.device.AcpiEvents;
 import io.xenemu.core.domain.Domain;
@@ -15,7 +16,7 @@ import io.xenemu.core.hypervisor.DomainOrder;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.core.trace.TraceFilter;
 import io.xenemu.kvm.abi.XenError;
-import java.nio.file.InvalidPathException;
+
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -182,7 +183,7 @@ final class DebugCommands {
 
     private static ControlReply dumpCore(OperatedService service, VerbCall call)
             throws Refused, InterruptedException {
-        Path file = absolute(call.one(FILE));
+        Path file = call.absolutePath(FILE);
         Domain domain = service.named().named(call.one(DOMAIN));
         service.domains()
                 .order(
@@ -194,18 +195,6 @@ final class DebugCommands {
 
     private static void tell(DumpProgress progress, VerbCall call) {
         call.tell(Json.EMPTY.with("done", progress.done()).with("total", progress.total()));
-    }
-
-    private static Path absolute(String name) throws Refused {
-        try {
-            Path file = Path.of(name);
-            if (file.isAbsolute()) {
-                return file;
-            }
-        } catch (InvalidPathException e) {
-            throw new Refused("'" + name + "' is not a path: " + e.getReason());
-        }
-        throw new Refused("'" + name + "' is not an absolute path");
     }
 
     private static Vcpu vcpu(Domain domain, String number) throws Refused {

@@ -4,6 +4,10 @@ import io.xenemu.core.domain.Domain;
 import io.xenemu.core.hypervisor.DomainEvent;
 import io.xenemu.core.hypervisor.EventBoard;
 import io.xenemu.core.hypervisor.OperatedDomains;
+
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
@@ -11,8 +15,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /// A client of `events`. It gets an event of type `exists` for each domain, and then all further events. Its input is
 /// ignored. A client that reads too slowly is told so and cut off.
@@ -70,7 +72,9 @@ record EventSession(EventBoard board, OperatedDomains domains) implements Contro
     private static Json.Obj json(DomainEvent event) {
         Json.Obj json =
                 Json.EMPTY
-                        .with(ControlProtocol.TYPE, event.type().name().toLowerCase(Locale.ROOT))
+                        .with(
+                                ControlProtocol.TYPE,
+                                event.type().name().toLowerCase(Locale.ROOT).replace('_', '-'))
                         .with("time", event.time().toString())
                         .with("domain", event.domain().value())
                         .with("name", event.name());

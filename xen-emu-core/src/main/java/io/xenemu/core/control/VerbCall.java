@@ -1,6 +1,11 @@
 package io.xenemu.core.control;
 
 import io.xenemu.core.toolstack.Refused;
+
+import org.jspecify.annotations.Nullable;
+
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashMap;
@@ -8,7 +13,6 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import org.jspecify.annotations.Nullable;
 
 /// A request for a [Verb], with arguments that fit it.
 public final class VerbCall {
@@ -151,6 +155,22 @@ public final class VerbCall {
     /// A word that the verb requires.
     String one(String argument) {
         return all(argument).getFirst();
+    }
+
+    /// A word that the verb requires, as a path on the service's host.
+    ///
+    /// @throws Refused if it is none, or relative: the service has another working directory
+    Path absolutePath(String argument) throws Refused {
+        String name = one(argument);
+        try {
+            Path file = Path.of(name);
+            if (file.isAbsolute()) {
+                return file;
+            }
+        } catch (InvalidPathException e) {
+            throw new Refused("'" + name + "' is not a path: " + e.getReason());
+        }
+        throw new Refused("'" + name + "' is not an absolute path");
     }
 
     /// A word that may be left out, or null.

@@ -8,11 +8,11 @@
 ///   [JsonException].
 /// - The service's side: [ControlSocket], [ServedConnection], [RequestLines], [ControlOutput], [ControlReply],
 ///   [SocketDeadline], [ClientWatch].
-/// - The client's side: [ControlClient], [ControlConnection].
+/// - The client's side: [ControlClient], [ControlConnection], [ClientStream].
 /// - The table of verbs: [ControlCommands], [VerbTable], [Verb], [VerbArgument], [VerbCall]. They work on
 ///   [OperatedService].
-/// - The handlers, a family each: [GuestCommands], [DomainCommands], [MemoryCommands], [VcpuCommands], [DebugCommands],
-///   [DeviceCommands], [EngineCommands].
+/// - The handlers, a family each: [GuestCommands], [DomainCommands], [SaveCommands], [MemoryCommands], [VcpuCommands],
+///   [DebugCommands], [DeviceCommands], [EngineCommands].
 /// - Used by handlers: [DomainRow], [VcpuRow], [EngineRow], [DomainEngineRow].
 /// - Debug keys: [DebugKeys], [DebugKey]; their output is [DebugRows], from [DomainDebug] and [VcpuDebug].
 /// - Sessions: [ConsoleSession], [EventSession], [TraceSession] with [TraceJson].

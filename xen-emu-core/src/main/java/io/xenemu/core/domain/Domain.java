@@ -407,7 +407,7 @@ public final class Domain implements AutoCloseable {
     }
 
     /// The number of pauses that have not been undone.
-    int pauses() {
+    public int pauses() {
         return pauses.count();
     }
 

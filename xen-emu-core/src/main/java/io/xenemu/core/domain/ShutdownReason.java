@@ -12,7 +12,9 @@ public enum ShutdownReason {
     OTHER(-1),
     TRIPLE_FAULT(-1),
     HOST_ERROR(-1),
-    DESTROYED(-1);
+    DESTROYED(-1),
+    /// Its state has been saved, and it goes on elsewhere.
+    SAVED(-1);
 
     private final int code;
 
@@ -42,7 +44,7 @@ public enum ShutdownReason {
     /// Whether a reason that the guest has announced replaces this one (Xen's `domain_shutdown`). False if an operator
     /// or the host ends the domain, which Xen does without that function.
     boolean isGuests() {
-        return this != HOST_ERROR && this != DESTROYED;
+        return this != HOST_ERROR && this != DESTROYED && this != SAVED;
     }
 
     /// The number in Xen's interface, or -1.

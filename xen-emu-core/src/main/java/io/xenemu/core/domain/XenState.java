@@ -72,6 +72,11 @@ public record XenState(
         return identity.id();
     }
 
+    /// The domain's configuration.
+    public DomainConfig config() {
+        return identity.config();
+    }
+
     /// The domain's identity, and the number of its pauses.
     ///
     /// @param pauses by an operator; it stays paused after a restore

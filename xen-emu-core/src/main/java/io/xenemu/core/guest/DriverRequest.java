@@ -1,15 +1,20 @@
 package io.xenemu.core.guest;
 
 import io.xenemu.core.coredump.DumpProgress;
+import io.xenemu.core.hypervisor.DomainOrder;
+import io.xenemu.core.hypervisor.SavePlace;
+import io.xenemu.core.migration.SaveProgress;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.DomId;
+
+import org.jspecify.annotations.Nullable;
+
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import org.jspecify.annotations.Nullable;
 
 /// A request to the driver of a guest, and its answer. Any thread may wait for the answer; the driver gives it.
 final class DriverRequest {
@@ -28,6 +33,7 @@ final class DriverRequest {
         RESUME,
         /// Writes a [Dump].
         DUMP_CORE,
+        /// Writes a [Save].
         SAVE,
         MIGRATE
     }
@@ -35,6 +41,7 @@ final class DriverRequest {
     private final Kind kind;
     private final @Nullable DomId domain;
     private final @Nullable Dump dump;
+    private final @Nullable Save save;
     private final CompletableFuture<Void> answer = new CompletableFuture<>();
 
     /// A core dump.
@@ -42,25 +49,38 @@ final class DriverRequest {
     /// @param progress how far it is
     record Dump(Path file, boolean live, DumpProgress progress) {}
 
-    private DriverRequest(Kind kind, @Nullable DomId domain, @Nullable Dump dump) {
+    /// A save.
+    ///
+    /// @param then what becomes of the guest
+    /// @param progress how far it is
+    record Save(SavePlace place, DomainOrder.Then then, SaveProgress progress) {}
+
+    private DriverRequest(
+            Kind kind, @Nullable DomId domain, @Nullable Dump dump, @Nullable Save save) {
         this.kind = kind;
         this.domain = domain;
         this.dump = dump;
+        this.save = save;
     }
 
     /// A request to the guest, whichever domain it has.
     static DriverRequest of(Kind kind) {
-        return new DriverRequest(kind, null, null);
+        return new DriverRequest(kind, null, null, null);
     }
 
     /// A request to the guest while it has this domain.
     static DriverRequest of(Kind kind, DomId domain) {
-        return new DriverRequest(kind, domain, null);
+        return new DriverRequest(kind, domain, null, null);
     }
 
     /// A request to dump the guest's domain.
     static DriverRequest of(Dump dump, DomId domain) {
-        return new DriverRequest(Kind.DUMP_CORE, domain, dump);
+        return new DriverRequest(Kind.DUMP_CORE, domain, dump, null);
+    }
+
+    /// A request to save the guest's domain.
+    static DriverRequest of(Save save, DomId domain) {
+        return new DriverRequest(Kind.SAVE, domain, null, save);
     }
 
     Kind kind() {
@@ -79,6 +99,17 @@ final class DriverRequest {
         Dump wanted = dump;
         if (wanted == null) {
             throw new IllegalStateException(this + " is no dump");
+        }
+        return wanted;
+    }
+
+    /// The save that is requested.
+    ///
+    /// @throws IllegalStateException if this is not a request for a save
+    Save save() {
+        Save wanted = save;
+        if (wanted == null) {
+            throw new IllegalStateException(this + " is no save");
         }
         return wanted;
     }

@@ -1,6 +1,7 @@
 package io.xenemu.core.guest;
 
 import io.xenemu.core.domain.ShutdownReason;
+
 import java.util.List;
 
 /// The actions after each way in which a guest's domain stops.
@@ -53,7 +54,7 @@ public record EndActions(
             case CRASH -> crash;
             case WATCHDOG -> watchdog;
             case SOFT_RESET -> softReset == EndAction.SOFT_RESET ? EndAction.DESTROY : softReset;
-            case SUSPEND, OTHER, HOST_ERROR, DESTROYED -> EndAction.DESTROY;
+            case SUSPEND, OTHER, HOST_ERROR, DESTROYED, SAVED -> EndAction.DESTROY;
         };
     }
 }

@@ -6,12 +6,15 @@ import io.xenemu.core.device.HostConsole;
 import io.xenemu.core.hypervisor.DomainDriver;
 import io.xenemu.core.hypervisor.DomainOrder;
 import io.xenemu.core.hypervisor.Hypervisor;
+import io.xenemu.core.migration.SaveProgress;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.DomId;
+
+import org.jspecify.annotations.Nullable;
+
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.ExecutionException;
-import org.jspecify.annotations.Nullable;
 
 /// A guest over its reboots: each boot is a domain with an id of its own, as under xl.
 ///
@@ -40,7 +43,7 @@ import org.jspecify.annotations.Nullable;
 /// [EndActions] has the action after each stop of its domain. With `rename-restart` the stopped domain becomes another
 /// guest, which is Preserved from its beginning. A soft reset changes no state.
 ///
-/// Nothing puts a request to save or migrate yet.
+/// Nothing puts a request to migrate yet.
 public final class Guest {
     /// No deadline.
     public static final long FOREVER = Long.MAX_VALUE;
@@ -49,7 +52,7 @@ public final class Guest {
     private static final Duration SUSPEND_LIMIT = Duration.ofSeconds(60);
 
     /// The interval at which a thread that waits for a dump is told its progress.
-    private static final Duration TOLD_EVERY = Duration.ofSeconds(1);
+    static final Duration TOLD_EVERY = Duration.ofSeconds(1);
 
     private final GuestRequest request;
     private final Path dumps;
@@ -57,6 +60,7 @@ public final class Guest {
     private final Duration suspendLimit;
     private final StoppedBoot.Keeper keeper;
     private final @Nullable StoppedBoot stopped;
+    private final @Nullable GuestImage image;
 
     /// A guest that waits for [#start], and whose domains are not renamed.
     ///
@@ -77,6 +81,25 @@ public final class Guest {
     ///
     /// @param suspendLimit how long it may take to suspend
     Guest(GuestRequest request, Path dumps, Duration suspendLimit, StoppedBoot.Keeper keeper) {
+        this(request, null, dumps, suspendLimit, keeper);
+    }
+
+    /// A saved guest that waits for [#start].
+    ///
+    /// @param image closed at the end of [#run]
+    /// @param dumps the folder for core dumps of its domains, which may not be there yet
+    /// @param keeper takes its stopped domains over that are to stay while it boots again
+    Guest(GuestImage image, Path dumps, StoppedBoot.Keeper keeper) {
+        this(image.request(), image, dumps, SUSPEND_LIMIT, keeper);
+    }
+
+    private Guest(
+            GuestRequest request,
+            @Nullable GuestImage image,
+            Path dumps,
+            Duration suspendLimit,
+            StoppedBoot.Keeper keeper) {
+        this.image = image;
         this.request = request;
         this.dumps = dumps;
         this.suspendLimit = suspendLimit;
@@ -95,6 +118,7 @@ public final class Guest {
         this.suspendLimit = SUSPEND_LIMIT;
         this.keeper = _ -> false;
         this.stopped = stopped;
+        this.image = null;
         this.inbox = new GuestInbox(name, stopped.boot().domain());
         stopped.boot().preserveAs(name, new Orders());
     }
@@ -160,6 +184,7 @@ public final class Guest {
                         request,
                         inbox,
                         new Orders(),
+                        image,
                         dumps,
                         console,
                         serial,
@@ -213,6 +238,7 @@ public final class Guest {
                 case DomainOrder.Plain.SUSPEND -> carryOut(DriverRequest.Kind.SUSPEND, domain);
                 case DomainOrder.Plain.RESUME -> carryOut(DriverRequest.Kind.RESUME, domain);
                 case DomainOrder.DumpCore dump -> dump(dump, domain);
+                case DomainOrder.Save save -> save(save, domain);
             }
         }
 
@@ -227,6 +253,27 @@ public final class Guest {
             boolean answered = false;
             try {
                 while (!isAnswered(dump)) {
+                    order.told().accept(progress);
+                }
+                answered = true;
+            } finally {
+                if (!answered) {
+                    progress.cancel();
+                }
+            }
+        }
+
+        /// Reports the progress of the save while waiting for it.
+        private void save(DomainOrder.Save order, DomId domain)
+                throws Refused, InterruptedException {
+            SaveProgress progress = new SaveProgress();
+            DriverRequest save =
+                    DriverRequest.of(
+                            new DriverRequest.Save(order.place(), order.then(), progress), domain);
+            inbox.put(save);
+            boolean answered = false;
+            try {
+                while (!isAnswered(save)) {
                     order.told().accept(progress);
                 }
                 answered = true;

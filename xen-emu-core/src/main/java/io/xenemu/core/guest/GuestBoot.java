@@ -17,6 +17,7 @@ import io.xenemu.core.host.Teardown;
 import io.xenemu.core.hypervisor.ConsoleChannel;
 import io.xenemu.core.hypervisor.DomainDriver;
 import io.xenemu.core.hypervisor.DomainEvent;
+import io.xenemu.core.hypervisor.DomainOrder;
 import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.hypervisor.StoreChannel;
 import io.xenemu.core.machine.SavedDomain;
@@ -41,7 +42,10 @@ final class GuestBoot {
     /// The reasons for which an operator or the guest itself ends a domain.
     private static final Set<ShutdownReason> ORDERLY =
             Sets.immutableEnumSet(
-                    ShutdownReason.POWEROFF, ShutdownReason.REBOOT, ShutdownReason.DESTROYED);
+                    ShutdownReason.POWEROFF,
+                    ShutdownReason.REBOOT,
+                    ShutdownReason.DESTROYED,
+                    ShutdownReason.SAVED);
 
     private final Hypervisor hypervisor;
 
@@ -50,6 +54,9 @@ final class GuestBoot {
 
     private final GuestDevices devices;
     private final Domain domain;
+
+    /// Whether it was saved, and goes on elsewhere.
+    private boolean leaves;
 
     private GuestBoot(
             Hypervisor hypervisor, GuestDevices devices, Domain domain, boolean isRestored) {
@@ -155,11 +162,17 @@ final class GuestBoot {
         return domain;
     }
 
-    /// Connects the domain to XenStore and its console, and gives it the devices that it had before a reboot.
+    /// Connects the domain to XenStore and its console, and gives it the devices that it had before a reboot. A restored
+    /// domain has all that already. It notices that it is a copy, if it has a VM generation id: a saved state may be
+    /// restored any number of times.
     ///
     /// @param onlineVcpus how many of its vCPUs the guest is to use at first
     /// @return complete when the domain can be started: its root file system may be on one of the devices
     CompletableFuture<Void> connect(DevicesOverReboot kept, int onlineVcpus) {
+        if (isRestored) {
+            becomeCopy();
+            return CompletableFuture.completedFuture(null);
+        }
         StoreChannel store = hypervisor.introductions().channel(domain);
         ConsoleChannel channel = devices.connectConsole(domain, hypervisor.servicePorts());
         hypervisor.introductions().introduce(domain, onlineVcpus, store, channel);
@@ -229,12 +242,31 @@ final class GuestBoot {
             hypervisor.devices().resume(domain);
         }
         domain.start();
-        tell(DomainEvent.of(DomainEvent.Type.STARTED, domain));
+        tell(isRestored ? DomainEvent.Type.RESTORED : DomainEvent.Type.STARTED);
         log.info(
-                "{}: started with {} MiB and {} vCPUs",
+                "{}: {} with {} MiB and {} vCPUs",
                 domain,
+                isRestored ? "restored" : "started",
                 domain.config().memoryBytes() >> 20,
                 domain.config().vcpus());
+    }
+
+    /// Tells the readers of events that something has happened to the domain.
+    void tell(DomainEvent.Type type) {
+        tell(DomainEvent.of(type, domain));
+    }
+
+    /// The domain was saved, and its parts stand still for good: it goes on elsewhere.
+    void leave() {
+        leaves = true;
+        saved(DomainOrder.Then.END);
+        domain.shutdown(ShutdownReason.SAVED, "");
+    }
+
+    /// The domain was saved.
+    void saved(DomainOrder.Then then) {
+        tell(DomainEvent.saved(domain, then));
+        log.info("{}: saved", domain);
     }
 
     /// Tells the readers of events.
@@ -358,7 +390,7 @@ final class GuestBoot {
     void remove() {
         Teardown steps = new Teardown();
         steps.add(() -> hypervisor.destroy(domain));
-        steps.add(devices::detach);
+        steps.add(leaves ? devices::abandon : devices::detach);
         // First: a guest that goes on printing would have its devices detached for ever.
         steps.add(() -> domain.stop(ShutdownReason.DESTROYED));
         steps.close();

@@ -18,6 +18,9 @@ import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.hypervisor.ConsoleChannel;
 import io.xenemu.evtchn.ServicePorts;
 import io.xenemu.kvm.wire.BodyWriter;
+
+import org.jspecify.annotations.Nullable;
+
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
@@ -25,7 +28,6 @@ import java.util.Optional;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Function;
 import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 
 /// The devices of one boot of a guest: PV console, serial port, power registers, and [PlatformDevices]. The host's ends
 /// of the console and the serial port outlive the boot.
@@ -227,6 +229,17 @@ public final class GuestDevices {
                 more = end.awaitRoom();
             }
         }
+        letGo();
+    }
+
+    /// Stops moving bytes at once: what the guest has printed last is in its saved state. When this returns, no thread
+    /// touches the domain any more.
+    void abandon() {
+        ends().forEach(end -> end.attach(() -> {}));
+        letGo();
+    }
+
+    private void letGo() {
         moving.lock();
         try {
             uart = null;

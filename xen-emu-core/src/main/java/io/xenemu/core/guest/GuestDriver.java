@@ -12,6 +12,11 @@ import io.xenemu.core.hypervisor.MemoryAdmission;
 import io.xenemu.core.machine.HaltWatch;
 import io.xenemu.core.toolstack.DevicesOverReboot;
 import io.xenemu.core.toolstack.Refused;
+
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Objects;
@@ -19,9 +24,6 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /// The work of a guest's own thread: boots the guest again and again, and carries out requests meanwhile. [Guest] draws
 /// the states.
@@ -34,6 +36,7 @@ final class GuestDriver {
     private final GuestRequest request;
     private final GuestInbox inbox;
     private final DomainDriver orders;
+    private final @Nullable GuestImage image;
     private final @Nullable HostConsole console;
     private final @Nullable HostConsole serial;
     private final CoreDumps dumps;
@@ -50,6 +53,7 @@ final class GuestDriver {
     private MemoryAdmission.@Nullable Share share;
 
     /// @param orders takes an operator's orders for the guest's domains
+    /// @param image from which the first domain is restored; null if it boots. Closed at the guest's end
     /// @param dumps the folder for core dumps
     /// @param console the host's end of the PV console, if any
     /// @param serial that of the serial port, if any
@@ -61,6 +65,7 @@ final class GuestDriver {
             GuestRequest request,
             GuestInbox inbox,
             DomainDriver orders,
+            @Nullable GuestImage image,
             Path dumps,
             @Nullable HostConsole console,
             @Nullable HostConsole serial,
@@ -71,11 +76,18 @@ final class GuestDriver {
         this.request = request;
         this.inbox = inbox;
         this.orders = orders;
+        this.image = image;
         this.dumps = new CoreDumps(inbox, dumps);
         this.console = console;
         this.serial = serial;
         suspends = new Suspends(inbox, request.config().name(), suspendLimit);
-        requests = new RequestLoop(inbox, request.config().name(), suspends, this.dumps);
+        requests =
+                new RequestLoop(
+                        inbox,
+                        request.config().name(),
+                        suspends,
+                        this.dumps,
+                        new Saves(hypervisor, inbox, request));
         this.keeper = keeper;
         this.deadline = deadline;
     }
@@ -95,6 +107,9 @@ final class GuestDriver {
             MemoryAdmission.Share last = share;
             if (last != null) {
                 last.close();
+            }
+            if (image != null) {
+                image.close();
             }
         }
     }
@@ -136,8 +151,11 @@ final class GuestDriver {
     private RunOutcome boots() throws BootException {
         DevicesOverReboot kept = DevicesOverReboot.ofFirstBoot(request.devices());
         GuestRequest next = request;
+        GuestImage from = image;
         while (!inbox.isDestroyed()) {
-            GuestBoot built = GuestBoot.build(hypervisor, next, orders, console, serial);
+            GuestBoot built = make(from, next);
+            boolean isRestored = from != null;
+            from = null;
             begun = System.nanoTime();
             ShutdownReason reason;
             boolean again = false;
@@ -145,6 +163,9 @@ final class GuestDriver {
             try {
                 requests.serves(built);
                 inbox.built(built.domain());
+                if (isRestored) {
+                    inbox.restored(built.domain().pauses());
+                }
                 reason = runOnce(built, kept, next.onlineVcpus());
                 EndAction action =
                         reason == null ? EndAction.DESTROY : request.ends().after(reason);
@@ -192,6 +213,21 @@ final class GuestDriver {
             inbox.startAgain();
         }
         return RunOutcome.STOPPED;
+    }
+
+    /// Makes the guest's next domain.
+    ///
+    /// @param from the image that it is restored from; null if it boots
+    private GuestBoot make(@Nullable GuestImage from, GuestRequest next) throws BootException {
+        if (from == null) {
+            return GuestBoot.build(hypervisor, next, orders, console, serial);
+        }
+        inbox.cancelWith(from::cancel);
+        try {
+            return from.restore(hypervisor, orders, console, serial);
+        } finally {
+            inbox.cancelWith(null);
+        }
     }
 
     /// Moves the guest to [GuestState#PRESERVED], and stops the domain's vCPUs. Requests that need a running domain are

@@ -1,10 +1,13 @@
 package io.xenemu.core.guest;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.ShutdownReason;
-import java.util.concurrent.TimeUnit;
+
 import org.jspecify.annotations.Nullable;
+
+import java.util.concurrent.TimeUnit;
 
 /// The queue in which threads leave their requests for the driver of a guest, and at which the driver waits. The
 /// monitor is a leaf: nothing is called with it held.
@@ -21,6 +24,10 @@ final class GuestInbox {
     /// The domain of the current boot, from when it is built until it is removed.
     @GuardedBy("this")
     private @Nullable Domain domain;
+
+    /// Cancels what the driver does, if that may last long.
+    @GuardedBy("this")
+    private @Nullable Runnable work;
 
     /// @param guest its name
     GuestInbox(String guest) {
@@ -70,14 +77,19 @@ final class GuestInbox {
     /// Destroys the guest. Stops its domain at once as well: the driver may be waiting for one of the vCPUs.
     void destroy() {
         Domain current;
+        Runnable cancel;
         synchronized (this) {
             requests.destroy();
             current = domain;
+            cancel = work;
             news = true;
             notifyAll();
         }
         if (current != null) {
             current.shutdown(ShutdownReason.DESTROYED, "");
+        }
+        if (cancel != null) {
+            cancel.run();
         }
     }
 
@@ -133,6 +145,32 @@ final class GuestInbox {
     /// The domain runs.
     synchronized void running() {
         requests.running();
+    }
+
+    /// The domain was saved, and stays paused by one more pause.
+    synchronized void savedAndPaused() {
+        requests.savedAndPaused();
+    }
+
+    /// The domain was made from a saved state.
+    ///
+    /// @param pauses that it had
+    synchronized void restored(int pauses) {
+        requests.restored(pauses);
+    }
+
+    /// Calls `cancel` if the guest is destroyed, or has been: the driver does what may last long.
+    ///
+    /// @param cancel called once, with no lock held; null for no such work
+    void cancelWith(@Nullable Runnable cancel) {
+        boolean now;
+        synchronized (this) {
+            work = cancel;
+            now = requests.isDestroyed();
+        }
+        if (now && cancel != null) {
+            cancel.run();
+        }
     }
 
     /// The domain has suspended itself.

@@ -131,7 +131,6 @@ public record GuestRequest(
                 files);
     }
 
-
     /// Opens its kernel and modules.
     ///
     /// @throws BootException when a file is no kernel, or cannot be read

@@ -1,6 +1,7 @@
 package io.xenemu.core.guest;
 
 import com.google.common.base.CharMatcher;
+
 import io.xenemu.core.backend.engine.EngineMapState;
 import io.xenemu.core.device.GenerationId;
 import io.xenemu.core.domain.DomainConfig;
@@ -9,6 +10,7 @@ import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
+
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -116,18 +118,18 @@ final class GuestRequestCodec {
         int mapVersion = body.u32();
         byte[] map = body.bytes(body.remaining());
         return new GuestRequest(
-                        config,
-                        online,
-                        kernel,
-                        modules,
-                        commandLine,
-                        platform,
-                        ends,
-                        List.of(),
-                        overcommit,
-                        EngineMapState.decode(mapVersion, new BodyReader(map)).map(),
-                        id,
-                        null);
+                config,
+                online,
+                kernel,
+                modules,
+                commandLine,
+                platform,
+                ends,
+                List.of(),
+                overcommit,
+                EngineMapState.decode(mapVersion, new BodyReader(map)).map(),
+                id,
+                null);
     }
 
     private static EndAction action(BodyReader body, Function<String, EndAction> parser)

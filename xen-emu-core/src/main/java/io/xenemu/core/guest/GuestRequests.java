@@ -1,9 +1,10 @@
 package io.xenemu.core.guest;
 
+import org.jspecify.annotations.Nullable;
+
 import java.util.ArrayDeque;
 import java.util.Iterator;
 import java.util.Queue;
-import org.jspecify.annotations.Nullable;
 
 /// The state of one guest, and the requests to it: which of them are carried out, wait, or are refused in which state.
 /// Plain data without locks, threads or clock; [GuestInbox] guards it.
@@ -162,6 +163,19 @@ final class GuestRequests {
         if (next != state) {
             move(next);
         }
+    }
+
+    /// It was saved, and stays paused by one more pause.
+    void savedAndPaused() {
+        pauses++;
+        running();
+    }
+
+    /// Its domain was made from a saved state.
+    ///
+    /// @param count of the pauses that it had
+    void restored(int count) {
+        pauses += count;
     }
 
     /// The guest has suspended itself.

@@ -5,10 +5,12 @@ import io.xenemu.core.device.ConsoleLog;
 import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.KvmException;
-import java.util.concurrent.ExecutionException;
+
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+
+import java.util.concurrent.ExecutionException;
 
 /// A guest in the background of a service: its driver thread, and the logs of its consoles, which last over its
 /// reboots.
@@ -57,14 +59,40 @@ public final class HostedGuest {
     /// @throws Refused when the guest is destroyed before it runs
     void start() throws BootException, Refused, InterruptedException {
         begin();
+        while (!isStarted()) {
+            log.debug("{} is starting", name);
+        }
+    }
+
+    /// Waits a moment for the start.
+    private boolean isStarted() throws BootException, Refused, InterruptedException {
         try {
-            start.await();
+            return start.await(Guest.TOLD_EVERY);
         } catch (ExecutionException e) {
             switch (e.getCause()) {
                 case BootException cause -> throw cause;
                 case KvmException cause -> throw cause;
                 case null, default -> throw new IllegalStateException(name + " has failed", e);
             }
+        }
+    }
+
+    /// Starts the guest, and waits until its first domain runs. Tells the progress meanwhile. If the waiting thread is
+    /// interrupted, the guest is destroyed.
+    ///
+    /// @param told called from time to time
+    /// @throws BootException when its image cannot be used, or the host cannot run it
+    /// @throws KvmException when the host has no room for it
+    /// @throws Refused when the guest is destroyed before it runs
+    void restore(Runnable told) throws BootException, Refused, InterruptedException {
+        begin();
+        try {
+            while (!isStarted()) {
+                told.run();
+            }
+        } catch (InterruptedException e) {
+            guest.destroy();
+            throw e;
         }
     }
 
@@ -122,6 +150,11 @@ public final class HostedGuest {
     /// Destroys the guest, and waits until nothing is left of it.
     public void stop() throws InterruptedException {
         guest.destroy();
+        thread.join();
+    }
+
+    /// Waits until nothing is left of the guest.
+    public void awaitEnd() throws InterruptedException {
         thread.join();
     }
 

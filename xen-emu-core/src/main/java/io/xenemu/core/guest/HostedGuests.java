@@ -3,10 +3,19 @@ package io.xenemu.core.guest;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.hypervisor.Hypervisor;
+import io.xenemu.core.hypervisor.SavePlace;
+import io.xenemu.core.machine.state.ClockPolicy;
+import io.xenemu.core.migration.SaveProgress;
 import io.xenemu.core.toolstack.Refused;
+
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
 import java.nio.file.Path;
 import java.time.Instant;
 import java.time.ZoneOffset;
@@ -20,9 +29,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
+import java.util.function.Consumer;
 
 /// The guests in the background of a service, by name.
 public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
@@ -75,14 +82,43 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
     /// @throws BootException when a file is no kernel, or cannot be read, or does not fit
     /// @throws Refused when there is a guest of that name, or the guest is destroyed before it runs
     public void create(GuestRequest request, boolean paused) throws BootException, Refused {
+        HostedGuest guest = add(request, new Guest(request, dumps, this::keep), paused);
+        try {
+            guest.start();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw Refused.serviceEnds();
+        }
+    }
+
+    /// Restores a saved guest.
+    ///
+    /// @param clock what happens to its clock
+    /// @param paused whether it begins with one more pause
+    /// @param told gets the progress from time to time, on this thread
+    /// @throws BootException when the image cannot be used, or the host cannot run the guest
+    /// @throws Refused when there is a guest of that name, or the guest is destroyed before it runs
+    public void restore(
+            SavePlace place, ClockPolicy clock, boolean paused, Consumer<SaveProgress> told)
+            throws BootException, Refused, InterruptedException {
+        SaveProgress progress = new SaveProgress();
+        GuestImage image = GuestImage.open(place, clock, progress);
+        boolean taken = false;
+        try {
+            HostedGuest guest = add(image.request(), new Guest(image, dumps, this::keep), paused);
+            taken = true;
+            guest.restore(() -> told.accept(progress));
+        } finally {
+            if (!taken) {
+                image.close();
+            }
+        }
+    }
+
+    private HostedGuest add(GuestRequest request, Guest guest, boolean paused) throws Refused {
         String name = request.config().name();
-        HostedGuest guest =
-                HostedGuest.booting(
-                        hypervisor,
-                        name,
-                        new Guest(request, dumps, this::keep),
-                        paused,
-                        () -> ended(name));
+        HostedGuest hosted =
+                HostedGuest.booting(hypervisor, name, guest, paused, () -> ended(name));
         synchronized (this) {
             if (closed) {
                 throw Refused.serviceEnds();
@@ -90,14 +126,9 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
             if (isTaken(name)) {
                 throw new Refused("a domain has this name already: " + name);
             }
-            guests.put(name, guest);
+            guests.put(name, hosted);
         }
-        try {
-            guest.start();
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw Refused.serviceEnds();
-        }
+        return hosted;
     }
 
     /// Keeps a stopped domain as a guest of its own, under its guest's name with the time, as xl does.

@@ -3,8 +3,10 @@ package io.xenemu.core.guest;
 import io.xenemu.core.domain.StuckException;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.XenError;
-import java.util.function.BooleanSupplier;
+
 import org.jspecify.annotations.Nullable;
+
+import java.util.function.BooleanSupplier;
 
 /// The driver's part of requests to its guest: carries them out while the driver waits for something else.
 final class RequestLoop {
@@ -12,6 +14,7 @@ final class RequestLoop {
     private final String guest;
     private final Suspends suspends;
     private final CoreDumps dumps;
+    private final Saves saves;
 
     /// The current boot.
     private @Nullable GuestBoot boot;
@@ -20,11 +23,12 @@ final class RequestLoop {
     private @Nullable DriverRequest start;
 
     /// @param guest its name
-    RequestLoop(GuestInbox inbox, String guest, Suspends suspends, CoreDumps dumps) {
+    RequestLoop(GuestInbox inbox, String guest, Suspends suspends, CoreDumps dumps, Saves saves) {
         this.inbox = inbox;
         this.guest = guest;
         this.suspends = suspends;
         this.dumps = dumps;
+        this.saves = saves;
     }
 
     /// Requests are for this boot from now on; for none if it is null.
@@ -111,8 +115,8 @@ final class RequestLoop {
                 case SUSPEND -> suspends.ask(order, current());
                 case RESUME -> suspends.resume(order, current());
                 case DUMP_CORE -> dumps.carryOut(order, current().domain());
-                case SAVE, MIGRATE ->
-                        throw new IllegalStateException(order + ": no command puts it yet");
+                case SAVE -> saves.carryOut(order, current());
+                case MIGRATE -> throw new IllegalStateException(order + ": no command puts it yet");
             }
         } catch (XenError e) {
             boolean _ = order.fail(Refused.byXenStore(e));

@@ -1,6 +1,7 @@
 package io.xenemu.core.guest;
 
 import io.xenemu.core.domain.ShutdownReason;
+
 import org.jspecify.annotations.Nullable;
 
 /// The outcome of running a guest.
@@ -15,7 +16,9 @@ public enum RunOutcome {
     TIMEOUT,
     HOST_ERROR,
     /// The guest was destroyed.
-    STOPPED;
+    STOPPED,
+    /// The guest was saved, and goes on elsewhere.
+    SAVED;
 
     /// The outcome of a guest whose last domain has stopped.
     ///
@@ -29,6 +32,7 @@ public enum RunOutcome {
             case TRIPLE_FAULT -> TRIPLE_FAULT;
             case HOST_ERROR -> HOST_ERROR;
             case DESTROYED -> STOPPED;
+            case SAVED -> SAVED;
             case SUSPEND, WATCHDOG, SOFT_RESET, OTHER -> OTHER_SHUTDOWN;
         };
     }

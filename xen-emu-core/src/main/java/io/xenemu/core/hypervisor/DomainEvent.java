@@ -2,11 +2,13 @@ package io.xenemu.core.hypervisor;
 
 import com.google.common.collect.ImmutableMap;
 import com.google.common.collect.Sets;
+
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.ShutdownLatch;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.kvm.abi.DomId;
+
 import java.time.Instant;
 import java.util.Locale;
 import java.util.Set;
@@ -34,6 +36,14 @@ public record DomainEvent(
         SUSPENDED,
         /// Its suspend has been cancelled.
         RESUMED,
+        /// Its state begins to be saved. It still runs.
+        SAVING,
+        /// Its state has been saved. The detail `then` tells whether it ends, goes on or stays paused.
+        SAVED,
+        /// It could not be saved, and goes on.
+        SAVE_FAILED,
+        /// It has been made from a saved state, and does not run yet.
+        RESTORED,
         /// The guest has asked for a soft reset, and goes on in its memory.
         RESET,
         /// It stopped for the reason in the details. A guest that reboots gets another domain next.
@@ -74,6 +84,17 @@ public record DomainEvent(
                 domain.id(),
                 domain.config().name(),
                 details.buildOrThrow());
+    }
+
+    /// A saved domain, now.
+    ///
+    /// @param then what becomes of it
+    public static DomainEvent saved(Domain domain, DomainOrder.Then then) {
+        return now(
+                Type.SAVED,
+                domain.id(),
+                domain.config().name(),
+                ImmutableMap.of("then", then.name().toLowerCase(Locale.ROOT).replace('_', '-')));
     }
 
     /// An event of a device, now.

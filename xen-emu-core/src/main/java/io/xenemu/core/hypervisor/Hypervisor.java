@@ -66,6 +66,7 @@ public final class Hypervisor implements AutoCloseable {
     private final DomainSource source;
     private final TracePoints traces;
     private final FlightRecorderTap recordings;
+    private final SaveMetrics saves;
 
     /// Makes a hypervisor whose domains run on the host's KVM.
     ///
@@ -154,6 +155,7 @@ public final class Hypervisor implements AutoCloseable {
         ids = new DomainIds(domids, domains::contains, new SplittableRandom());
         engines = new Engines(engineSpecs, registry);
         recordings = new FlightRecorderTap(traces);
+        saves = new SaveMetrics(registry);
         servicePorts = new ServicePorts(this::eventChannels, registry);
         StoreChannels channels = new StoreChannels(domains::contains);
         xenstore =
@@ -183,6 +185,11 @@ public final class Hypervisor implements AutoCloseable {
         resources.register(registry);
         ports.register(registry);
         source = newSource.apply(environment);
+    }
+
+    /// The meters of saves and restores.
+    public SaveMetrics saveMetrics() {
+        return saves;
     }
 
     /// The XenStore of all domains.

@@ -8,6 +8,12 @@ import io.xenemu.core.control.Verb;
 import io.xenemu.core.control.VerbArgument;
 import io.xenemu.core.control.VerbTable;
 import io.xenemu.core.docs.Document;
+
+import org.junit.jupiter.api.Test;
+
+import picocli.CommandLine;
+import picocli.CommandLine.Model.CommandSpec;
+
 import java.io.IOException;
 import java.util.HashSet;
 import java.util.List;
@@ -15,9 +21,6 @@ import java.util.Locale;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
-import org.junit.jupiter.api.Test;
-import picocli.CommandLine;
-import picocli.CommandLine.Model.CommandSpec;
 
 /// The table of verbs, beside the command line and the documents.
 final class VerbTableDocTest {
@@ -25,7 +28,7 @@ final class VerbTableDocTest {
     private static final String ALL = "-all";
 
     /// Arguments that the command line has as options: those of a guest, `console --type` and `trace --filter`.
-    private static final Set<String> OPTIONS = Set.of("setting", "kind", "filter");
+    private static final Set<String> OPTIONS = Set.of("setting", "kind", "filter", "clock");
 
     /// The name of the subcommand that asks for a verb.
     private static String command(Verb verb) {

@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.common.base.Splitter;
 import com.google.common.util.concurrent.Uninterruptibles;
+
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.backend.engine.DomainEngines;
 import io.xenemu.core.backend.engine.EngineClass;
@@ -31,6 +32,7 @@ import io.xenemu.core.hypervisor.EventBoard;
 import io.xenemu.core.hypervisor.MemoryTargets;
 import io.xenemu.core.hypervisor.NamedDomains;
 import io.xenemu.core.hypervisor.OperatedDomains;
+import io.xenemu.core.migration.SaveProgress;
 import io.xenemu.core.toolstack.DeviceEvents;
 import io.xenemu.core.toolstack.GuestControls;
 import io.xenemu.core.toolstack.PvDevices;
@@ -51,6 +53,14 @@ import io.xenemu.xenstore.metrics.XenStoreMetrics;
 import io.xenemu.xenstore.quota.Quotas;
 import io.xenemu.xenstore.ring.GuestDomains;
 import io.xenemu.xenstore.ring.IntroducedRing;
+
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -63,12 +73,6 @@ import java.util.concurrent.ForkJoinPool;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.ValueSource;
 
 /// An operator's requests to a service with one domain, which is named `test` and has id 1 and two vCPUs.
 final class VerbTableTest {
@@ -149,6 +153,10 @@ final class VerbTableTest {
                 case DomainOrder.DumpCore dump -> {
                     dump.told().accept(new DumpProgress());
                     asked.add(domain + " dump " + dump.file() + (dump.live() ? " live" : ""));
+                }
+                case DomainOrder.Save save -> {
+                    save.told().accept(new SaveProgress());
+                    asked.add(domain + " save " + save.place().path() + " " + save.then());
                 }
             }
         }

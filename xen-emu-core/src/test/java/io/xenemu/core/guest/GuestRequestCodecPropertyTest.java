@@ -13,10 +13,7 @@ import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.testing.GoldenFile;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.WireException;
-import java.nio.file.Path;
-import java.util.HexFormat;
-import java.util.List;
-import java.util.UUID;
+
 import net.jqwik.api.Arbitraries;
 import net.jqwik.api.Arbitrary;
 import net.jqwik.api.Combinators;
@@ -26,7 +23,13 @@ import net.jqwik.api.Provide;
 import net.jqwik.api.constraints.CharRange;
 import net.jqwik.api.constraints.IntRange;
 import net.jqwik.api.constraints.Size;
+
 import org.junit.jupiter.api.Test;
+
+import java.nio.file.Path;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.UUID;
 
 /// A saved guest's request is read as it was written.
 final class GuestRequestCodecPropertyTest {
@@ -97,9 +100,7 @@ final class GuestRequestCodecPropertyTest {
                 GoldenFile.bytes(GuestRequestCodecPropertyTest.class, "guest-request-v1.hex");
         HexFormat hex = HexFormat.of();
         assertEquals(hex.formatHex(golden), hex.formatHex(bytes(REQUEST, new DomId(77))));
-        assertEquals(
-                REQUEST,
-                GuestRequestCodec.decode(1, new BodyReader(golden)));
+        assertEquals(REQUEST, GuestRequestCodec.decode(1, new BodyReader(golden)));
     }
 
     @Provide
@@ -158,8 +159,7 @@ final class GuestRequestCodecPropertyTest {
     @Test
     void otherVersionsAndIdsAreRefused() {
         byte[] good = bytes(REQUEST, new DomId(77));
-        assertThrows(
-                WireException.class, () -> GuestRequestCodec.decode(2, new BodyReader(good)));
+        assertThrows(WireException.class, () -> GuestRequestCodec.decode(2, new BodyReader(good)));
         for (int id : List.of(0, 0x7ff0, 0xffff)) {
             byte[] bytes = bytes(REQUEST, new DomId(id));
             assertThrows(WireException.class, () -> decode(bytes));

@@ -28,6 +28,7 @@ import io.xenemu.core.hypercall.HypercallContext;
 import io.xenemu.core.hypercall.HypercallDispatcher;
 import io.xenemu.core.hypercall.HypercallMetrics;
 import io.xenemu.core.hypercall.HypercallTable;
+import io.xenemu.core.hypervisor.SaveMetrics;
 import io.xenemu.core.machine.ExitMetrics;
 import io.xenemu.core.memory.DomainResources;
 import io.xenemu.core.memory.HostResources;
@@ -46,6 +47,9 @@ import io.xenemu.xenstore.persist.JournalMetrics;
 import io.xenemu.xenstore.quota.Quotas;
 import io.xenemu.xenstore.ring.GuestDomains;
 import io.xenemu.xenstore.ring.Ring;
+
+import org.junit.jupiter.api.Test;
+
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Files;
@@ -56,7 +60,6 @@ import java.util.TreeSet;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.Test;
 
 /// The table of metrics.md has the name and tags of every meter.
 final class MetricsDocTest {
@@ -135,6 +138,7 @@ final class MetricsDocTest {
                     new Ring(arena.allocate(GuestMemory.PAGE_SIZE, Integer.BYTES), () -> {}));
             new JournalMetrics(registry);
             new Engines(List.of(EngineSpec.parse("block:0")), registry).close();
+            new SaveMetrics(registry);
             return new Scrape(registry.getMeters(), registry.scrape());
         }
     }

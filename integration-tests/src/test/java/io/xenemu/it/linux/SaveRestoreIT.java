@@ -1,0 +1,24 @@
+package io.xenemu.it.linux;
+
+import io.xenemu.it.fixture.LabDaemon;
+import io.xenemu.it.fixture.SaveLoad;
+import io.xenemu.it.lab.Lab;
+import io.xenemu.it.lab.LabExtension;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+
+import java.io.IOException;
+
+/// A running Linux guest is saved and restored.
+@ExtendWith(LabExtension.class)
+class SaveRestoreIT {
+    /// `bin/soak save` has many.
+    private static final int TIMES = 3;
+
+    @Test
+    void linuxDoesNotNoticeThatItIsSavedAndRestored(Lab lab)
+            throws IOException, InterruptedException {
+        SaveLoad.run(LabDaemon.shared(lab), TIMES);
+    }
+}
