@@ -6,9 +6,9 @@
 /// - Services: [RunCommand], [DaemonCommand], [XenstoredCommand]; shared by them: [DaemonOptions], [ControlGroup],
 ///   [DaemonProcess], [StopOption], [DumpOption], [Termination], [ProcessSignals], [ServiceThreads].
 /// - Verbs that a running service carries out: [ServiceVerb] and [ServiceOption]; [CreateCommand], [ListCommand],
-///   [DomainVerbs], [SaveVerbs], [MemoryVerbs], [VcpuVerbs], [DeviceVerbs], [EngineVerbs], [TriggerCommand], [SysrqCommand],
-///   [DebugKeysCommand], [DumpCoreCommand], [EventsCommand], [TraceCommand], [ConsoleCommand] with [EscapableInput]
-///   and [TerminalRelay].
+///   [DomainVerbs], [SaveVerbs], [MemoryVerbs], [VcpuVerbs], [DeviceVerbs], [EngineVerbs], [TriggerCommand],
+///   [SysrqCommand], [DebugKeysCommand], [DumpCoreCommand], [EventsCommand], [TraceCommand], [ConsoleCommand] with
+///   [EscapableInput] and [TerminalRelay].
 /// - Of this host alone: [CpuPolicyCommand].
 /// - Values of options: [GuestOptions], [QuotaOptions], [EngineOptions], [DomainIdOption], [MetricsAddress].
 /// - Without a service: [ReplayCommand]; [InspectCommand] with [SavedReportText] and [SavedReportJson].

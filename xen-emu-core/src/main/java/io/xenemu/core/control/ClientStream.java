@@ -22,8 +22,8 @@ import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/// A Unix socket of a client to which a service connects once. The bytes go to or come from a stream of the client, such
-/// as a pipe, on a thread of its own.
+/// A Unix socket of a client to which a service connects once. The bytes go to or come from a stream of the client,
+/// such as a pipe, on a thread of its own.
 final class ClientStream implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(ClientStream.class);
 

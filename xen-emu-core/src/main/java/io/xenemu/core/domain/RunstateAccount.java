@@ -3,6 +3,7 @@ package io.xenemu.core.domain;
 import io.xenemu.core.vm.VcpuPort;
 import io.xenemu.kvm.ioctl.MpState;
 import io.xenemu.kvm.ioctl.Runstate;
+
 import java.util.function.LongSupplier;
 
 /// A vCPU's account of its time by Xen's runstates. KVM keeps it, and writes it to the guest's runstate area. KVM knows
@@ -126,8 +127,24 @@ final class RunstateAccount {
     /// @throws io.xenemu.kvm.abi.KvmException EINVAL if the VM's clock is behind the account
     void restore(Runstate saved) {
         if (kept && saved.stateEntryTime() != 0) {
-            port.runstateData(saved);
-            running = saved.timeRunning();
+            Runstate upToNow = upTo(clock.getAsLong(), saved);
+            port.runstateData(upToNow);
+            running = upToNow.timeRunning();
         }
+    }
+
+    /// The account without the time after a moment. The VM's clock was saved a little before the account, when the vCPU
+    /// stood still already: that little is in the state in which it was saved.
+    private static Runstate upTo(long moment, Runstate saved) {
+        boolean isBlocked = saved.state() == Runstate.BLOCKED;
+        long still = isBlocked ? saved.timeBlocked() : saved.timeOffline();
+        long after = Math.min(still, Math.max(0, saved.stateEntryTime() - moment));
+        return new Runstate(
+                saved.state(),
+                saved.stateEntryTime() - after,
+                saved.timeRunning(),
+                saved.timeRunnable(),
+                saved.timeBlocked() - (isBlocked ? after : 0),
+                saved.timeOffline() - (isBlocked ? 0 : after));
     }
 }

@@ -162,9 +162,9 @@ final class GuestBoot {
         return domain;
     }
 
-    /// Connects the domain to XenStore and its console, and gives it the devices that it had before a reboot. A restored
-    /// domain has all that already. It notices that it is a copy, if it has a VM generation id: a saved state may be
-    /// restored any number of times.
+    /// Connects the domain to XenStore and its console, and gives it the devices that it had before a reboot. A
+    /// restored domain has all that already. It notices that it is a copy, if it has a VM generation id: a saved state
+    /// may be restored any number of times.
     ///
     /// @param onlineVcpus how many of its vCPUs the guest is to use at first
     /// @return complete when the domain can be started: its root file system may be on one of the devices

@@ -390,7 +390,7 @@ final class SaveRestoreTest {
         }
     }
 
-    /// A guest counts in its memory and in XenStore, over a chain of saves and restores. Nothing is left of the domains.
+    /// A guest counts in its memory and in XenStore, over a chain of saves and restores.
     @Test
     void nothingIsLeftAfterManyCyclesAndNothingIsLost() throws Exception {
         Domain domain = create();
