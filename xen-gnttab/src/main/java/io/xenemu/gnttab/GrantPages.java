@@ -1,11 +1,9 @@
 package io.xenemu.gnttab;
 
 import io.xenemu.kvm.memory.GuestMemory;
-
-import org.jspecify.annotations.Nullable;
-
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /// The granted pages of one request of a back end, mapped all together or none ([BackendMappings#mapPages]). The back
 /// end owns the object and uses it again and again; nothing allocates but the constructor. Not thread-safe.

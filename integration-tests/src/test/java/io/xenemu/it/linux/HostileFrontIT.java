@@ -10,14 +10,12 @@ import io.xenemu.it.fixture.TestGuests;
 import io.xenemu.it.fixture.Vmm;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
-
-import org.junit.jupiter.api.extension.ExtendWith;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
-
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// Hostile front ends of the peer's devices. Those of the service's are a soak: `bin/soak hostile`.
 @Needs({HostPackage.GCC, HostPackage.LIBC, HostPackage.LINUX_HEADERS, HostPackage.XEN_HEADERS})

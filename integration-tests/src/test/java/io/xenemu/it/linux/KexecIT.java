@@ -17,15 +17,13 @@ import io.xenemu.it.fixture.Needs;
 import io.xenemu.it.fixture.PerlControl;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
-
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.extension.ExtendWith;
-
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 
 /// Linux enters another kernel by kexec, or after a crash, for which it asks Xen for a soft reset. It is the same
 /// kernel again. A disk, a network interface and a share of the service, and an operator's SysRq and debug keys, reach

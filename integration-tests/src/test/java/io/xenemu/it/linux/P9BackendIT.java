@@ -9,12 +9,10 @@ import io.xenemu.it.fixture.Md5Sums;
 import io.xenemu.it.fixture.P9Load;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
-
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.extension.ExtendWith;
-
 import java.io.IOException;
 import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 
 /// A Linux guest mounts folders that the service shares, with Linux's own driver.
 @ExtendWith(LabExtension.class)

@@ -4,11 +4,9 @@ import io.xenemu.it.fixture.LabDaemon;
 import io.xenemu.it.fixture.SaveLoad;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
-
+import java.io.IOException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
-
-import java.io.IOException;
 
 /// A running Linux guest is saved and restored.
 @ExtendWith(LabExtension.class)

@@ -2,7 +2,6 @@ package io.xenemu.kvm.ioctl;
 
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.libc.Libc;
-
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

@@ -6,7 +6,6 @@ import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.libc.CallSlot;
 import io.xenemu.kvm.libc.Mapping;
 import io.xenemu.kvm.libc.OwnedFd;
-
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

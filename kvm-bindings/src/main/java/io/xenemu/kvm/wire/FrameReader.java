@@ -1,7 +1,5 @@
 package io.xenemu.kvm.wire;
 
-import org.jspecify.annotations.Nullable;
-
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
@@ -12,6 +10,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.IntFunction;
 import java.util.zip.CRC32C;
+import org.jspecify.annotations.Nullable;
 
 /// Reads saved state. For any bytes, it delivers frames that were written or throws [WireException]; it allocates for
 /// a length only as bytes arrive. Reads nothing after the end frame.

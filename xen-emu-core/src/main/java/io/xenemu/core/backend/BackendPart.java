@@ -4,7 +4,6 @@ import io.xenemu.core.domain.Part;
 import io.xenemu.core.domain.PartState;
 import io.xenemu.core.domain.StuckException;
 import io.xenemu.kvm.abi.DomId;
-
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;

@@ -1,7 +1,6 @@
 package io.xenemu.core.backend;
 
 import com.google.common.primitives.Bytes;
-
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.Part;
@@ -18,11 +17,6 @@ import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.WireException;
 import io.xenemu.xenstore.client.XenStoreClient;
-
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.time.Duration;
 import java.util.Comparator;
 import java.util.EnumMap;
@@ -34,6 +28,9 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// The devices that the service serves, of all domains. Thread-safe.
 public final class Backends implements ServiceBackends, AutoCloseable {

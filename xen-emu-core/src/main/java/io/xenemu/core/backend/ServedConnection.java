@@ -3,12 +3,10 @@ package io.xenemu.core.backend;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.kvm.abi.XenError;
-
-import org.jspecify.annotations.Nullable;
-
 import java.time.Duration;
 import java.util.Map;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /// The connection of a served device with its front end, and what the frame gave for it. There is none at first, and
 /// again after [#end].

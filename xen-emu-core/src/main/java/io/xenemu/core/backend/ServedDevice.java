@@ -2,13 +2,11 @@ package io.xenemu.core.backend;
 
 import com.google.common.primitives.Bytes;
 import com.google.common.util.concurrent.MoreExecutors;
-
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.core.toolstack.XenbusState;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.XenError;
-
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;

@@ -1,7 +1,6 @@
 package io.xenemu.core.boot;
 
 import io.xenemu.kvm.abi.IoReason;
-
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;

@@ -1,7 +1,6 @@
 package io.xenemu.core.cli;
 
 import io.xenemu.core.hypervisor.DomainIdPolicy;
-
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.TypeConversionException;

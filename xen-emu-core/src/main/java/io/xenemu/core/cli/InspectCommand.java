@@ -4,17 +4,15 @@ import io.xenemu.core.hypervisor.HostException;
 import io.xenemu.core.migration.SavedReport;
 import io.xenemu.core.trace.TraceText;
 import io.xenemu.kvm.abi.IoReason;
-
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
-
 import java.io.FileDescriptor;
 import java.io.FileInputStream;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 
 /// `xen-emu inspect`: what is in a saved guest.
 @Command(

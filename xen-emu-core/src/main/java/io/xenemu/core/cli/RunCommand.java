@@ -1,7 +1,6 @@
 package io.xenemu.core.cli;
 
 import com.google.common.net.HostAndPort;
-
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.demo.DemoCommand;
 import io.xenemu.core.guest.GuestRequest;
@@ -11,21 +10,18 @@ import io.xenemu.core.hypervisor.HostKvm;
 import io.xenemu.core.lab.LabRun;
 import io.xenemu.core.service.GuestRun;
 import io.xenemu.core.service.RunRequest;
-
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
-
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
-
-import java.io.IOException;
-import java.nio.file.Path;
-import java.time.Duration;
-import java.util.List;
-import java.util.concurrent.Callable;
 
 /// `xen-emu run`: one guest in the foreground.
 @Command(

@@ -2,17 +2,15 @@ package io.xenemu.core.cli;
 
 import io.xenemu.core.control.ControlClient;
 import io.xenemu.core.hypervisor.HostException;
-
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
-
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 
 /// xl's verbs for saved guests. `-` is a pipe on standard output or input.
 final class SaveVerbs {

@@ -5,7 +5,6 @@ import io.xenemu.core.control.JsonWriter;
 import io.xenemu.core.migration.BootFile;
 import io.xenemu.core.migration.GuestSummary;
 import io.xenemu.core.migration.SavedReport;
-
 import java.util.List;
 import java.util.function.Function;
 

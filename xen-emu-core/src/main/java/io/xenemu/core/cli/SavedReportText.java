@@ -5,7 +5,6 @@ import io.xenemu.core.migration.GuestSummary;
 import io.xenemu.core.migration.RamStatistics;
 import io.xenemu.core.migration.SavedReport;
 import io.xenemu.core.trace.TraceText;
-
 import java.util.ArrayList;
 import java.util.List;
 

@@ -6,12 +6,10 @@ import io.xenemu.core.demo.DemoCommand;
 import io.xenemu.core.demo.GuestRunner;
 import io.xenemu.core.lab.LabCommand;
 import io.xenemu.core.xenstore.XenstoreCommand;
-
+import java.util.List;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
-
-import java.util.List;
 
 /// A subcommand of `xen-emu`. Its name is repeated here, so that a start reads only the annotations of its own command.
 ///

@@ -3,9 +3,6 @@ package io.xenemu.core.control;
 import io.xenemu.core.guest.GuestSettings;
 import io.xenemu.core.hypervisor.HostException;
 import io.xenemu.kvm.abi.IoReason;
-
-import org.jspecify.annotations.Nullable;
-
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -20,6 +17,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /// The operator's end of a running service's [ControlSocket].
 public final class ControlClient {

@@ -5,7 +5,6 @@ import static io.xenemu.core.control.VerbArgument.one;
 import static io.xenemu.core.control.VerbArgument.optional;
 
 import com.google.common.primitives.Ints;
-
 import io.xenemu.core.coredump.DumpProgress;
 import io.xenemu.core.device.AcpiEvents;
 import io.xenemu.core.domain.Domain;
@@ -16,7 +15,6 @@ import io.xenemu.core.hypervisor.DomainOrder;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.core.trace.TraceFilter;
 import io.xenemu.kvm.abi.XenError;
-
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;

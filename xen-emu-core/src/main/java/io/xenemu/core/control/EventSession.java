@@ -4,10 +4,6 @@ import io.xenemu.core.domain.Domain;
 import io.xenemu.core.hypervisor.DomainEvent;
 import io.xenemu.core.hypervisor.EventBoard;
 import io.xenemu.core.hypervisor.OperatedDomains;
-
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
@@ -15,6 +11,8 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// A client of `events`. It gets an event of type `exists` for each domain, and then all further events. Its input is
 /// ignored. A client that reads too slowly is told so and cut off.

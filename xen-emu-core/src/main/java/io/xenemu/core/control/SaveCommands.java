@@ -14,7 +14,6 @@ import io.xenemu.core.machine.state.ClockPolicy;
 import io.xenemu.core.migration.SaveProgress;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.KvmException;
-
 import java.util.List;
 import java.util.Locale;
 

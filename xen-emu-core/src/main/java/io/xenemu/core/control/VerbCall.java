@@ -1,9 +1,6 @@
 package io.xenemu.core.control;
 
 import io.xenemu.core.toolstack.Refused;
-
-import org.jspecify.annotations.Nullable;
-
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -13,6 +10,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /// A request for a [Verb], with arguments that fit it.
 public final class VerbCall {

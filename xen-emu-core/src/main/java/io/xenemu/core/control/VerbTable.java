@@ -1,14 +1,12 @@
 package io.xenemu.core.control;
 
 import io.xenemu.core.toolstack.Refused;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /// All verbs, by name. A new one is a row in its family's list with a handler beside it, and a subcommand of `xen-emu`.
 /// Its help is that of the subcommand, of the man page and of the documents.

@@ -2,7 +2,6 @@ package io.xenemu.core.coredump;
 
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.kvm.file.NewFile;
-
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;

@@ -3,7 +3,6 @@ package io.xenemu.core.cpuid;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.CpuidEntry;
-
 import java.util.List;
 
 /// Xen's CPUID leaves (Xen public/arch-x86/cpuid.h, `cpuid_hypervisor_leaves` in Xen's arch/x86/cpuid.c). They are at

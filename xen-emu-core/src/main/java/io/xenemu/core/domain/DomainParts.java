@@ -6,7 +6,6 @@ import io.xenemu.evtchn.EventChannelsState;
 import io.xenemu.evtchn.EvtchnStatus;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.wire.BodyWriter;
-
 import java.util.Optional;
 import java.util.function.Supplier;
 

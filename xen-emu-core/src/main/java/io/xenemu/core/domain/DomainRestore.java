@@ -6,7 +6,6 @@ import io.xenemu.core.timer.Watchdogs;
 import io.xenemu.evtchn.EventChannelsState;
 import io.xenemu.gnttab.GrantTableState;
 import io.xenemu.kvm.abi.DomId;
-
 import java.util.List;
 
 /// The second half of restoring a domain: the steps that need its vCPUs. The first half is its construction from

@@ -9,7 +9,6 @@ import io.xenemu.kvm.ioctl.Runstate;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
-
 import java.util.ArrayList;
 import java.util.List;
 

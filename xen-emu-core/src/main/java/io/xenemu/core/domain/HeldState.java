@@ -3,7 +3,6 @@ package io.xenemu.core.domain;
 import io.xenemu.core.timer.VcpuTimer;
 import io.xenemu.core.timer.VcpuTimersCodec;
 import io.xenemu.kvm.wire.WireException;
-
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.util.Collections;

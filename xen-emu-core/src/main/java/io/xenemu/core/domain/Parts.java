@@ -1,7 +1,6 @@
 package io.xenemu.core.domain;
 
 import io.xenemu.core.host.Teardown;
-
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;

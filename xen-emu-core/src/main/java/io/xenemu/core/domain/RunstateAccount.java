@@ -3,7 +3,6 @@ package io.xenemu.core.domain;
 import io.xenemu.core.vm.VcpuPort;
 import io.xenemu.kvm.ioctl.MpState;
 import io.xenemu.kvm.ioctl.Runstate;
-
 import java.util.function.LongSupplier;
 
 /// A vCPU's account of its time by Xen's runstates. KVM keeps it, and writes it to the guest's runstate area. KVM knows

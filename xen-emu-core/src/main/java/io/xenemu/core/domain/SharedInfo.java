@@ -8,7 +8,6 @@ import io.xenemu.kvm.abi.xen.SharedInfoStructs.VcpuInfo;
 import io.xenemu.kvm.abi.xen.SharedInfoStructs.VcpuTimeInfo;
 import io.xenemu.kvm.ioctl.XenCapability;
 import io.xenemu.kvm.memory.GuestField.U32;
-
 import java.lang.foreign.MemorySegment;
 
 /// A domain's shared_info page: where the guest sees it, and the layout of it and of the other structures that the

@@ -1,7 +1,6 @@
 package io.xenemu.core.domain;
 
 import com.google.common.util.concurrent.Uninterruptibles;
-
 import io.xenemu.core.timer.VcpuTimer;
 import io.xenemu.core.vm.VcpuPort;
 import io.xenemu.kvm.abi.Errno;
@@ -12,15 +11,13 @@ import io.xenemu.kvm.ioctl.Gpr;
 import io.xenemu.kvm.ioctl.MpState;
 import io.xenemu.kvm.ioctl.Runstate;
 import io.xenemu.kvm.ioctl.XenCapability;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
 /// One vCPU of a domain: its side of the VM, its thread, and its registered areas.
 public final class Vcpu {

@@ -12,7 +12,6 @@ import io.xenemu.gnttab.GrantTableState;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.wire.FrameWriter;
 import io.xenemu.kvm.wire.WireException;
-
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;

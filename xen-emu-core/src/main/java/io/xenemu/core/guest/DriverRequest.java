@@ -6,15 +6,13 @@ import io.xenemu.core.hypervisor.SavePlace;
 import io.xenemu.core.migration.SaveProgress;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.DomId;
-
-import org.jspecify.annotations.Nullable;
-
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import org.jspecify.annotations.Nullable;
 
 /// A request to the driver of a guest, and its answer. Any thread may wait for the answer; the driver gives it.
 final class DriverRequest {

@@ -1,7 +1,6 @@
 package io.xenemu.core.guest;
 
 import io.xenemu.core.domain.ShutdownReason;
-
 import java.util.List;
 
 /// The actions after each way in which a guest's domain stops.

@@ -9,12 +9,10 @@ import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.migration.SaveProgress;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.DomId;
-
-import org.jspecify.annotations.Nullable;
-
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.ExecutionException;
+import org.jspecify.annotations.Nullable;
 
 /// A guest over its reboots: each boot is a domain with an id of its own, as under xl.
 ///

@@ -1,7 +1,6 @@
 package io.xenemu.core.guest;
 
 import com.google.common.collect.Sets;
-
 import io.xenemu.core.backend.engine.EngineMap;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.BootFiles;
@@ -25,14 +24,12 @@ import io.xenemu.core.machine.state.ClockPolicy;
 import io.xenemu.core.toolstack.DevicesOverReboot;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.XenError;
-
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.util.Locale;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// One boot of a guest: its domain and devices, from when they are built until they are removed. For the guest's driver
 /// alone.

@@ -18,9 +18,6 @@ import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.hypervisor.ConsoleChannel;
 import io.xenemu.evtchn.ServicePorts;
 import io.xenemu.kvm.wire.BodyWriter;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
@@ -28,6 +25,7 @@ import java.util.Optional;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Function;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /// The devices of one boot of a guest: PV console, serial port, power registers, and [PlatformDevices]. The host's ends
 /// of the console and the serial port outlive the boot.

@@ -1,13 +1,10 @@
 package io.xenemu.core.guest;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
-
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.ShutdownReason;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /// The queue in which threads leave their requests for the driver of a guest, and at which the driver waits. The
 /// monitor is a leaf: nothing is called with it held.

@@ -10,11 +10,9 @@ import io.xenemu.core.boot.KeptBootFiles;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.kvm.abi.DomId;
-
-import org.jspecify.annotations.Nullable;
-
 import java.nio.file.Path;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// A guest as an operator requests it.
 ///

@@ -1,7 +1,6 @@
 package io.xenemu.core.guest;
 
 import com.google.common.base.CharMatcher;
-
 import io.xenemu.core.backend.engine.EngineMapState;
 import io.xenemu.core.device.GenerationId;
 import io.xenemu.core.domain.DomainConfig;
@@ -10,7 +9,6 @@ import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
-
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;

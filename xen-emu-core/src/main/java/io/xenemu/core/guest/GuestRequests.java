@@ -1,10 +1,9 @@
 package io.xenemu.core.guest;
 
-import org.jspecify.annotations.Nullable;
-
 import java.util.ArrayDeque;
 import java.util.Iterator;
 import java.util.Queue;
+import org.jspecify.annotations.Nullable;
 
 /// The state of one guest, and the requests to it: which of them are carried out, wait, or are refused in which state.
 /// Plain data without locks, threads or clock; [GuestInbox] guards it.

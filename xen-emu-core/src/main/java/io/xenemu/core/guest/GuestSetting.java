@@ -4,7 +4,6 @@ import io.xenemu.core.cpuid.TscMode;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.evtchn.EvtchnOptions;
 import io.xenemu.gnttab.GrantLimits;
-
 import org.jspecify.annotations.Nullable;
 
 /// The settings of a guest. This one table gives the options of `run` and `create`, the settings of a `create` on the

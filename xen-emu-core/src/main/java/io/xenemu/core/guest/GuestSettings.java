@@ -3,7 +3,6 @@ package io.xenemu.core.guest;
 import com.google.common.base.Splitter;
 import com.google.common.collect.ImmutableListMultimap;
 import com.google.common.collect.ImmutableMap;
-
 import io.xenemu.core.backend.engine.EngineMap;
 import io.xenemu.core.boot.BootLoader;
 import io.xenemu.core.boot.BootModule;
@@ -22,9 +21,6 @@ import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.gnttab.GrantLimits;
 import io.xenemu.kvm.abi.DomId;
-
-import org.jspecify.annotations.Nullable;
-
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.util.ArrayList;
@@ -33,6 +29,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.UUID;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
 /// The settings of one guest as text, from the command line or from a request on the control socket.
 ///

@@ -5,12 +5,10 @@ import io.xenemu.core.device.ConsoleLog;
 import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.KvmException;
-
+import java.util.concurrent.ExecutionException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-
-import java.util.concurrent.ExecutionException;
 
 /// A guest in the background of a service: its driver thread, and the logs of its consoles, which last over its
 /// reboots.

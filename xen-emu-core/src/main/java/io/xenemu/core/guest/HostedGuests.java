@@ -3,7 +3,6 @@ package io.xenemu.core.guest;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
-
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.hypervisor.Hypervisor;
@@ -11,11 +10,6 @@ import io.xenemu.core.hypervisor.SavePlace;
 import io.xenemu.core.machine.state.ClockPolicy;
 import io.xenemu.core.migration.SaveProgress;
 import io.xenemu.core.toolstack.Refused;
-
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.nio.file.Path;
 import java.time.Instant;
 import java.time.ZoneOffset;
@@ -30,6 +24,9 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// The guests in the background of a service, by name.
 public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {

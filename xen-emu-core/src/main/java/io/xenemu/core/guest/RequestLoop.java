@@ -3,10 +3,8 @@ package io.xenemu.core.guest;
 import io.xenemu.core.domain.StuckException;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.XenError;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
 
 /// The driver's part of requests to its guest: carries them out while the driver waits for something else.
 final class RequestLoop {

@@ -1,7 +1,6 @@
 package io.xenemu.core.guest;
 
 import io.xenemu.core.domain.ShutdownReason;
-
 import org.jspecify.annotations.Nullable;
 
 /// The outcome of running a guest.

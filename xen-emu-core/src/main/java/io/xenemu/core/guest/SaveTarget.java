@@ -2,7 +2,6 @@ package io.xenemu.core.guest;
 
 import io.xenemu.core.hypervisor.SavePlace;
 import io.xenemu.kvm.file.NewFile;
-
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;

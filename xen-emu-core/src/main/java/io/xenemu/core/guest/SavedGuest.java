@@ -20,7 +20,6 @@ import io.xenemu.xenstore.state.XenStoreCodec;
 import io.xenemu.xenstore.state.XenStoreState;
 import io.xenemu.xenstore.state.XenStoreState.NodeState;
 import io.xenemu.xenstore.tree.Path;
-
 import java.io.IOException;
 import java.io.InputStream;
 

@@ -5,7 +5,6 @@ import io.xenemu.core.hypervisor.DomainOrder;
 import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.hypervisor.SaveMetrics;
 import io.xenemu.core.toolstack.Refused;
-
 import java.time.Duration;
 import java.util.List;
 

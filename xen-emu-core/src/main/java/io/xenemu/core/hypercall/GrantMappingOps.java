@@ -9,7 +9,6 @@ import io.xenemu.kvm.abi.xen.GnttabStructs.MapGrantRef;
 import io.xenemu.kvm.abi.xen.GnttabStructs.UnmapGrantRef;
 import io.xenemu.kvm.memory.GuestArgument;
 import io.xenemu.kvm.memory.GuestStruct;
-
 import org.jspecify.annotations.Nullable;
 
 /// `GNTTABOP_map_grant_ref` and `GNTTABOP_unmap_grant_ref`. Up to 32 structures of a call are served together, as Xen

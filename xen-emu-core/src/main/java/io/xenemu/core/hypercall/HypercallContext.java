@@ -7,10 +7,8 @@ import io.xenemu.gnttab.MapBatch;
 import io.xenemu.gnttab.UnmapBatch;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.memory.GuestArgument;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /// The hypercall that a vCPU is making: its registers, and access to its argument in memory. One per vCPU, reused for
 /// each call, used only by the vCPU's thread.

@@ -11,7 +11,6 @@ import io.xenemu.kvm.abi.xen.MemoryStructs.MemoryMap;
 import io.xenemu.kvm.abi.xen.MemoryStructs.RemoveFromPhysmap;
 import io.xenemu.kvm.abi.xen.MemoryStructs.Reservation;
 import io.xenemu.kvm.abi.xen.MemoryStructs.ReservedDeviceMemoryMap;
-
 import java.util.ArrayList;
 import java.util.List;
 

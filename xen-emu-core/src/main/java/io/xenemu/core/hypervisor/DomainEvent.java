@@ -2,13 +2,11 @@ package io.xenemu.core.hypervisor;
 
 import com.google.common.collect.ImmutableMap;
 import com.google.common.collect.Sets;
-
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.ShutdownLatch;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.kvm.abi.DomId;
-
 import java.time.Instant;
 import java.util.Locale;
 import java.util.Set;

@@ -2,9 +2,7 @@ package io.xenemu.core.hypervisor;
 
 import com.google.common.base.Splitter;
 import com.google.common.primitives.Ints;
-
 import io.xenemu.kvm.abi.DomId;
-
 import java.util.List;
 
 /// The policy by which new domains get their ids, after `domid.policy` of xl.conf(5). A restored guest keeps its id, so

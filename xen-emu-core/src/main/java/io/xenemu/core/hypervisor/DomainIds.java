@@ -1,10 +1,8 @@
 package io.xenemu.core.hypervisor;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
-
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.DomId;
-
 import java.util.ArrayDeque;
 import java.util.HashSet;
 import java.util.Queue;

@@ -2,7 +2,6 @@ package io.xenemu.core.hypervisor;
 
 import io.xenemu.core.coredump.DumpProgress;
 import io.xenemu.core.migration.SaveProgress;
-
 import java.nio.file.Path;
 import java.util.function.Consumer;
 

@@ -1,7 +1,6 @@
 package io.xenemu.core.lab;
 
 import com.google.common.base.Splitter;
-
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.channels.SocketChannel;

@@ -2,7 +2,6 @@ package io.xenemu.core.machine;
 
 import com.google.common.collect.ImmutableSet;
 import com.google.common.collect.Sets;
-
 import io.xenemu.core.boot.AcpiTables;
 import io.xenemu.core.boot.AddressWidth;
 import io.xenemu.core.boot.BootException;
@@ -35,7 +34,6 @@ import io.xenemu.kvm.ioctl.KvmSystem;
 import io.xenemu.kvm.ioctl.KvmVcpu;
 import io.xenemu.kvm.ioctl.KvmVm;
 import io.xenemu.kvm.ioctl.XenCapability;
-
 import java.util.EnumSet;
 import java.util.List;
 import java.util.function.Function;

@@ -7,7 +7,6 @@ import io.xenemu.core.device.PortBus;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.kvm.abi.DomId;
-
 import java.util.List;
 import java.util.function.Function;
 

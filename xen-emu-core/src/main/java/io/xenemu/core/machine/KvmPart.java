@@ -9,10 +9,8 @@ import io.xenemu.core.machine.state.KvmState;
 import io.xenemu.core.machine.state.VcpuState;
 import io.xenemu.core.machine.state.VmState;
 import io.xenemu.kvm.ioctl.KvmCapability;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /// The state of a domain's VM that KVM has beside Xen's: registers, interrupt chips, time.
 ///

@@ -14,7 +14,6 @@ import io.xenemu.kvm.ioctl.KvmCapability;
 import io.xenemu.kvm.ioctl.KvmSystem;
 import io.xenemu.kvm.ioctl.KvmVcpu;
 import io.xenemu.kvm.ioctl.MsrEntry;
-
 import java.util.List;
 
 /// The processor of a domain's vCPUs, as this host's KVM offers it to them.

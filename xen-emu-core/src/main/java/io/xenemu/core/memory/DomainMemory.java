@@ -1,7 +1,6 @@
 package io.xenemu.core.memory;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
-
 import io.xenemu.core.boot.BootMemory;
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.host.HostBudget;
@@ -9,7 +8,6 @@ import io.xenemu.core.vm.VmPort;
 import io.xenemu.gnttab.GuestFrames;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.GuestMemory;
-
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;

@@ -2,11 +2,9 @@ package io.xenemu.core.migration;
 
 import com.google.common.base.Ascii;
 import com.google.common.hash.HashCode;
-
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
-
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;

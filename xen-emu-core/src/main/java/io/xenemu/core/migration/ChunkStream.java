@@ -1,7 +1,6 @@
 package io.xenemu.core.migration;
 
 import io.xenemu.kvm.wire.WireException;
-
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;

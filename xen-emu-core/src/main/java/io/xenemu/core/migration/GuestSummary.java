@@ -4,7 +4,6 @@ import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
-
 import java.time.Instant;
 import java.util.UUID;
 

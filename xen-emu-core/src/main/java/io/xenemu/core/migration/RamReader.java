@@ -2,13 +2,11 @@ package io.xenemu.core.migration;
 
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.WireException;
-
-import org.jspecify.annotations.Nullable;
-
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
+import org.jspecify.annotations.Nullable;
 
 /// Reads the pages of RAM. Pages that the stream does not have are not touched, so they stay zero and take no memory.
 final class RamReader implements AutoCloseable {

@@ -2,7 +2,6 @@ package io.xenemu.core.migration;
 
 import io.xenemu.core.memory.DomainMemory;
 import io.xenemu.kvm.memory.MemFd;
-
 import java.lang.foreign.MemorySegment;
 
 /// The RAM of a guest, to be saved. Nothing writes to it meanwhile.

@@ -1,9 +1,7 @@
 package io.xenemu.core.migration;
 
 import com.google.common.io.CountingInputStream;
-
 import io.xenemu.kvm.wire.FrameReader;
-
 import java.io.IOException;
 import java.nio.channels.ReadableByteChannel;
 import java.nio.charset.StandardCharsets;

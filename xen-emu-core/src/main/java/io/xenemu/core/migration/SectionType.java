@@ -1,7 +1,6 @@
 package io.xenemu.core.migration;
 
 import io.xenemu.kvm.wire.WireException;
-
 import java.util.HexFormat;
 
 /// The sections of a stream, in the order in which they occur. A guest has those from [#GUEST] to [#GUEST_END].

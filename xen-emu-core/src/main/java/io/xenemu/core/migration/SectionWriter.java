@@ -1,7 +1,6 @@
 package io.xenemu.core.migration;
 
 import io.xenemu.kvm.wire.BodyWriter;
-
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;

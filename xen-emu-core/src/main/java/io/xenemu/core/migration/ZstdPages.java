@@ -3,14 +3,11 @@ package io.xenemu.core.migration;
 import com.github.luben.zstd.ZstdCompressCtx;
 import com.github.luben.zstd.ZstdDecompressCtx;
 import com.github.luben.zstd.ZstdException;
-
 import io.xenemu.kvm.wire.WireException;
-
-import org.jspecify.annotations.Nullable;
-
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /// Zstandard by its own C library, which the JVM loads with the first page. So commands that compress nothing do not
 /// pay for it.

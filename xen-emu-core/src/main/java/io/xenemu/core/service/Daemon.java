@@ -11,15 +11,13 @@ import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.ioctl.KvmSystem;
 import io.xenemu.kvm.ioctl.XenCapability;
-
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.EnumSet;
 import java.util.concurrent.CountDownLatch;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// Hosts any number of guests, which share one XenStore and are made and ended over a control socket.
 public final class Daemon {

@@ -1,17 +1,14 @@
 package io.xenemu.core.service;
 
 import com.google.common.net.HostAndPort;
-
 import io.xenemu.core.backend.engine.EngineSpec;
 import io.xenemu.core.guest.GuestRequest;
 import io.xenemu.core.hypervisor.DomainIdPolicy;
 import io.xenemu.xenstore.quota.Quotas;
-
-import org.jspecify.annotations.Nullable;
-
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// The options of `xen-emu run`.
 ///

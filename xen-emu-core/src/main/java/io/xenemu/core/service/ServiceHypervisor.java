@@ -1,7 +1,6 @@
 package io.xenemu.core.service;
 
 import com.google.common.net.HostAndPort;
-
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.backend.engine.EngineSpec;
 import io.xenemu.core.hypervisor.DomainIdPolicy;
@@ -9,10 +8,8 @@ import io.xenemu.core.hypervisor.HostException;
 import io.xenemu.core.hypervisor.HostKvm;
 import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.xenstore.quota.Quotas;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// The hypervisor of a process, with its meters and engines.
 final class ServiceHypervisor {

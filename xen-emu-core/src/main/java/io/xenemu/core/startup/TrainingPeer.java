@@ -1,14 +1,12 @@
 package io.xenemu.core.startup;
 
 import com.google.common.net.HostAndPort;
-
 import io.xenemu.core.backend.engine.EngineSpec;
 import io.xenemu.core.hypervisor.DomainIdPolicy;
 import io.xenemu.core.hypervisor.HostException;
 import io.xenemu.core.service.Daemon;
 import io.xenemu.core.service.DaemonRequest;
 import io.xenemu.xenstore.quota.Quotas;
-
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

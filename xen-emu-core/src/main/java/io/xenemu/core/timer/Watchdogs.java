@@ -1,15 +1,12 @@
 package io.xenemu.core.timer;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
-
 import io.xenemu.kvm.abi.XenError;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /// The watchdogs of a domain (SCHEDOP_watchdog). A guest takes one and sets it again and again. A watchdog that expires
 /// ends the domain, unless the domain is suspended. They count the host's time, also while the domain is paused, as on

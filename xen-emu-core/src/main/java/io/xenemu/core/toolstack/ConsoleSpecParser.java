@@ -1,14 +1,11 @@
 package io.xenemu.core.toolstack;
 
 import com.google.common.base.CharMatcher;
-
 import io.xenemu.core.toolstack.ConsoleSpec.Connection;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.OptionalInt;
+import org.jspecify.annotations.Nullable;
 
 /// Parses the specification of a console or channel: keys with values, separated by commas; a later value replaces an
 /// earlier one. As with xl, neither has a comma, an equals sign or a quotation mark.

@@ -3,13 +3,11 @@ package io.xenemu.core.toolstack;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import com.google.common.primitives.Ints;
-
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.client.StoreView;
 import io.xenemu.xenstore.client.XenStoreClient;
 import io.xenemu.xenstore.tree.Permissions;
-
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;

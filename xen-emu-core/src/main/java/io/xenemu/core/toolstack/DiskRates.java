@@ -1,7 +1,6 @@
 package io.xenemu.core.toolstack;
 
 import com.google.common.primitives.Longs;
-
 import java.util.Locale;
 
 /// The most that a guest may do with a disk of the service in a second.

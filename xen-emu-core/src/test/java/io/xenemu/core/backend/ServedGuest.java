@@ -33,7 +33,6 @@ import io.xenemu.xenstore.quota.Quotas;
 import io.xenemu.xenstore.ring.GuestDomains;
 import io.xenemu.xenstore.ring.IntroducedRing;
 import io.xenemu.xenstore.tree.Permissions;
-
 import java.io.ByteArrayInputStream;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

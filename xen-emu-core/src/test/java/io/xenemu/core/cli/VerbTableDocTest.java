@@ -8,12 +8,6 @@ import io.xenemu.core.control.Verb;
 import io.xenemu.core.control.VerbArgument;
 import io.xenemu.core.control.VerbTable;
 import io.xenemu.core.docs.Document;
-
-import org.junit.jupiter.api.Test;
-
-import picocli.CommandLine;
-import picocli.CommandLine.Model.CommandSpec;
-
 import java.io.IOException;
 import java.util.HashSet;
 import java.util.List;
@@ -21,6 +15,9 @@ import java.util.Locale;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
+import org.junit.jupiter.api.Test;
+import picocli.CommandLine;
+import picocli.CommandLine.Model.CommandSpec;
 
 /// The table of verbs, beside the command line and the documents.
 final class VerbTableDocTest {

@@ -10,12 +10,10 @@ import io.xenemu.gnttab.GrantLimits;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.MpState;
 import io.xenemu.kvm.ioctl.XenCapability;
-
-import org.junit.jupiter.api.Test;
-
 import java.io.ByteArrayInputStream;
 import java.util.EnumSet;
 import java.util.UUID;
+import org.junit.jupiter.api.Test;
 
 /// The places in guest memory that a guest named before it was saved.
 final class RestoredPlacesTest {

@@ -18,7 +18,6 @@ import io.xenemu.core.vm.FakeVm;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.XenCapability;
-
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;

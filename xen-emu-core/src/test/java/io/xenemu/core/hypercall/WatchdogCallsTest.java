@@ -1,9 +1,8 @@
 package io.xenemu.core.hypercall;
 
+import static java.util.Objects.requireNonNull;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
-
-import static java.util.Objects.requireNonNull;
 
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.domain.ShutdownLatch;
@@ -11,11 +10,9 @@ import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.domain.TestDomain;
 import io.xenemu.core.timer.Watchdogs;
 import io.xenemu.kvm.abi.XenError;
-
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-
-import java.util.List;
 
 /// SCHEDOP_watchdog.
 @Timeout(60)

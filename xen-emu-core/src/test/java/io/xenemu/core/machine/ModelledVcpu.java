@@ -18,7 +18,6 @@ import io.xenemu.kvm.ioctl.KvmRegs;
 import io.xenemu.kvm.ioctl.KvmSystem;
 import io.xenemu.kvm.ioctl.KvmVcpu;
 import io.xenemu.kvm.ioctl.Segment;
-
 import java.util.HexFormat;
 import java.util.Locale;
 import java.util.UUID;

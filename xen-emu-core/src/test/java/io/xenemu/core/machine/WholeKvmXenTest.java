@@ -1,22 +1,19 @@
 package io.xenemu.core.machine;
 
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-
-import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import io.xenemu.core.domain.KvmDomain;
 import io.xenemu.core.machine.state.ClockPolicy;
 import io.xenemu.core.machine.state.GuestTime;
 import io.xenemu.core.machine.state.KvmState;
 import io.xenemu.kvm.ioctl.KvmSregs;
-
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 
 /// What [KvmStateTest] cannot show on every KVM: some have no TSC offset, or do not tell of PDPTRs. Those with Xen have
 /// both.

@@ -47,9 +47,6 @@ import io.xenemu.xenstore.persist.JournalMetrics;
 import io.xenemu.xenstore.quota.Quotas;
 import io.xenemu.xenstore.ring.GuestDomains;
 import io.xenemu.xenstore.ring.Ring;
-
-import org.junit.jupiter.api.Test;
-
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Files;
@@ -60,6 +57,7 @@ import java.util.TreeSet;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
 
 /// The table of metrics.md has the name and tags of every meter.
 final class MetricsDocTest {

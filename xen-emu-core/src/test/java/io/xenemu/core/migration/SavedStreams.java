@@ -4,7 +4,6 @@ import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.testing.GoldenFile;
 import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.FrameWriter;
-
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.channels.FileChannel;

@@ -3,7 +3,6 @@ package io.xenemu.core.migration;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.memory.MemFd;
 import io.xenemu.kvm.wire.BodyWriter;
-
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;

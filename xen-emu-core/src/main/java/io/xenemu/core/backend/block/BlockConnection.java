@@ -10,9 +10,6 @@ import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.evtchn.ServicePort;
 import io.xenemu.gnttab.GrantRef;
 import io.xenemu.kvm.abi.XenError;
-
-import org.jspecify.annotations.Nullable;
-
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
@@ -22,6 +19,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.SequencedMap;
 import java.util.concurrent.Future;
+import org.jspecify.annotations.Nullable;
 
 /// A guest's connection to a disk: its queues.
 final class BlockConnection implements BackendConnection.Settling {

@@ -5,13 +5,11 @@ import io.xenemu.gnttab.GrantPages;
 import io.xenemu.gnttab.GrantStatus;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.file.IoVectors;
-
-import org.jspecify.annotations.Nullable;
-
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// One request in progress: the checked copy of what the guest asked for, the pages that it granted, and the transfers
 /// that serve it. Used again for later requests; nothing allocates but the constructor.

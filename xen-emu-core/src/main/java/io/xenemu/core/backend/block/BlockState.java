@@ -2,10 +2,8 @@ package io.xenemu.core.backend.block;
 
 import io.xenemu.core.backend.ring.RingState;
 import io.xenemu.core.toolstack.DiskSpec;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// The saved state of a disk: what it is, and the guest's connection. The rings are in guest memory, and are saved with
 /// that; the disk's bytes stay where they are.

@@ -7,12 +7,10 @@ import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.file.FileStatus;
 import io.xenemu.kvm.file.HostFile;
 import io.xenemu.kvm.file.IoVectors;
-
-import org.jspecify.annotations.Nullable;
-
 import java.nio.file.Path;
 import java.util.EnumSet;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /// A raw image in a file, or a block device. Every operation is done on the submitting thread, which waits for it;
 /// [UringStore] is for those that are not to.

@@ -1,10 +1,8 @@
 package io.xenemu.core.backend.block;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
-
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.file.IoVectors;
-
 import java.lang.foreign.SegmentAllocator;
 import java.time.Duration;
 import java.util.Optional;

@@ -2,19 +2,16 @@ package io.xenemu.core.backend.block;
 
 import com.google.common.util.concurrent.Uninterruptibles;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
-
 import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.file.HostFile;
 import io.xenemu.kvm.file.IoUring;
 import io.xenemu.kvm.file.IoVectors;
-
+import java.util.concurrent.atomic.AtomicReferenceArray;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-
-import java.util.concurrent.atomic.AtomicReferenceArray;
-import java.util.concurrent.locks.LockSupport;
 
 /// A raw image or a block device whose operations end later, by io_uring: many are in progress at once, and none holds
 /// the engine that submits it. A thread for each disk, started when it is first needed, takes what has ended.

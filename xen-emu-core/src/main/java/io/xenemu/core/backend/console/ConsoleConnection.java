@@ -10,14 +10,12 @@ import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.evtchn.ServicePort;
 import io.xenemu.gnttab.GrantRef;
 import io.xenemu.kvm.abi.XenError;
-
-import org.jspecify.annotations.Nullable;
-
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Objects;
 import java.util.SequencedMap;
+import org.jspecify.annotations.Nullable;
 
 /// A guest's connection to a console: one ring on one page.
 final class ConsoleConnection implements BackendConnection {

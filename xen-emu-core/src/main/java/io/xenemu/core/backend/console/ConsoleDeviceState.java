@@ -2,10 +2,8 @@ package io.xenemu.core.backend.console;
 
 import io.xenemu.core.device.ConsoleState;
 import io.xenemu.core.toolstack.ConsoleSpec;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// The saved state of a further console: what it is, what nobody has taken yet, and the guest's connection. The ring is
 /// in guest memory, and is saved with that.

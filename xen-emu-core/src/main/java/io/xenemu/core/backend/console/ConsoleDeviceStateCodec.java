@@ -1,13 +1,11 @@
 package io.xenemu.core.backend.console;
 
 import com.google.common.primitives.Bytes;
-
 import io.xenemu.core.device.ConsoleState;
 import io.xenemu.core.toolstack.ConsoleSpec;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
-
 import java.util.OptionalInt;
 
 /// Writes and reads the saved state of a further console.

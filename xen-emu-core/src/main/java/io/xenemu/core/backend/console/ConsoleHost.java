@@ -3,10 +3,8 @@ package io.xenemu.core.backend.console;
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 
 import com.google.common.primitives.Bytes;
-
 import io.xenemu.core.device.ByteSink;
 import io.xenemu.core.device.ByteSource;
-
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;

@@ -11,7 +11,6 @@ import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.WireException;
-
 import java.time.Duration;
 
 /// Further consoles of guests, and channels (`console`).

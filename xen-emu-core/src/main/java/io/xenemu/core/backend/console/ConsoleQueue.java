@@ -1,10 +1,8 @@
 package io.xenemu.core.backend.console;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
-
 import io.xenemu.core.device.ConsoleRing;
 import io.xenemu.core.device.ConsoleState;
-
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;

@@ -8,13 +8,11 @@ import io.xenemu.core.backend.nbd.NbdQueue.Phase;
 import io.xenemu.core.toolstack.DiskServing;
 import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.kvm.abi.Errno;
-
-import org.jspecify.annotations.Nullable;
-
 import java.io.IOException;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /// A disk behind an NBD server. Submitting never waits: what cannot go at once waits in the queue, so that a server
 /// that hangs holds up no thread that serves other disks too.

@@ -8,7 +8,6 @@ import io.xenemu.core.backend.ring.RingState;
 import io.xenemu.core.backend.ring.SharedRing;
 import io.xenemu.kvm.abi.xen.NetifStructs.CtrlRequest;
 import io.xenemu.kvm.abi.xen.NetifStructs.CtrlResponse;
-
 import java.lang.foreign.MemorySegment;
 
 /// The control ring: hashes that spread frames over queues, and lasting grants. None of it is done here, and each

@@ -1,20 +1,17 @@
 package io.xenemu.core.backend.net;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
-
 import io.xenemu.core.backend.BackendConnection;
 import io.xenemu.core.backend.Frontend;
 import io.xenemu.core.backend.FrontendError;
 import io.xenemu.core.backend.FrontendNodes;
 import io.xenemu.core.toolstack.MacAddress;
-
-import org.jspecify.annotations.Nullable;
-
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.SequencedMap;
+import org.jspecify.annotations.Nullable;
 
 /// A guest's connection to its network interface: up to eight queues, each with two rings, one or two event channels
 /// and a thread, which waits for the host's end and a timer too; and perhaps a control ring.

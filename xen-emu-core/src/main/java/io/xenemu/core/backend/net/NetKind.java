@@ -10,7 +10,6 @@ import io.xenemu.core.toolstack.NicSpec;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.WireException;
-
 import java.util.stream.Collectors;
 
 /// Network interfaces that the service serves on taps of the host, and through passt. A service has one: it knows the

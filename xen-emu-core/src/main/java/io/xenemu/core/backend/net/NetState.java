@@ -2,10 +2,8 @@ package io.xenemu.core.backend.net;
 
 import io.xenemu.core.backend.ring.RingState;
 import io.xenemu.core.toolstack.NicSpec;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// The saved state of a network interface: what it is, and the guest's connection. The rings are in guest memory, and
 /// are saved with that. Frames on their way in the host are not in it: networks may lose some.

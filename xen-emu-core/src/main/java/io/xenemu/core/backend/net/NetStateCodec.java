@@ -8,7 +8,6 @@ import io.xenemu.core.toolstack.PasstSpec;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
-
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;

@@ -9,7 +9,6 @@ import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.xen.NetifStructs.ExtraInfo;
 import io.xenemu.kvm.abi.xen.NetifStructs.RxResponse;
-
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
 import java.util.concurrent.TimeUnit;

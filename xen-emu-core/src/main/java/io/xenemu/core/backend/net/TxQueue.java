@@ -6,11 +6,9 @@ import io.xenemu.core.backend.ring.RingState;
 import io.xenemu.core.backend.ring.SharedRing;
 import io.xenemu.kvm.abi.xen.NetifStructs.TxResponse;
 import io.xenemu.kvm.file.IoVectors;
-
-import org.jspecify.annotations.Nullable;
-
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
+import org.jspecify.annotations.Nullable;
 
 /// Frames from the guest to the host, of one queue. The first bytes of each frame are copied and checked, and the copy
 /// is sent; the rest goes from the guest's pages to the host without a copy in between. The guest may change the rest

@@ -11,10 +11,6 @@ import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.evtchn.ServicePort;
 import io.xenemu.gnttab.GrantRef;
 import io.xenemu.kvm.abi.XenError;
-
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -23,6 +19,8 @@ import java.util.List;
 import java.util.SequencedMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicIntegerArray;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// A guest's connection to a share. The engine of each ring's queue watches its event channel and wakes workers. A
 /// worker is a thread of the connection that carries out one request at a time, from any ring: it may wait for a file,

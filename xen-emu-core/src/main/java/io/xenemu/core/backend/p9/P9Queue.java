@@ -4,7 +4,6 @@ import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 
 import io.xenemu.kvm.abi.XenError;
-
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.VarHandle;
 

@@ -1,7 +1,6 @@
 package io.xenemu.core.backend.ring;
 
 import com.google.errorprone.annotations.Immutable;
-
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;

@@ -4,7 +4,6 @@ import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.ioctl.ClockData;
 import io.xenemu.kvm.ioctl.KvmVcpu;
 import io.xenemu.kvm.ioctl.KvmVm;
-
 import java.time.Clock;
 import java.time.Instant;
 import java.util.List;

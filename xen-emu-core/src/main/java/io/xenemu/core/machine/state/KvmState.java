@@ -4,7 +4,6 @@ import io.xenemu.core.domain.PartState;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.ioctl.KvmVcpu;
 import io.xenemu.kvm.ioctl.KvmVm;
-
 import java.util.List;
 
 /// KVM's half of a saved domain: all of its state that is not Xen's ([io.xenemu.core.domain.XenState]). The CPUID

@@ -4,7 +4,6 @@ import io.xenemu.kvm.ioctl.KvmRegs;
 import io.xenemu.kvm.ioctl.KvmVcpu;
 import io.xenemu.kvm.ioctl.MpState;
 import io.xenemu.kvm.ioctl.MsrEntry;
-
 import java.util.List;
 
 /// A vCPU's processor as KVM has it. KVM's Xen state of it is part of [io.xenemu.core.domain.XenState].

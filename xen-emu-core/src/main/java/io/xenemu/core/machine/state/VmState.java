@@ -2,7 +2,6 @@ package io.xenemu.core.machine.state;
 
 import io.xenemu.kvm.ioctl.IrqchipId;
 import io.xenemu.kvm.ioctl.KvmVm;
-
 import java.util.Arrays;
 import java.util.List;
 

@@ -6,13 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.common.primitives.Bytes;
-
 import io.xenemu.core.backend.block.BlockFront.Segment;
 import io.xenemu.core.backend.ring.FrontRing;
-
-import net.jqwik.api.ForAll;
-import net.jqwik.api.Property;
-
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.time.Duration;
@@ -22,6 +17,8 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
 
 /// A queue is saved with requests in flight and another one goes on, again and again: each request is answered once,
 /// and the disk has what the guest has written.

@@ -3,7 +3,6 @@ package io.xenemu.core.backend.block;
 import io.xenemu.core.backend.block.BlockFront.Segment;
 import io.xenemu.core.toolstack.DiskAio;
 import io.xenemu.core.toolstack.PvDevice;
-
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;

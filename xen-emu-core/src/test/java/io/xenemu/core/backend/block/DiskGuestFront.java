@@ -2,7 +2,6 @@ package io.xenemu.core.backend.block;
 
 import static io.xenemu.core.backend.block.BlockFront.READ;
 import static io.xenemu.core.backend.block.BlockFront.WRITE;
-
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.xenemu.core.backend.ServedGuest;
@@ -13,7 +12,6 @@ import io.xenemu.core.toolstack.XenbusState;
 import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.testing.Eventually;
-
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;

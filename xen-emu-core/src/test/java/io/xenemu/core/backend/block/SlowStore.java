@@ -1,7 +1,6 @@
 package io.xenemu.core.backend.block;
 
 import io.xenemu.core.toolstack.PvDevice;
-
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 

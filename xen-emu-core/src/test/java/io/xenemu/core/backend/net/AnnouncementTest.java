@@ -4,12 +4,10 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.xenemu.core.toolstack.MacAddress;
-
-import org.junit.jupiter.api.Test;
-
 import java.lang.foreign.Arena;
 import java.util.HexFormat;
 import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
 
 /// A restored guest is announced a few times, whatever the host's end takes.
 final class AnnouncementTest {

@@ -5,10 +5,8 @@ import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
 
 import com.google.common.primitives.Bytes;
-
 import io.xenemu.core.backend.ring.FrontRing;
 import io.xenemu.kvm.memory.GuestMemory;
-
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;

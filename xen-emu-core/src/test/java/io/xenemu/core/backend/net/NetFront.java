@@ -11,7 +11,6 @@ import io.xenemu.core.toolstack.XenbusState;
 import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.testing.Eventually;
-
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 

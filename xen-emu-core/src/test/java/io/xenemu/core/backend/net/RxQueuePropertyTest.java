@@ -5,7 +5,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.core.backend.net.FrontRx.Answer;
-
+import java.io.ByteArrayOutputStream;
+import java.lang.foreign.Arena;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.List;
 import net.jqwik.api.Arbitraries;
 import net.jqwik.api.Arbitrary;
 import net.jqwik.api.Combinators;
@@ -13,12 +17,6 @@ import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.Provide;
 import net.jqwik.api.constraints.Size;
-
-import java.io.ByteArrayOutputStream;
-import java.lang.foreign.Arena;
-import java.util.ArrayDeque;
-import java.util.Deque;
-import java.util.List;
 
 /// However a guest posts its pages, it gets the host's frames in their order and whole, or with an error in a slot
 /// whose page it does not grant.

@@ -1,12 +1,16 @@
 package io.xenemu.core.backend.net;
 
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
-import static java.lang.foreign.ValueLayout.JAVA_BYTE;
-
 import io.xenemu.core.backend.net.FrontTx.Answer;
-
+import java.io.ByteArrayOutputStream;
+import java.lang.foreign.Arena;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
 import net.jqwik.api.Arbitraries;
 import net.jqwik.api.Arbitrary;
 import net.jqwik.api.Combinators;
@@ -15,13 +19,6 @@ import net.jqwik.api.Property;
 import net.jqwik.api.Provide;
 import net.jqwik.api.constraints.IntRange;
 import net.jqwik.api.constraints.Size;
-
-import java.io.ByteArrayOutputStream;
-import java.lang.foreign.Arena;
-import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.List;
-import java.util.Random;
 
 /// Any slots lead to an answer for each, and each frame that leaves is the one that a plain reading of the protocol
 /// assembles.

@@ -8,7 +8,9 @@ import io.xenemu.kvm.ioctl.MsrEntry;
 import io.xenemu.kvm.testing.GoldenFile;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.WireException;
-
+import java.util.Arrays;
+import java.util.HexFormat;
+import java.util.List;
 import net.jqwik.api.Arbitraries;
 import net.jqwik.api.Arbitrary;
 import net.jqwik.api.Combinators;
@@ -16,12 +18,7 @@ import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.Provide;
 import net.jqwik.api.constraints.IntRange;
-
 import org.junit.jupiter.api.Test;
-
-import java.util.Arrays;
-import java.util.HexFormat;
-import java.util.List;
 
 class KvmStateCodecPropertyTest {
     private static final byte[] ONE = KvmStateCodec.encode(KvmStates.of(1)).toBytes();

@@ -2,7 +2,6 @@ package io.xenemu.core.machine.state;
 
 import io.xenemu.kvm.ioctl.MpState;
 import io.xenemu.kvm.ioctl.MsrEntry;
-
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
