@@ -40,6 +40,7 @@ final class CommandLineDocTest {
                     "xenstored",
                     "xenstore",
                     "cpu-policy",
+                    "inspect",
                     "lab",
                     "demo",
                     "man",
