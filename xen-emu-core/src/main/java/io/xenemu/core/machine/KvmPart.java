@@ -15,7 +15,8 @@ import org.jspecify.annotations.Nullable;
 /// The state of a domain's VM that KVM has beside Xen's: registers, interrupt chips, time.
 ///
 /// The timer chip runs on while the vCPUs stand still, and its interrupts wait in the chips. So it is stopped while the
-/// part stands still. Timers of the local APICs run on: one that expires is noted there, and is saved with it.
+/// part stands still. Timers of the local APICs run on. KVM does not tell of a one-shot one that has expired while its
+/// vCPU stands still, so the guest may lose that interrupt. Linux uses Xen's timers instead, which are saved.
 final class KvmPart implements Part {
     private final LocalVm vm;
     private final CpuConfig cpu;

@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
 /// Zstandard by its own C library, which the JVM loads with the first page. So commands that compress nothing do not
 /// pay for it.
 final class ZstdPages implements AutoCloseable {
-    /// The least effort of the ordinary levels: a save waits for the compressor, not for the disk.
+    /// The least effort of the ordinary levels.
     static final int LEVEL = 1;
 
     private @Nullable ZstdCompressCtx compressor;
