@@ -17,7 +17,7 @@ import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
-/// What follows a crash of Linux, as `on_crash` says.
+/// What follows a crash of Linux, as `on_crash` says, and a watchdog that nobody feeds, as `on_watchdog` says.
 @Needs(HostPackage.BINUTILS)
 @ExtendWith(LabExtension.class)
 class CrashIT {
@@ -60,6 +60,23 @@ class CrashIT {
                 LabDaemon.shared(lab).boot("risen", linux(lab, "--on-crash", "restart"))) {
             guest.shell().awaitBoot();
             guest.console().type(CRASH);
+            guest.console().awaitText("as a guest of Xen", 2);
+            guest.shell().awaitBoot();
+            guest.console().type("poweroff\n");
+            guest.awaitEnd("poweroff");
+        }
+    }
+
+    /// Linux's driver stops its watchdog only if a program says so before it ends.
+    @Test
+    void guestIsRestartedWhenItsWatchdogIsNotFed(Lab lab) throws IOException, InterruptedException {
+        LabDaemon daemon = LabDaemon.shared(lab);
+        try (LabGuest guest = daemon.boot("watched", linux(lab, "--on-watchdog", "restart"))) {
+            guest.shell().awaitBoot();
+            guest.shell().run("modprobe xen_wdt timeout=300; echo V > /dev/watchdog");
+            guest.shell().run("rmmod xen_wdt; modprobe xen_wdt timeout=2");
+            guest.console().type("echo > /dev/watchdog\n");
+            daemon.process().awaitText("(watched): watchdog");
             guest.console().awaitText("as a guest of Xen", 2);
             guest.shell().awaitBoot();
             guest.console().type("poweroff\n");

@@ -15,7 +15,7 @@ import java.util.Optional;
 import java.util.Set;
 
 /// A small user space for a guest. It has busybox with a shell on the console, and the kernel's modules for Xen, for
-/// buttons and for a file system, which `modprobe` loads. If [LabImages#vchanSocketProxy] exists, it also has `send`
+/// buttons, for a watchdog and for a file system, which `modprobe` loads. If [LabImages#vchanSocketProxy] exists, it also has `send`
 /// and `receive`, which pass files from one guest to another.
 public final class GuestInitramfs {
     private static final List<String> MODULES =
@@ -34,6 +34,7 @@ public final class GuestInitramfs {
                     "brd",
                     "button",
                     "evdev",
+                    "xen_wdt",
                     "loop",
                     "ext4",
                     // Which ext4 asks for by an alias, and no alias is in the archive.
