@@ -15,8 +15,8 @@ import java.util.Optional;
 import java.util.Set;
 
 /// A small user space for a guest. It has busybox with a shell on the console, and the kernel's modules for Xen, for
-/// buttons, for a watchdog and for a file system, which `modprobe` loads. If [LabImages#vchanSocketProxy] exists, it also has `send`
-/// and `receive`, which pass files from one guest to another.
+/// buttons, for a watchdog and for a file system, which `modprobe` loads. If [LabImages#vchanSocketProxy] exists, it
+/// also has `send` and `receive`, which pass files from one guest to another.
 public final class GuestInitramfs {
     private static final List<String> MODULES =
             List.of(
