@@ -5,7 +5,7 @@ import io.xenemu.core.migration.FileContents;
 import io.xenemu.core.migration.GuestSummary;
 import io.xenemu.core.migration.PageEncoding;
 import io.xenemu.core.migration.RamSource;
-import io.xenemu.core.migration.SaveProgress;
+import io.xenemu.core.host.WorkProgress;
 import io.xenemu.core.migration.SaveReader;
 import io.xenemu.core.migration.SaveWriter;
 import io.xenemu.kvm.abi.DomId;
@@ -141,7 +141,7 @@ public final class SaveBenchmark {
                     1,
                     new BodyWriter());
             writer.state(new byte[0]);
-            writer.ram(ram, new SaveProgress());
+            writer.ram(ram, new WorkProgress());
             writer.end();
             file.complete();
         }
@@ -152,7 +152,7 @@ public final class SaveBenchmark {
                 SaveReader reader = new SaveReader(channel)) {
             reader.guest(FileContents.NONE);
             reader.state().readAllBytes();
-            reader.ram(memory, new SaveProgress());
+            reader.ram(memory, new WorkProgress());
             if (reader.guest(FileContents.NONE) != null) {
                 throw new IOException("a second guest");
             }

@@ -22,7 +22,7 @@ final class SaveVerbs {
     /// Writes the progress to a terminal.
     private static ControlClient.Progress progress(String verb) {
         if (!isTerminal()) {
-            return (_, _) -> {};
+            return ControlClient.Progress.IGNORED;
         }
         return (done, total) -> {
             if (total > 0) {

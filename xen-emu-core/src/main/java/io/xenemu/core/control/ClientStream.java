@@ -2,6 +2,7 @@ package io.xenemu.core.control;
 
 import com.google.common.util.concurrent.Uninterruptibles;
 import io.xenemu.core.hypervisor.HostException;
+import io.xenemu.core.hypervisor.SavePlace;
 import io.xenemu.kvm.abi.IoReason;
 import java.io.IOException;
 import java.io.InputStream;
@@ -23,9 +24,6 @@ import org.slf4j.LoggerFactory;
 /// such as a pipe, on a thread of its own.
 final class ClientStream implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(ClientStream.class);
-
-    /// Tells the service that all bytes have been passed on.
-    private static final byte TAKEN = 'k';
 
     private final Path folder;
     private final ServerSocketChannel server;
@@ -79,7 +77,7 @@ final class ClientStream implements AutoCloseable {
     /// Says that all has been passed on. A service that has failed meanwhile has its own words for that.
     private static void answer(SocketChannel service) {
         try {
-            service.write(ByteBuffer.wrap(new byte[] {TAKEN}));
+            service.write(ByteBuffer.wrap(new byte[] {SavePlace.TAKEN}));
         } catch (IOException e) {
             log.debug("the service does not listen any more: {}", e.toString());
         }

@@ -61,7 +61,7 @@ public final class ControlClient {
     /// @return lines of text for the operator
     /// @throws HostException when there is no service, or it does not answer, or it refuses, with its reason
     public static List<String> command(Path socket, List<String> words) throws HostException {
-        return command(socket, words, REPLY_LIMIT);
+        return command(socket, words, REPLY_LIMIT, Progress.IGNORED);
     }
 
     /// Makes a service carry out one command that waits for guests, without a time limit.
@@ -69,7 +69,7 @@ public final class ControlClient {
     /// @throws HostException as for [#command]
     public static List<String> patientCommand(Path socket, List<String> words)
             throws HostException {
-        return command(socket, words, null);
+        return command(socket, words, null, Progress.IGNORED);
     }
 
     /// Makes a service carry out one command that waits for guests, and tells its progress.
@@ -78,10 +78,7 @@ public final class ControlClient {
     /// @throws HostException as for [#command]
     public static void toldCommand(Path socket, List<String> words, Progress told)
             throws HostException {
-        try (ControlConnection connection = ControlConnection.open(socket, GREETING_LIMIT)) {
-            Json arguments = Json.texts(words.subList(1, words.size()));
-            List<String> _ = connection.request(words.getFirst(), arguments, null, told);
-        }
+        List<String> _ = command(socket, words, null, told);
     }
 
     /// The same with a stream of this process as the service's file.
@@ -114,6 +111,9 @@ public final class ControlClient {
     /// Gets the progress of a command.
     @FunctionalInterface
     public interface Progress {
+        /// Is told, and does nothing.
+        Progress IGNORED = (_, _) -> {};
+
         /// Tells how far it is.
         ///
         /// @param done how much is done
@@ -121,11 +121,12 @@ public final class ControlClient {
         void tell(long done, long total);
     }
 
-    private static List<String> command(Path socket, List<String> words, @Nullable Duration limit)
+    private static List<String> command(
+            Path socket, List<String> words, @Nullable Duration limit, Progress told)
             throws HostException {
         try (ControlConnection connection = ControlConnection.open(socket, GREETING_LIMIT)) {
             Json arguments = Json.texts(words.subList(1, words.size()));
-            return connection.request(words.getFirst(), arguments, limit);
+            return connection.request(words.getFirst(), arguments, limit, told);
         }
     }
 

@@ -149,7 +149,7 @@ public final class ControlConnection implements AutoCloseable {
     /// @throws HostException if the service refuses, or ends, or has no result in time
     List<String> request(String verb, Json arguments, @Nullable Duration limit)
             throws HostException {
-        return request(verb, arguments, limit, (_, _) -> {});
+        return request(verb, arguments, limit, ControlClient.Progress.IGNORED);
     }
 
     /// Sends a request, and waits for its result.

@@ -32,11 +32,11 @@ final class ControlOutput {
 
     /// A refusal without a request's id.
     void refusal(Refused refused) throws IOException {
-        error(ControlProtocol.type(refused.kind()), refused.reason());
+        error(ControlProtocol.word(refused.kind()), refused.reason());
     }
 
     void refusal(long id, Refused refused) throws IOException {
-        error(id, ControlProtocol.type(refused.kind()), refused.reason());
+        error(id, ControlProtocol.word(refused.kind()), refused.reason());
     }
 
     void error(long id, String type, String message) throws IOException {

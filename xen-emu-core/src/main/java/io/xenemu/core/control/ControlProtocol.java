@@ -70,9 +70,9 @@ final class ControlProtocol {
                 .with(ERROR, Json.EMPTY.with(TYPE, type).with(MESSAGE, message));
     }
 
-    /// The type of a refusal, such as `no-such-domain`.
-    static String type(Refused.Kind kind) {
-        return kind.name().toLowerCase(Locale.ROOT).replace('_', '-');
+    /// The word for a constant, such as `no-such-domain`.
+    static String word(Enum<?> constant) {
+        return constant.name().toLowerCase(Locale.ROOT).replace('_', '-');
     }
 
     static Json.Obj progress(long id, Json.Obj progress) {

@@ -5,7 +5,7 @@ import static io.xenemu.core.control.VerbArgument.one;
 import static io.xenemu.core.control.VerbArgument.optional;
 
 import com.google.common.primitives.Ints;
-import io.xenemu.core.coredump.DumpProgress;
+import io.xenemu.core.host.WorkProgress;
 import io.xenemu.core.device.AcpiEvents;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.ShutdownReason;
@@ -186,13 +186,8 @@ final class DebugCommands {
         service.domains()
                 .order(
                         domain,
-                        new DomainOrder.DumpCore(
-                                file, call.has(LIVE), progress -> tell(progress, call)));
+                        new DomainOrder.DumpCore(file, call.has(LIVE), call::tell));
         return ControlReply.done();
-    }
-
-    private static void tell(DumpProgress progress, VerbCall call) {
-        call.tell(Json.EMPTY.with("done", progress.done()).with("total", progress.total()));
     }
 
     private static Vcpu vcpu(Domain domain, String number) throws Refused {

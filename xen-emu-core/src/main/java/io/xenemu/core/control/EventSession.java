@@ -72,7 +72,7 @@ record EventSession(EventBoard board, OperatedDomains domains) implements Contro
                 Json.EMPTY
                         .with(
                                 ControlProtocol.TYPE,
-                                event.type().name().toLowerCase(Locale.ROOT).replace('_', '-'))
+                                ControlProtocol.word(event.type()))
                         .with("time", event.time().toString())
                         .with("domain", event.domain().value())
                         .with("name", event.name());

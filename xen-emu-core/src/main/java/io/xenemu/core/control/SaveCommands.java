@@ -11,7 +11,7 @@ import io.xenemu.core.guest.HostedGuests;
 import io.xenemu.core.hypervisor.DomainOrder;
 import io.xenemu.core.hypervisor.SavePlace;
 import io.xenemu.core.machine.state.ClockPolicy;
-import io.xenemu.core.migration.SaveProgress;
+import io.xenemu.core.host.WorkProgress;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.KvmException;
 import java.util.List;
@@ -70,7 +70,7 @@ final class SaveCommands {
         HostedGuest hosted = all == null ? null : all.named(domain.config().name());
         DomainOrder.Then then = then(call);
         service.domains()
-                .order(domain, new DomainOrder.Save(place, then, progress -> tell(progress, call)));
+                .order(domain, new DomainOrder.Save(place, then, call::tell));
         if (then == DomainOrder.Then.END) {
             service.domains().awaitEnd(domain);
             if (hosted != null) {
@@ -92,11 +92,7 @@ final class SaveCommands {
             throws Refused, InterruptedException {
         try {
             service.guests()
-                    .restore(
-                            place(call),
-                            clock(call),
-                            call.has(PAUSED),
-                            progress -> tell(progress, call));
+                    .restore(place(call), clock(call), call.has(PAUSED), call::tell);
             return ControlReply.done();
         } catch (BootException | KvmException e) {
             throw new Refused(String.valueOf(e.getMessage()));
@@ -109,18 +105,10 @@ final class SaveCommands {
             return ClockPolicy.STAND_STILL;
         }
         for (ClockPolicy policy : ClockPolicy.values()) {
-            if (word.equals(word(policy))) {
+            if (word.equals(ControlProtocol.word(policy))) {
                 return policy;
             }
         }
         throw new Refused("clock: '" + word + "' is neither advance nor stand-still");
-    }
-
-    private static String word(ClockPolicy policy) {
-        return policy.name().toLowerCase(Locale.ROOT).replace('_', '-');
-    }
-
-    private static void tell(SaveProgress progress, VerbCall call) {
-        call.tell(Json.EMPTY.with("done", progress.done()).with("total", progress.total()));
     }
 }

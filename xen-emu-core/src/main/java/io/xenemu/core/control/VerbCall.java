@@ -1,5 +1,6 @@
 package io.xenemu.core.control;
 
+import io.xenemu.core.host.WorkProgress;
 import io.xenemu.core.toolstack.Refused;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
@@ -49,6 +50,11 @@ public final class VerbCall {
     /// Tells the client how far the work is.
     void tell(Json.Obj done) {
         progress.tell(done);
+    }
+
+    /// Tells the client how far long work is.
+    void tell(WorkProgress work) {
+        tell(Json.EMPTY.with("done", work.done()).with("total", work.total()));
     }
 
     private static Map<String, List<String>> inOrder(Verb verb, List<String> words) throws Refused {

@@ -1,5 +1,6 @@
 package io.xenemu.core.coredump;
 
+import io.xenemu.core.host.WorkProgress;
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.Vcpu;
@@ -23,12 +24,12 @@ public final class CoreDump {
     private static final long PAGE = GuestMemoryMap.PAGE_SIZE;
 
     private final Domain domain;
-    private final DumpProgress progress;
+    private final WorkProgress progress;
     private final BooleanSupplier ending;
 
     /// @param domain the domain, which the caller keeps from being closed meanwhile
     /// @param ending whether the domain is about to be closed, so that the dump has to end
-    public CoreDump(Domain domain, DumpProgress progress, BooleanSupplier ending) {
+    public CoreDump(Domain domain, WorkProgress progress, BooleanSupplier ending) {
         this.domain = domain;
         this.progress = progress;
         this.ending = ending;

@@ -3,7 +3,6 @@
 /// Start at [CoreDump].
 ///
 /// - The file: [ElfCore] is its layout, [CoreRange] and [CoreNotes] are its contents, and [CoreFile] writes it.
-/// - The progress of a dump: [DumpProgress].
 @NullMarked
 package io.xenemu.core.coredump;
 

@@ -1,7 +1,7 @@
 package io.xenemu.core.guest;
 
 import io.xenemu.core.coredump.CoreDump;
-import io.xenemu.core.coredump.DumpProgress;
+import io.xenemu.core.host.WorkProgress;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.StuckException;
 import io.xenemu.core.toolstack.Refused;
@@ -77,7 +77,7 @@ final class CoreDumps {
         }
     }
 
-    private boolean write(Domain domain, DumpProgress progress, Path file) throws IOException {
+    private boolean write(Domain domain, WorkProgress progress, Path file) throws IOException {
         return new CoreDump(domain, progress, inbox::isDestroyed).write(file);
     }
 
@@ -88,7 +88,7 @@ final class CoreDumps {
         Path file = folder.resolve(domain.config().name());
         try {
             Files.createDirectories(folder);
-            if (write(domain, new DumpProgress(), file)) {
+            if (write(domain, new WorkProgress(), file)) {
                 log.info("{}: its core is in {}", domain, file);
             }
         } catch (IOException e) {

@@ -1,9 +1,8 @@
 package io.xenemu.core.guest;
 
-import io.xenemu.core.coredump.DumpProgress;
 import io.xenemu.core.hypervisor.DomainOrder;
 import io.xenemu.core.hypervisor.SavePlace;
-import io.xenemu.core.migration.SaveProgress;
+import io.xenemu.core.host.WorkProgress;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.DomId;
 import java.nio.file.Path;
@@ -45,13 +44,13 @@ final class DriverRequest {
     /// A core dump.
     ///
     /// @param progress how far it is
-    record Dump(Path file, boolean live, DumpProgress progress) {}
+    record Dump(Path file, boolean live, WorkProgress progress) {}
 
     /// A save.
     ///
     /// @param then what becomes of the guest
     /// @param progress how far it is
-    record Save(SavePlace place, DomainOrder.Then then, SaveProgress progress) {}
+    record Save(SavePlace place, DomainOrder.Then then, WorkProgress progress) {}
 
     private DriverRequest(
             Kind kind, @Nullable DomId domain, @Nullable Dump dump, @Nullable Save save) {

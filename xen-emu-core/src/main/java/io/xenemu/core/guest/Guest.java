@@ -1,17 +1,17 @@
 package io.xenemu.core.guest;
 
 import io.xenemu.core.boot.BootException;
-import io.xenemu.core.coredump.DumpProgress;
 import io.xenemu.core.device.HostConsole;
 import io.xenemu.core.hypervisor.DomainDriver;
 import io.xenemu.core.hypervisor.DomainOrder;
 import io.xenemu.core.hypervisor.Hypervisor;
-import io.xenemu.core.migration.SaveProgress;
+import io.xenemu.core.host.WorkProgress;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.DomId;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.ExecutionException;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /// A guest over its reboots: each boot is a domain with an id of its own, as under xl.
@@ -240,39 +240,31 @@ public final class Guest {
             }
         }
 
-        /// Reports the dump's progress while waiting for it.
         private void dump(DomainOrder.DumpCore order, DomId domain)
                 throws Refused, InterruptedException {
-            DumpProgress progress = new DumpProgress();
-            DriverRequest dump =
-                    DriverRequest.of(
-                            new DriverRequest.Dump(order.file(), order.live(), progress), domain);
-            inbox.put(dump);
-            boolean answered = false;
-            try {
-                while (!isAnswered(dump)) {
-                    order.told().accept(progress);
-                }
-                answered = true;
-            } finally {
-                if (!answered) {
-                    progress.cancel();
-                }
-            }
+            WorkProgress progress = new WorkProgress();
+            DriverRequest.Dump dump =
+                    new DriverRequest.Dump(order.file(), order.live(), progress);
+            follow(DriverRequest.of(dump, domain), progress, order.told());
         }
 
-        /// Reports the progress of the save while waiting for it.
         private void save(DomainOrder.Save order, DomId domain)
                 throws Refused, InterruptedException {
-            SaveProgress progress = new SaveProgress();
-            DriverRequest save =
-                    DriverRequest.of(
-                            new DriverRequest.Save(order.place(), order.then(), progress), domain);
-            inbox.put(save);
+            WorkProgress progress = new WorkProgress();
+            DriverRequest.Save save =
+                    new DriverRequest.Save(order.place(), order.then(), progress);
+            follow(DriverRequest.of(save, domain), progress, order.told());
+        }
+
+        /// Reports the progress of a request's work while waiting for it. Whoever stops waiting cancels the work.
+        private void follow(
+                DriverRequest request, WorkProgress progress, Consumer<WorkProgress> told)
+                throws Refused, InterruptedException {
+            inbox.put(request);
             boolean answered = false;
             try {
-                while (!isAnswered(save)) {
-                    order.told().accept(progress);
+                while (!isAnswered(request)) {
+                    told.accept(progress);
                 }
                 answered = true;
             } finally {

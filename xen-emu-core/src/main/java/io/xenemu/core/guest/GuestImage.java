@@ -11,7 +11,7 @@ import io.xenemu.core.hypervisor.SavePlace;
 import io.xenemu.core.machine.state.ClockPolicy;
 import io.xenemu.core.migration.FileContents;
 import io.xenemu.core.migration.GuestSummary;
-import io.xenemu.core.migration.SaveProgress;
+import io.xenemu.core.host.WorkProgress;
 import io.xenemu.core.migration.SaveReader;
 import io.xenemu.core.migration.SavedHead;
 import io.xenemu.core.toolstack.Refused;
@@ -39,7 +39,7 @@ public final class GuestImage implements AutoCloseable {
     private final ClockPolicy clock;
     private final ReadableByteChannel channel;
     private final SaveReader reader;
-    private final SaveProgress progress;
+    private final WorkProgress progress;
     private final KeptBootFiles files;
     private final GuestRequest request;
     private final long begun;
@@ -49,7 +49,7 @@ public final class GuestImage implements AutoCloseable {
             ClockPolicy clock,
             ReadableByteChannel channel,
             SaveReader reader,
-            SaveProgress progress,
+            WorkProgress progress,
             KeptBootFiles files,
             GuestRequest request,
             long begun) {
@@ -68,7 +68,7 @@ public final class GuestImage implements AutoCloseable {
     /// @param clock what happens to the guest's clock
     /// @param progress how far the restore is
     /// @throws Refused if it is none, or cannot be read
-    public static GuestImage open(SavePlace place, ClockPolicy clock, SaveProgress progress)
+    public static GuestImage open(SavePlace place, ClockPolicy clock, WorkProgress progress)
             throws Refused {
         long begun = System.nanoTime();
         KeptBootFiles files = new KeptBootFiles();

@@ -8,7 +8,7 @@ import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.hypervisor.SavePlace;
 import io.xenemu.core.machine.state.ClockPolicy;
-import io.xenemu.core.migration.SaveProgress;
+import io.xenemu.core.host.WorkProgress;
 import io.xenemu.core.toolstack.Refused;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -96,9 +96,9 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
     /// @throws BootException when the image cannot be used, or the host cannot run the guest
     /// @throws Refused when there is a guest of that name, or the guest is destroyed before it runs
     public void restore(
-            SavePlace place, ClockPolicy clock, boolean paused, Consumer<SaveProgress> told)
+            SavePlace place, ClockPolicy clock, boolean paused, Consumer<WorkProgress> told)
             throws BootException, Refused, InterruptedException {
-        SaveProgress progress = new SaveProgress();
+        WorkProgress progress = new WorkProgress();
         GuestImage image = GuestImage.open(place, clock, progress);
         boolean taken = false;
         try {

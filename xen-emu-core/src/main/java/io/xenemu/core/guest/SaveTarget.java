@@ -15,9 +15,6 @@ import java.nio.channels.WritableByteChannel;
 /// @param last what has to succeed before the guest may be given up here
 /// @param end closes it; what was not completed is gone
 record SaveTarget(WritableByteChannel channel, Step last, Step end) implements AutoCloseable {
-    /// The byte by which a client says that it has passed everything on.
-    static final int TAKEN = 'k';
-
     /// A part of the work.
     @FunctionalInterface
     interface Step {
@@ -55,7 +52,7 @@ record SaveTarget(WritableByteChannel channel, Step last, Step end) implements A
     private static void awaitTaken(SocketChannel client) throws IOException {
         client.shutdownOutput();
         ByteBuffer answer = ByteBuffer.allocate(1);
-        if (client.read(answer) != 1 || answer.get(0) != TAKEN) {
+        if (client.read(answer) != 1 || answer.get(0) != SavePlace.TAKEN) {
             throw new IOException("the reader has not taken all of it");
         }
     }

@@ -3,6 +3,7 @@
 /// - The host's limits: [HostLimits] (mappings, descriptors, threads), [ControlGroups], [HostMemory].
 /// - The domains' shares of them: [HostBudget].
 /// - Steps that end something: [Teardown].
+/// - How far long work is: [WorkProgress].
 /// - Programs that the service runs: [HostProgram], [ProcessOutput].
 ///
 /// Locks: the monitor of [HostBudget] is a leaf.

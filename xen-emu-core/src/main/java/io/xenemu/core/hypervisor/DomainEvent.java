@@ -73,7 +73,7 @@ public record DomainEvent(
     /// The stop of a domain, now.
     public static DomainEvent stopped(Domain domain, ShutdownLatch.Outcome outcome) {
         ImmutableMap.Builder<String, String> details = ImmutableMap.builder();
-        details.put("reason", outcome.reason().name().toLowerCase(Locale.ROOT).replace('_', '-'));
+        details.put("reason", word(outcome.reason()));
         if (!outcome.message().isEmpty()) {
             details.put("message", outcome.message());
         }
@@ -92,7 +92,11 @@ public record DomainEvent(
                 Type.SAVED,
                 domain.id(),
                 domain.config().name(),
-                ImmutableMap.of("then", then.name().toLowerCase(Locale.ROOT).replace('_', '-')));
+                ImmutableMap.of("then", word(then)));
+    }
+
+    private static String word(Enum<?> constant) {
+        return constant.name().toLowerCase(Locale.ROOT).replace('_', '-');
     }
 
     /// An event of a device, now.

@@ -1,7 +1,6 @@
 package io.xenemu.core.hypervisor;
 
-import io.xenemu.core.coredump.DumpProgress;
-import io.xenemu.core.migration.SaveProgress;
+import io.xenemu.core.host.WorkProgress;
 import java.nio.file.Path;
 import java.util.function.Consumer;
 
@@ -28,14 +27,14 @@ public sealed interface DomainOrder {
     ///
     /// @param file absolute, on the service's host
     /// @param told gets the progress of the dump from time to time, on the thread that waits
-    record DumpCore(Path file, boolean live, Consumer<DumpProgress> told) implements DomainOrder {}
+    record DumpCore(Path file, boolean live, Consumer<WorkProgress> told) implements DomainOrder {}
 
     /// Writes the guest's whole state, so that it can go on elsewhere. If that fails, it goes on here. An interrupt of
     /// the thread that waits gives the save up.
     ///
     /// @param then what becomes of the guest here
     /// @param told gets the progress from time to time, on the thread that waits
-    record Save(SavePlace place, Then then, Consumer<SaveProgress> told) implements DomainOrder {}
+    record Save(SavePlace place, Then then, Consumer<WorkProgress> told) implements DomainOrder {}
 
     /// What becomes of a guest that has been saved.
     enum Then {

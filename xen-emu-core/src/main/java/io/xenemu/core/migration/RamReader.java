@@ -1,5 +1,6 @@
 package io.xenemu.core.migration;
 
+import io.xenemu.core.host.WorkProgress;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.WireException;
 import java.io.IOException;
@@ -11,7 +12,7 @@ import org.jspecify.annotations.Nullable;
 /// Reads the pages of RAM. Pages that the stream does not have are not touched, so they stay zero and take no memory.
 final class RamReader implements AutoCloseable {
     private final SectionReader in;
-    private final SaveProgress progress;
+    private final WorkProgress progress;
     private final Arena arena = Arena.ofShared();
     private final ZstdPages zstd = new ZstdPages();
 
@@ -24,7 +25,7 @@ final class RamReader implements AutoCloseable {
     private long sections;
     private long compressedSections;
 
-    RamReader(SectionReader in, SaveProgress progress) {
+    RamReader(SectionReader in, WorkProgress progress) {
         this.in = in;
         this.progress = progress;
         unpacked =
@@ -61,7 +62,7 @@ final class RamReader implements AutoCloseable {
             in.next(SectionType.PAGES);
             in.requireVersion(SectionType.PAGES);
             section(ram);
-            progress.at(next);
+            SaveCancelledException.tell(progress, next);
         }
     }
 

@@ -1,5 +1,6 @@
 package io.xenemu.core.migration;
 
+import io.xenemu.core.host.WorkProgress;
 import io.xenemu.kvm.wire.BodyWriter;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -13,7 +14,7 @@ final class RamWriter {
     /// @return the number of pages written
     /// @throws SaveCancelledException if the save is cancelled
     static long write(
-            RamSource ram, PageEncoding encoding, SectionWriter out, SaveProgress progress)
+            RamSource ram, PageEncoding encoding, SectionWriter out, WorkProgress progress)
             throws IOException {
         MemorySegment pages = ram.pages();
         long size = pages.byteSize();
@@ -30,12 +31,12 @@ final class RamWriter {
                 // In parts, for those who look at the progress.
                 long end = Math.min(to, from + SaveFormat.CHUNK_BYTES);
                 written += add(pages, from, end, batch);
-                progress.at(end / SaveFormat.PAGE);
+                SaveCancelledException.tell(progress, end / SaveFormat.PAGE);
                 from = end < to ? end : nextData(ram, to);
             }
             batch.flush();
         }
-        progress.at(size / SaveFormat.PAGE);
+        SaveCancelledException.tell(progress, size / SaveFormat.PAGE);
         return written;
     }
 

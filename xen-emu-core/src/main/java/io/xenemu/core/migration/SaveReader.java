@@ -1,5 +1,6 @@
 package io.xenemu.core.migration;
 
+import io.xenemu.core.host.WorkProgress;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.WireException;
 import java.io.IOException;
@@ -119,16 +120,16 @@ public final class SaveReader implements AutoCloseable {
     /// @return the number of those pages
     /// @throws WireException also if the RAM has another size
     /// @throws SaveCancelledException if that was asked for
-    public long ram(MemorySegment ram, SaveProgress progress) throws IOException {
+    public long ram(MemorySegment ram, WorkProgress progress) throws IOException {
         return readRam(ram, progress).pages();
     }
 
     /// Reads the guest's RAM without keeping it, as a check.
-    public RamStatistics checkRam(SaveProgress progress) throws IOException {
+    public RamStatistics checkRam(WorkProgress progress) throws IOException {
         return readRam(null, progress);
     }
 
-    private RamStatistics readRam(@Nullable MemorySegment ram, SaveProgress progress)
+    private RamStatistics readRam(@Nullable MemorySegment ram, WorkProgress progress)
             throws IOException {
         step(Step.STATE, Step.RAM);
         if (state != null) {

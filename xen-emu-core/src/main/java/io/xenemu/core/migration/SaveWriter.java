@@ -1,5 +1,6 @@
 package io.xenemu.core.migration;
 
+import io.xenemu.core.host.WorkProgress;
 import io.xenemu.kvm.wire.BodyWriter;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
@@ -94,7 +95,7 @@ public final class SaveWriter {
     /// @param ram nothing writes to it meanwhile
     /// @return the number of pages written
     /// @throws SaveCancelledException if that was asked for
-    public long ram(RamSource ram, SaveProgress progress) throws IOException {
+    public long ram(RamSource ram, WorkProgress progress) throws IOException {
         step(Step.STATE, Step.RAM);
         long pages = RamWriter.write(ram, encoding, sections, progress);
         sections.write(SectionType.GUEST_END, SaveFormat.VERSION, new BodyWriter().u64(pages));

@@ -1,5 +1,6 @@
 package io.xenemu.core.migration;
 
+import io.xenemu.core.host.WorkProgress;
 import com.google.common.io.CountingInputStream;
 import io.xenemu.kvm.wire.FrameReader;
 import java.io.IOException;
@@ -61,7 +62,7 @@ public record SavedReport(List<Guest> guests, long bytes) {
                 new FrameReader(state)
                         .list((type, version, bytes) ->
                                 frames.add(new Frame(type, version, bytes)));
-                RamStatistics ram = reader.checkRam(new SaveProgress());
+                RamStatistics ram = reader.checkRam(new WorkProgress());
                 guests.add(new Guest(head, state.getCount(), frames, ram));
                 head = reader.guest(FileContents.NONE);
             }

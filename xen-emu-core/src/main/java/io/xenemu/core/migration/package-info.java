@@ -11,9 +11,9 @@
 /// - What a guest's sections say: [GuestSummary], [SavedConfig], [BootFile], [SavedHead], [FileContents].
 /// - RAM: [RamSource], [RamWriter], [RamReader], [RamStatistics], [PageBatch], [PageEncoding], [ZstdPages].
 /// - A whole stream in short: [SavedReport].
-/// - Progress: [SaveProgress], [SaveCancelledException].
+/// - The end of a cancelled one: [SaveCancelledException].
 ///
-/// No locks: one thread writes or reads a stream, and others look at [SaveProgress].
+/// No locks: one thread writes or reads a stream, and others look at its [io.xenemu.core.host.WorkProgress].
 @NullMarked
 package io.xenemu.core.migration;
 

@@ -18,7 +18,6 @@ import io.xenemu.core.backend.engine.EngineSpec;
 import io.xenemu.core.backend.engine.Engines;
 import io.xenemu.core.boot.AcpiTables;
 import io.xenemu.core.boot.BootException;
-import io.xenemu.core.coredump.DumpProgress;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.HvmParams;
 import io.xenemu.core.domain.ShutdownLatch;
@@ -31,7 +30,7 @@ import io.xenemu.core.hypervisor.EventBoard;
 import io.xenemu.core.hypervisor.MemoryTargets;
 import io.xenemu.core.hypervisor.NamedDomains;
 import io.xenemu.core.hypervisor.OperatedDomains;
-import io.xenemu.core.migration.SaveProgress;
+import io.xenemu.core.host.WorkProgress;
 import io.xenemu.core.toolstack.DeviceEvents;
 import io.xenemu.core.toolstack.GuestControls;
 import io.xenemu.core.toolstack.PvDevices;
@@ -148,11 +147,11 @@ final class VerbTableTest {
                 case DomainOrder.Plain.POWER_OFF, DomainOrder.Plain.REBOOT ->
                         asked.add(domain + " " + order);
                 case DomainOrder.DumpCore dump -> {
-                    dump.told().accept(new DumpProgress());
+                    dump.told().accept(new WorkProgress());
                     asked.add(domain + " dump " + dump.file() + (dump.live() ? " live" : ""));
                 }
                 case DomainOrder.Save save -> {
-                    save.told().accept(new SaveProgress());
+                    save.told().accept(new WorkProgress());
                     asked.add(domain + " save " + save.place().path() + " " + save.then());
                 }
             }

@@ -1,5 +1,6 @@
 package io.xenemu.core.coredump;
 
+import io.xenemu.core.host.WorkProgress;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -45,7 +46,7 @@ final class CoreDumpTest {
     @TempDir private Path folder = Path.of("");
 
     private final FakeVm vm = new FakeVm();
-    private final DumpProgress progress = new DumpProgress();
+    private final WorkProgress progress = new WorkProgress();
     private final TestDomain guest;
     private final Domain domain;
 

@@ -1,5 +1,6 @@
 package io.xenemu.core.migration;
 
+import io.xenemu.core.host.WorkProgress;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
@@ -36,7 +37,7 @@ class GoldenStreamTest {
                     List.of("/boot/vmlinuz"), head.files().stream().map(BootFile::path).toList());
             assertEquals("linux", kernel.toString(StandardCharsets.US_ASCII));
             assertEquals(67, reader.state().readAllBytes().length);
-            assertEquals(3, reader.ram(restored.pages(), new SaveProgress()));
+            assertEquals(3, reader.ram(restored.pages(), new WorkProgress()));
             assertNull(reader.guest(FileContents.NONE));
             assertEquals(-1, expected.pages().mismatch(restored.pages()));
         }

@@ -1,5 +1,6 @@
 package io.xenemu.core.migration;
 
+import io.xenemu.core.host.WorkProgress;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.fail;
@@ -55,7 +56,7 @@ class SaveStreamPropertyTest {
             writer.guest(a.summary(), 7, TestGuest.config());
             writer.file(BootFile.Role.KERNEL, kernel, true);
             writer.state(a.state());
-            writer.ram(a.ram(), new SaveProgress());
+            writer.ram(a.ram(), new WorkProgress());
             b.write(writer);
             writer.end();
         } finally {
@@ -76,7 +77,7 @@ class SaveStreamPropertyTest {
             try (SaveReader reader = new SaveReader(TestGuest.from(stream))) {
                 reader.guest(FileContents.NONE);
                 reader.state().readAllBytes();
-                reader.ram(restored.pages(), new SaveProgress());
+                reader.ram(restored.pages(), new WorkProgress());
                 assertEquals(null, reader.guest(FileContents.NONE));
             } catch (IOException e) {
                 throw new UncheckedIOException(e);

@@ -1,5 +1,6 @@
 package io.xenemu.core.migration;
 
+import io.xenemu.core.host.WorkProgress;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
@@ -47,7 +48,7 @@ class SaveStreamTest {
                 assertEquals("configuration", head.config().body().string(100));
                 assertEquals(List.of(), head.files());
                 assertArrayEquals(guest.state(), reader.state().readAllBytes());
-                SaveProgress progress = new SaveProgress();
+                WorkProgress progress = new WorkProgress();
                 assertEquals(802, reader.ram(restored.pages(), progress));
                 assertEquals(2000, progress.done());
                 assertEquals(2000, progress.total());
@@ -95,7 +96,7 @@ class SaveStreamTest {
             writer.file(BootFile.Role.KERNEL, kernel, true);
             writer.file(BootFile.Role.MODULE, module, false);
             writer.state(b.state());
-            writer.ram(b.ram(), new SaveProgress());
+            writer.ram(b.ram(), new WorkProgress());
             writer.end();
         }
         Map<String, ByteArrayOutputStream> contents = new HashMap<>();
@@ -103,7 +104,7 @@ class SaveStreamTest {
                 SaveReader reader = new SaveReader(in)) {
             assertEquals("a", present(reader.guest(FileContents.NONE)).guest().name());
             reader.state().readAllBytes();
-            reader.checkRam(new SaveProgress());
+            reader.checkRam(new WorkProgress());
             SavedHead head =
                     present(
                             reader.guest((role, path, _) ->
@@ -112,7 +113,7 @@ class SaveStreamTest {
                                                     role + path,
                                                     _ -> new ByteArrayOutputStream()))));
             reader.state().readAllBytes();
-            reader.checkRam(new SaveProgress());
+            reader.checkRam(new WorkProgress());
             assertNull(reader.guest(FileContents.NONE));
             assertEquals(
                     List.of(true, false), head.files().stream().map(BootFile::isIncluded).toList());
@@ -153,14 +154,14 @@ class SaveStreamTest {
             WireException e =
                     assertThrows(
                             WireException.class,
-                            () -> reader.ram(other.pages(), new SaveProgress()));
+                            () -> reader.ram(other.pages(), new WorkProgress()));
             assertEquals("RAM of 10 pages for a domain with 11", e.getMessage());
         }
     }
 
     @Test
     void saveAndRestoreCanBeCancelled() throws IOException {
-        SaveProgress cancelled = new SaveProgress();
+        WorkProgress cancelled = new WorkProgress();
         cancelled.cancel();
         try (TestGuest guest = new TestGuest("a", 1, 10).fill(4, 4)) {
             SaveWriter writer =
@@ -186,7 +187,7 @@ class SaveStreamTest {
             reader.guest(FileContents.NONE);
             assertEquals('s', reader.state().read());
             WireException e =
-                    assertThrows(WireException.class, () -> reader.checkRam(new SaveProgress()));
+                    assertThrows(WireException.class, () -> reader.checkRam(new WorkProgress()));
             assertEquals("state of a guest goes on after its end", e.getMessage());
         }
     }
@@ -212,7 +213,7 @@ class SaveStreamTest {
             assertThrows(IllegalStateException.class, () -> writer.state(guest.state()));
             writer.guest(guest.summary(), 1, TestGuest.config());
             assertThrows(
-                    IllegalStateException.class, () -> writer.ram(guest.ram(), new SaveProgress()));
+                    IllegalStateException.class, () -> writer.ram(guest.ram(), new WorkProgress()));
             assertThrows(IllegalStateException.class, writer::end);
         }
     }

@@ -1,5 +1,6 @@
 package io.xenemu.core.migration;
 
+import io.xenemu.core.host.WorkProgress;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.testing.GoldenFile;
 import io.xenemu.kvm.wire.BodyWriter;
@@ -52,7 +53,7 @@ public final class SavedStreams {
                 writer.file(BootFile.Role.KERNEL, "/boot/vmlinuz", content, true);
             }
             writer.state(frames.toByteArray());
-            writer.ram(guest.ram(), new SaveProgress());
+            writer.ram(guest.ram(), new WorkProgress());
             writer.end();
         } finally {
             Files.delete(kernel);

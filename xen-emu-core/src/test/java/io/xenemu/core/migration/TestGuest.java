@@ -1,5 +1,6 @@
 package io.xenemu.core.migration;
 
+import io.xenemu.core.host.WorkProgress;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.memory.MemFd;
 import io.xenemu.kvm.wire.BodyWriter;
@@ -90,7 +91,7 @@ final class TestGuest implements AutoCloseable {
     void write(SaveWriter writer) throws IOException {
         writer.guest(summary(), 7, config());
         writer.state(state());
-        writer.ram(ram(), new SaveProgress());
+        writer.ram(ram(), new WorkProgress());
     }
 
     /// A stream with this guest alone, without files.
@@ -123,7 +124,7 @@ final class TestGuest implements AutoCloseable {
             while (reader.guest(FileContents.NONE) != null) {
                 guests++;
                 reader.state().transferTo(OutputStream.nullOutputStream());
-                reader.checkRam(new SaveProgress());
+                reader.checkRam(new WorkProgress());
             }
             reader.requireNoMore();
             return guests;
