@@ -69,7 +69,7 @@ public final class SaveBenchmark {
             long written = benchmark.fill(memory);
             // The first round warms the JVM, and is not counted.
             for (int round = 0; round <= rounds; round++) {
-                benchmark.round(RamSource.of(ram, memory));
+                benchmark.round(new RamSource(ram, memory));
                 if (round == 0) {
                     benchmark.costs.clear();
                 }

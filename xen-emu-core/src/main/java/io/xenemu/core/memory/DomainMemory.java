@@ -8,6 +8,7 @@ import io.xenemu.core.vm.VmPort;
 import io.xenemu.gnttab.GuestFrames;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.GuestMemory;
+import io.xenemu.kvm.memory.MemFd;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;
@@ -247,15 +248,9 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
         return ram.all();
     }
 
-    /// The first offset in [#ram] from `from` on that may have other bytes than zeros; its size if there is none.
-    public long nextRamData(long from) {
-        return ram.file().nextData(from);
-    }
-
-    /// The first offset in [#ram] from `from` on that has no memory of the host; its size if there is none. Reading
-    /// there would take some.
-    public long nextRamHole(long from) {
-        return ram.file().nextHole(from);
+    /// The file behind [#ram], which tells where that has memory of the host.
+    public MemFd ramFile() {
+        return ram.file();
     }
 
     /// Its state without the contents of RAM. No thread changes the memory meanwhile.

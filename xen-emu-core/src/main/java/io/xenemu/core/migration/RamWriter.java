@@ -27,7 +27,7 @@ final class RamWriter {
         try (PageBatch batch = new PageBatch(out, encoding)) {
             long from = nextData(ram, 0);
             while (from < size) {
-                long to = Math.min(size, roundUp(ram.nextHole(from)));
+                long to = Math.min(size, roundUp(ram.file().nextHole(from)));
                 // In parts, for those who look at the progress.
                 long end = Math.min(to, from + SaveFormat.CHUNK_BYTES);
                 written += add(pages, from, end, batch);
@@ -41,7 +41,7 @@ final class RamWriter {
     }
 
     private static long nextData(RamSource ram, long from) {
-        return ram.nextData(from) / SaveFormat.PAGE * SaveFormat.PAGE;
+        return ram.file().nextData(from) / SaveFormat.PAGE * SaveFormat.PAGE;
     }
 
     private static long roundUp(long offset) {

@@ -60,7 +60,7 @@ final class TestGuest implements AutoCloseable {
     }
 
     RamSource ram() {
-        return RamSource.of(file, pages);
+        return new RamSource(file, pages);
     }
 
     /// Gives a page another content.
