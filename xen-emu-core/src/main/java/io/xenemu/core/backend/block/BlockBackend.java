@@ -7,6 +7,7 @@ import io.xenemu.core.backend.Frontend;
 import io.xenemu.core.backend.FrontendError;
 import io.xenemu.core.backend.FrontendNodes;
 import io.xenemu.core.backend.QueueThread;
+import io.xenemu.core.backend.SavedConnection;
 import io.xenemu.core.toolstack.DiskSpec;
 import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.core.toolstack.Refused;
@@ -55,8 +56,10 @@ final class BlockBackend implements BackendDevice.Resizable, BackendDevice.Savab
     /// When the next failure is logged, by `System.nanoTime`.
     private final AtomicLong nextLog = new AtomicLong(System.nanoTime());
 
-    /// The state with which a restored disk is connected again; null for another, and once that is done.
-    private @Nullable BlockState saved;
+    private final SavedConnection<BlockState.Connection> saved;
+
+    /// The size that a restored guest knows, in bytes; for another the disk's.
+    private final long savedBytes;
 
     /// The connection, or null.
     private volatile @Nullable Frontend connected;
@@ -71,7 +74,8 @@ final class BlockBackend implements BackendDevice.Resizable, BackendDevice.Savab
             ScheduledExecutorService timer,
             MeterRegistry registry) {
         this.spec = spec;
-        this.saved = saved;
+        this.saved = new SavedConnection<>("disk", saved == null ? null : saved.connection());
+        savedBytes = saved == null ? disk.store().bytes() : saved.bytes();
         this.disk = disk;
         this.throttle = throttle;
         this.timer = timer;
@@ -132,20 +136,15 @@ final class BlockBackend implements BackendDevice.Resizable, BackendDevice.Savab
 
     @Override
     public BackendConnection reconnect(Frontend front) throws FrontendError {
-        BlockState state = saved;
-        BlockState.Connection connected = state == null ? null : state.connection();
-        if (state == null || connected == null) {
-            throw new FrontendError(XenError.EINVAL, "the saved disk has no connection");
-        }
-        saved = null;
+        BlockState.Connection state = saved.take();
         return connect(
                 front,
-                connected.abi(),
+                state.abi(),
                 (connection, around) -> {
-                    for (BlockState.Queue queue : connected.queues()) {
+                    for (BlockState.Queue queue : state.queues()) {
                         connection.restore(queue, around);
                     }
-                    if (disk.store().bytes() > state.bytes()) {
+                    if (disk.store().bytes() > savedBytes) {
                         connection.grown();
                     }
                 });

@@ -6,6 +6,7 @@ import io.xenemu.core.backend.BackendConnection;
 import io.xenemu.core.backend.BackendDevice;
 import io.xenemu.core.backend.Frontend;
 import io.xenemu.core.backend.FrontendError;
+import io.xenemu.core.backend.SavedConnection;
 import io.xenemu.core.toolstack.ConsoleSpec;
 import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.PvDevice;
@@ -29,8 +30,7 @@ final class ConsoleBackend implements BackendDevice.Completing, BackendDevice.Sa
     private final ConsoleHost host;
     private @Nullable ConsoleMetrics metrics;
 
-    /// The connection that a restored guest had; null for another, and once it is made again.
-    private ConsoleDeviceState.@Nullable Connection saved;
+    private final SavedConnection<ConsoleDeviceState.Connection> saved;
 
     /// Opens the host's end.
     ///
@@ -40,7 +40,7 @@ final class ConsoleBackend implements BackendDevice.Completing, BackendDevice.Sa
     ConsoleBackend(ConsoleDeviceState state, MeterRegistry registry, Duration patience)
             throws Refused {
         spec = state.spec();
-        saved = state.connection();
+        saved = new SavedConnection<>("console", state.connection());
         this.registry = registry;
         HostEvents events = new HostEvents();
         boolean done = false;
@@ -90,12 +90,7 @@ final class ConsoleBackend implements BackendDevice.Completing, BackendDevice.Sa
 
     @Override
     public BackendConnection reconnect(Frontend front) throws FrontendError {
-        ConsoleDeviceState.Connection state = saved;
-        if (state == null) {
-            throw new FrontendError(XenError.EINVAL, "the saved console has no connection");
-        }
-        saved = null;
-        return ConsoleConnection.restore(front, host, state);
+        return ConsoleConnection.restore(front, host, saved.take());
     }
 
     @Override

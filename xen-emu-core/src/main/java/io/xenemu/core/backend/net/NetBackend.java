@@ -5,6 +5,7 @@ import io.xenemu.core.backend.BackendConnection;
 import io.xenemu.core.backend.BackendDevice;
 import io.xenemu.core.backend.Frontend;
 import io.xenemu.core.backend.FrontendError;
+import io.xenemu.core.backend.SavedConnection;
 import io.xenemu.core.host.HostProgram;
 import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.NicSpec;
@@ -35,8 +36,7 @@ final class NetBackend implements BackendDevice.Attaching, BackendDevice.Savable
     private final MeterRegistry registry;
     private @Nullable Attached attached;
 
-    /// The connection that a restored guest had; null for another, and once it is made again.
-    private NetState.@Nullable Connection saved;
+    private final SavedConnection<NetState.Connection> saved;
 
     /// @param link the host's end
     /// @param script the script that has connected it to the host's network, or null
@@ -46,7 +46,7 @@ final class NetBackend implements BackendDevice.Attaching, BackendDevice.Savable
     /// @param taps the names of the taps of all devices
     NetBackend(NetState state, TapNames taps, MeterRegistry registry) {
         spec = state.spec();
-        saved = state.connection();
+        saved = new SavedConnection<>("interface", state.connection());
         this.taps = taps;
         this.registry = registry;
     }
@@ -61,7 +61,7 @@ final class NetBackend implements BackendDevice.Attaching, BackendDevice.Savable
         Attached opened =
                 spec.passt().isPresent() ? passt(device, spec.passt().get()) : tap(device);
         attached = opened;
-        NetState.Connection connection = saved;
+        NetState.Connection connection = saved.peek();
         if (connection != null && connection.queues().size() > opened.link.maxQueues()) {
             throw new Refused(
                     "%s: the guest uses %d queues, and its link has %d"
@@ -147,12 +147,7 @@ final class NetBackend implements BackendDevice.Attaching, BackendDevice.Savable
 
     @Override
     public BackendConnection reconnect(Frontend front) throws FrontendError {
-        NetState.Connection state = saved;
-        if (state == null) {
-            throw new FrontendError(XenError.EINVAL, "the saved interface has no connection");
-        }
-        saved = null;
-        return NetConnection.restore(front, host(), state, spec.mac());
+        return NetConnection.restore(front, host(), saved.take(), spec.mac());
     }
 
     private NetConnection.Host host() {

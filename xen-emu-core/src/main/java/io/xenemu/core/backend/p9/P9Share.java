@@ -5,6 +5,7 @@ import io.xenemu.core.backend.BackendConnection;
 import io.xenemu.core.backend.BackendDevice;
 import io.xenemu.core.backend.Frontend;
 import io.xenemu.core.backend.FrontendError;
+import io.xenemu.core.backend.SavedConnection;
 import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.P9Spec;
 import io.xenemu.core.toolstack.PvDevice;
@@ -25,15 +26,14 @@ final class P9Share implements BackendDevice.Used, BackendDevice.Savable, P9Obse
     private volatile @Nullable P9Metrics metrics;
     private volatile @Nullable P9Connection connection;
 
-    /// The connection that a restored guest had; null once it is made again.
-    private P9State.@Nullable Connection saved;
+    private final SavedConnection<P9State.Connection> saved;
 
     /// @throws io.xenemu.kvm.abi.KvmException if the folder cannot be opened
     ///
     /// @param state of a share that was saved, or of a new one
     P9Share(P9State state, MeterRegistry registry) {
         spec = state.spec();
-        saved = state.connection();
+        saved = new SavedConnection<>("share", state.connection());
         this.registry = registry;
         server = new P9Server(P9Export.of(spec), this);
     }
@@ -59,12 +59,7 @@ final class P9Share implements BackendDevice.Used, BackendDevice.Savable, P9Obse
 
     @Override
     public BackendConnection reconnect(Frontend front) throws FrontendError {
-        P9State.Connection state = saved;
-        if (state == null) {
-            throw new FrontendError(XenError.EINVAL, "the saved share has no connection");
-        }
-        saved = null;
-        P9Connection made = P9Connection.restore(front, server, this, state);
+        P9Connection made = P9Connection.restore(front, server, this, saved.take());
         connection = made;
         return made;
     }
