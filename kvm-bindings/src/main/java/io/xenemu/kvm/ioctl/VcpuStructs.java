@@ -8,6 +8,7 @@ import static io.xenemu.kvm.ioctl.CTypes.u32;
 import static io.xenemu.kvm.ioctl.CTypes.u64;
 import static io.xenemu.kvm.ioctl.CTypes.u8;
 
+import com.google.common.collect.ObjectArrays;
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.StructLayout;
 
@@ -56,49 +57,34 @@ final class VcpuStructs {
             struct("kvm_dtable", u64("base"), u16("limit"), array("padding", 3, u16("")));
 
     static final StructLayout KVM_SREGS =
-            struct(
-                    "kvm_sregs",
-                    segment("cs"),
-                    segment("ds"),
-                    segment("es"),
-                    segment("fs"),
-                    segment("gs"),
-                    segment("ss"),
-                    segment("tr"),
-                    segment("ldt"),
-                    KVM_DTABLE.withName("gdt"),
-                    KVM_DTABLE.withName("idt"),
-                    u64("cr0"),
-                    u64("cr2"),
-                    u64("cr3"),
-                    u64("cr4"),
-                    u64("cr8"),
-                    u64("efer"),
-                    u64("apic_base"),
-                    array("interrupt_bitmap", 4, u64("")));
+            systemRegisters("kvm_sregs", array("interrupt_bitmap", 4, u64("")));
 
     static final StructLayout KVM_SREGS2 =
-            struct(
-                    "kvm_sregs2",
-                    segment("cs"),
-                    segment("ds"),
-                    segment("es"),
-                    segment("fs"),
-                    segment("gs"),
-                    segment("ss"),
-                    segment("tr"),
-                    segment("ldt"),
-                    KVM_DTABLE.withName("gdt"),
-                    KVM_DTABLE.withName("idt"),
-                    u64("cr0"),
-                    u64("cr2"),
-                    u64("cr3"),
-                    u64("cr4"),
-                    u64("cr8"),
-                    u64("efer"),
-                    u64("apic_base"),
-                    u64("flags"),
-                    array("pdptrs", 4, u64("")));
+            systemRegisters("kvm_sregs2", u64("flags"), array("pdptrs", 4, u64("")));
+
+    /// A structure that begins as both do.
+    private static StructLayout systemRegisters(String name, MemoryLayout... last) {
+        MemoryLayout[] first = {
+            segment("cs"),
+            segment("ds"),
+            segment("es"),
+            segment("fs"),
+            segment("gs"),
+            segment("ss"),
+            segment("tr"),
+            segment("ldt"),
+            KVM_DTABLE.withName("gdt"),
+            KVM_DTABLE.withName("idt"),
+            u64("cr0"),
+            u64("cr2"),
+            u64("cr3"),
+            u64("cr4"),
+            u64("cr8"),
+            u64("efer"),
+            u64("apic_base")
+        };
+        return struct(name, ObjectArrays.concat(first, last, MemoryLayout.class));
+    }
 
     static final StructLayout KVM_VCPU_EVENTS =
             struct(
