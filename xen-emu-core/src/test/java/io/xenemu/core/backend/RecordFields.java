@@ -1,10 +1,12 @@
 package io.xenemu.core.backend;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
 import java.lang.reflect.Constructor;
 import java.lang.reflect.InvocationTargetException;
@@ -16,6 +18,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /// Changes one field of a record after the other, in the records below it too. A codec that leaves a field out writes
@@ -42,6 +45,18 @@ public final class RecordFields {
         Class<T> type = (Class<T>) state.getClass();
         ofRecord("", state, (path, value) -> all.add(new Changed<>(path, type.cast(value))));
         return all;
+    }
+
+    /// Each changed field of a state gives other bytes: a field that is not written would be the same in both.
+    ///
+    /// @throws ReflectiveOperationException if a record cannot be made again
+    public static <T extends Record> void assertEachIsWritten(
+            T state, Function<T, BodyWriter> encoder) throws ReflectiveOperationException {
+        byte[] whole = encoder.apply(state).toBytes();
+        for (Changed<T> other : eachChanged(state)) {
+            byte[] bytes = encoder.apply(other.value()).toBytes();
+            assertFalse(Arrays.equals(whole, bytes), other.field());
+        }
     }
 
     private static void ofRecord(String path, Record state, Visitor visitor)
