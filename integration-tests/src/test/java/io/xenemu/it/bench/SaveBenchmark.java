@@ -1,11 +1,11 @@
 package io.xenemu.it.bench;
 
 import com.sun.management.OperatingSystemMXBean;
+import io.xenemu.core.host.WorkProgress;
 import io.xenemu.core.migration.FileContents;
 import io.xenemu.core.migration.GuestSummary;
 import io.xenemu.core.migration.PageEncoding;
 import io.xenemu.core.migration.RamSource;
-import io.xenemu.core.host.WorkProgress;
 import io.xenemu.core.migration.SaveReader;
 import io.xenemu.core.migration.SaveWriter;
 import io.xenemu.kvm.abi.DomId;

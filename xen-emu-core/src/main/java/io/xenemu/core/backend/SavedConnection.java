@@ -30,8 +30,7 @@ public final class SavedConnection<T> {
     public T take() throws FrontendError {
         T taken = state;
         if (taken == null) {
-            throw new FrontendError(
-                    XenError.EINVAL, "the saved " + device + " has no connection");
+            throw new FrontendError(XenError.EINVAL, "the saved " + device + " has no connection");
         }
         state = null;
         return taken;

@@ -1,6 +1,5 @@
 package io.xenemu.core.control;
 
-import io.xenemu.core.toolstack.Refused;
 import java.util.List;
 import java.util.Locale;
 

@@ -5,7 +5,6 @@ import static io.xenemu.core.control.VerbArgument.one;
 import static io.xenemu.core.control.VerbArgument.optional;
 
 import com.google.common.primitives.Ints;
-import io.xenemu.core.host.WorkProgress;
 import io.xenemu.core.device.AcpiEvents;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.ShutdownReason;
@@ -183,10 +182,7 @@ final class DebugCommands {
             throws Refused, InterruptedException {
         Path file = call.absolutePath(FILE);
         Domain domain = service.named().named(call.one(DOMAIN));
-        service.domains()
-                .order(
-                        domain,
-                        new DomainOrder.DumpCore(file, call.has(LIVE), call::tell));
+        service.domains().order(domain, new DomainOrder.DumpCore(file, call.has(LIVE), call::tell));
         return ControlReply.done();
     }
 

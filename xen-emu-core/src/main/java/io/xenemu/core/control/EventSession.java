@@ -10,7 +10,6 @@ import java.nio.channels.SocketChannel;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -70,9 +69,7 @@ record EventSession(EventBoard board, OperatedDomains domains) implements Contro
     private static Json.Obj json(DomainEvent event) {
         Json.Obj json =
                 Json.EMPTY
-                        .with(
-                                ControlProtocol.TYPE,
-                                ControlProtocol.word(event.type()))
+                        .with(ControlProtocol.TYPE, ControlProtocol.word(event.type()))
                         .with("time", event.time().toString())
                         .with("domain", event.domain().value())
                         .with("name", event.name());

@@ -11,11 +11,9 @@ import io.xenemu.core.guest.HostedGuests;
 import io.xenemu.core.hypervisor.DomainOrder;
 import io.xenemu.core.hypervisor.SavePlace;
 import io.xenemu.core.machine.state.ClockPolicy;
-import io.xenemu.core.host.WorkProgress;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.KvmException;
 import java.util.List;
-import java.util.Locale;
 
 /// The verbs that save a guest and restore it.
 ///
@@ -69,8 +67,7 @@ final class SaveCommands {
         HostedGuests all = service.hosted();
         HostedGuest hosted = all == null ? null : all.named(domain.config().name());
         DomainOrder.Then then = then(call);
-        service.domains()
-                .order(domain, new DomainOrder.Save(place, then, call::tell));
+        service.domains().order(domain, new DomainOrder.Save(place, then, call::tell));
         if (then == DomainOrder.Then.END) {
             service.domains().awaitEnd(domain);
             if (hosted != null) {
@@ -91,8 +88,7 @@ final class SaveCommands {
     private static ControlReply restore(OperatedService service, VerbCall call)
             throws Refused, InterruptedException {
         try {
-            service.guests()
-                    .restore(place(call), clock(call), call.has(PAUSED), call::tell);
+            service.guests().restore(place(call), clock(call), call.has(PAUSED), call::tell);
             return ControlReply.done();
         } catch (BootException | KvmException e) {
             throw new Refused(String.valueOf(e.getMessage()));

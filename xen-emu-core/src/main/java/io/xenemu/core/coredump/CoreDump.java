@@ -1,10 +1,10 @@
 package io.xenemu.core.coredump;
 
-import io.xenemu.core.host.WorkProgress;
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.Vcpu;
 import io.xenemu.core.domain.VcpuRegisters;
+import io.xenemu.core.host.WorkProgress;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;

@@ -1,9 +1,9 @@
 package io.xenemu.core.guest;
 
 import io.xenemu.core.coredump.CoreDump;
-import io.xenemu.core.host.WorkProgress;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.StuckException;
+import io.xenemu.core.host.WorkProgress;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.abi.KvmException;

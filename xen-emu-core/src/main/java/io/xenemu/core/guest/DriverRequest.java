@@ -1,8 +1,8 @@
 package io.xenemu.core.guest;
 
+import io.xenemu.core.host.WorkProgress;
 import io.xenemu.core.hypervisor.DomainOrder;
 import io.xenemu.core.hypervisor.SavePlace;
-import io.xenemu.core.host.WorkProgress;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.DomId;
 import java.nio.file.Path;

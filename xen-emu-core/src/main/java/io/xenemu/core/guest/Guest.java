@@ -2,10 +2,10 @@ package io.xenemu.core.guest;
 
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.device.HostConsole;
+import io.xenemu.core.host.WorkProgress;
 import io.xenemu.core.hypervisor.DomainDriver;
 import io.xenemu.core.hypervisor.DomainOrder;
 import io.xenemu.core.hypervisor.Hypervisor;
-import io.xenemu.core.host.WorkProgress;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.DomId;
 import java.nio.file.Path;
@@ -243,16 +243,14 @@ public final class Guest {
         private void dump(DomainOrder.DumpCore order, DomId domain)
                 throws Refused, InterruptedException {
             WorkProgress progress = new WorkProgress();
-            DriverRequest.Dump dump =
-                    new DriverRequest.Dump(order.file(), order.live(), progress);
+            DriverRequest.Dump dump = new DriverRequest.Dump(order.file(), order.live(), progress);
             follow(DriverRequest.of(dump, domain), progress, order.told());
         }
 
         private void save(DomainOrder.Save order, DomId domain)
                 throws Refused, InterruptedException {
             WorkProgress progress = new WorkProgress();
-            DriverRequest.Save save =
-                    new DriverRequest.Save(order.place(), order.then(), progress);
+            DriverRequest.Save save = new DriverRequest.Save(order.place(), order.then(), progress);
             follow(DriverRequest.of(save, domain), progress, order.told());
         }
 

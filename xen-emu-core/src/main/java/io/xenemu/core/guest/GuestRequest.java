@@ -87,7 +87,7 @@ public record GuestRequest(
                 overcommit,
                 engines,
                 null,
-                kept);
+                null);
     }
 
     /// The request for the guest's next boot, after a reboot. Its domain has the next id then, as under xl.

@@ -152,8 +152,7 @@ public final class DomainBuilder implements DomainSource {
         DomainOrigin.Saved origin = saved.origin();
         KvmState state = saved.kvm();
         // The policy that was saved is all that the guest may have seen: this host offers just
-        // that,
-        // or refuses.
+        // that, or refuses.
         VcpuModel model = VcpuModel.of(kvm, origin.config());
         int incarnation = state.vm().incarnation() + 1;
         return make(

@@ -1,7 +1,7 @@
 package io.xenemu.core.migration;
 
-import io.xenemu.core.host.WorkProgress;
 import com.google.common.io.CountingInputStream;
+import io.xenemu.core.host.WorkProgress;
 import io.xenemu.kvm.wire.FrameReader;
 import java.io.IOException;
 import java.nio.channels.ReadableByteChannel;

@@ -1,6 +1,5 @@
 package io.xenemu.core.coredump;
 
-import io.xenemu.core.host.WorkProgress;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -10,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.TestDomain;
+import io.xenemu.core.host.WorkProgress;
 import io.xenemu.core.memory.DomainPhysmap;
 import io.xenemu.core.memory.SpecialPages;
 import io.xenemu.core.vm.FakeVm;

@@ -1,11 +1,11 @@
 package io.xenemu.core.migration;
 
-import io.xenemu.core.host.WorkProgress;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.fail;
 
 import com.google.common.primitives.Bytes;
+import io.xenemu.core.host.WorkProgress;
 import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
 import java.io.ByteArrayOutputStream;

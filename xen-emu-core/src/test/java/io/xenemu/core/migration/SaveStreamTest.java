@@ -1,12 +1,12 @@
 package io.xenemu.core.migration;
 
-import io.xenemu.core.host.WorkProgress;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.xenemu.core.host.WorkProgress;
 import io.xenemu.kvm.wire.WireException;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;

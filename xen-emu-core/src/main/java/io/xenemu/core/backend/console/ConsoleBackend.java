@@ -12,7 +12,6 @@ import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.IoReason;
-import io.xenemu.kvm.abi.XenError;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;

@@ -12,7 +12,6 @@ import io.xenemu.core.toolstack.NicSpec;
 import io.xenemu.core.toolstack.PasstSpec;
 import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.core.toolstack.Refused;
-import io.xenemu.kvm.abi.XenError;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Optional;

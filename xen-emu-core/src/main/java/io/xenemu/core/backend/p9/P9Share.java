@@ -9,7 +9,6 @@ import io.xenemu.core.backend.SavedConnection;
 import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.P9Spec;
 import io.xenemu.core.toolstack.PvDevice;
-import io.xenemu.kvm.abi.XenError;
 import java.util.LinkedHashMap;
 import java.util.Optional;
 import java.util.SequencedMap;

@@ -1,7 +1,6 @@
 package io.xenemu.core.backend.console;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.xenemu.core.backend.RecordFields;
@@ -10,7 +9,6 @@ import io.xenemu.core.toolstack.ConsoleSpec;
 import io.xenemu.kvm.testing.GoldenFile;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.WireException;
-import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.OptionalInt;

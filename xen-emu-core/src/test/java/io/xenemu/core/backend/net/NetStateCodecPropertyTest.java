@@ -1,7 +1,6 @@
 package io.xenemu.core.backend.net;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.xenemu.core.backend.RecordFields;
@@ -13,7 +12,6 @@ import io.xenemu.core.toolstack.PasstSpec;
 import io.xenemu.kvm.testing.GoldenFile;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.WireException;
-import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
