@@ -76,6 +76,16 @@ public final class HostFile implements AutoCloseable {
         return new HostFile(OwnedFd.of("open", Libc.open(path.toString(), flags), path.toString()));
     }
 
+    /// Takes over the descriptor of a file that another process has sent.
+    public static HostFile received(int descriptor) {
+        return new HostFile(OwnedFd.of("recvmsg", descriptor, ""));
+    }
+
+    /// The descriptor's number, to send to another process. This object keeps the ownership.
+    public int fd() {
+        return fd.number();
+    }
+
     /// What the file is, and how large now.
     ///
     /// @throws KvmException if the host cannot tell

@@ -13,7 +13,8 @@ import java.lang.invoke.MethodHandle;
 import java.util.Arrays;
 
 /// The C functions that every service calls, one method for each. All downcall handles are made here; those of one
-/// theme are in [FileCalls], [AtCalls], [SocketCalls], [StreamCalls], [ServerCalls], [ThreadCalls] and [UringCalls].
+/// theme are in [FileCalls], [AtCalls], [SocketCalls], [StreamCalls], [ServerCalls], [ThreadCalls], [UringCalls] and
+/// [FaultCalls].
 ///
 /// Every method except [#ioctlWithoutErrno] follows the kernel's convention instead of C's: a result of zero or more is
 /// success, a negative one is the negated errno. So there is no errno to read afterwards, and none that two threads

@@ -16,7 +16,10 @@ public final class StreamCalls {
     /// `MSG_NOSIGNAL` of [#sendmsg]: a closed socket is EPIPE, without SIGPIPE.
     public static final int MSG_NOSIGNAL = 0x4000;
 
-    /// Where the vector and its length are in `struct msghdr`, whose 56 bytes fit a [CallSlot].
+    /// `sizeof(struct msghdr)`, which fits a [CallSlot].
+    private static final long MSG_BYTES = 56;
+
+    /// Where the vector and its length are in it.
     private static final long MSG_IOV = 16;
 
     private static final long MSG_IOVLEN = 24;
@@ -63,6 +66,31 @@ public final class StreamCalls {
             return Libc.longResult(
                     (long) SENDMSG.invokeExact(errno, (long) fd, message.address(), (long) flags),
                     errno);
+        } catch (Throwable t) {
+            throw Libc.unexpected(t);
+        }
+    }
+
+    /// sendmsg(2) of a whole `struct msghdr`.
+    ///
+    /// @return bytes sent, or a negated errno
+    public static long sendmsg(int fd, MemorySegment message, int flags) {
+        return call(SENDMSG, fd, message, flags);
+    }
+
+    /// recvmsg(2) into a whole `struct msghdr`.
+    ///
+    /// @return bytes received, 0 at the end of the connection, or a negated errno
+    public static long recvmsg(int fd, MemorySegment message, int flags) {
+        return call(RECVMSG, fd, message, flags);
+    }
+
+    private static long call(MethodHandle function, int fd, MemorySegment message, int flags) {
+        MemorySegment errno = CallSlot.current().errno();
+        long address = Libc.address(message, MSG_BYTES);
+        try {
+            return Libc.longResult(
+                    (long) function.invokeExact(errno, (long) fd, address, (long) flags), errno);
         } catch (Throwable t) {
             throw Libc.unexpected(t);
         }

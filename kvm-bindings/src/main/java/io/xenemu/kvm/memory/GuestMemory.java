@@ -4,6 +4,7 @@ import io.xenemu.kvm.abi.XenError;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
+import org.jspecify.annotations.Nullable;
 
 /// One domain's guest-physical address space: a few regions of host memory, each at a guest-physical address (GPA).
 /// Addresses are in bytes; everything is little-endian; an access outside the regions throws [XenError#EFAULT].
@@ -28,6 +29,7 @@ public final class GuestMemory {
     private final GuestAtomics atomics;
     private final Object changes = new Object();
     private volatile MemoryRegions regions = MemoryRegions.NONE;
+    private volatile @Nullable MissingPages missing;
 
     /// An empty address space.
     public GuestMemory() {
@@ -51,6 +53,29 @@ public final class GuestMemory {
     public void remove(long gpa) {
         synchronized (changes) {
             regions = regions.without(gpa);
+        }
+    }
+
+    /// Makes each access wait for its pages first, or ends that.
+    ///
+    /// @param pages the memory's pages that are not there yet; null for none
+    public void awaits(@Nullable MissingPages pages) {
+        missing = pages;
+    }
+
+    /// The region of a range whose bytes are about to be used, or null. Its pages are there.
+    private @Nullable MemoryRegion find(long gpa, long length) {
+        MemoryRegion region = regions.find(gpa, length);
+        if (region != null) {
+            await(region, region.offset(gpa), length);
+        }
+        return region;
+    }
+
+    private void await(MemoryRegion region, long offset, long length) {
+        MissingPages late = missing;
+        if (late != null) {
+            late.await(region.segment.address() + offset, length);
         }
     }
 
@@ -81,7 +106,7 @@ public final class GuestMemory {
 
     /// 16 bits, 0 to 0xffff.
     public int read16(long gpa) throws XenError {
-        MemoryRegion region = regions.find(gpa, 2);
+        MemoryRegion region = find(gpa, 2);
         if (region == null) {
             return read8(gpa) | (read8(gpa + 1) << 8);
         }
@@ -90,7 +115,7 @@ public final class GuestMemory {
 
     /// 32 bits as an `int`: unsigned for the guest.
     public int read32(long gpa) throws XenError {
-        MemoryRegion region = regions.find(gpa, 4);
+        MemoryRegion region = find(gpa, 4);
         if (region == null) {
             return read16(gpa) | (read16(gpa + 2) << 16);
         }
@@ -99,7 +124,7 @@ public final class GuestMemory {
 
     /// 64 bits as a `long`: unsigned for the guest.
     public long read64(long gpa) throws XenError {
-        MemoryRegion region = regions.find(gpa, 8);
+        MemoryRegion region = find(gpa, 8);
         if (region == null) {
             return Integer.toUnsignedLong(read32(gpa)) | ((long) read32(gpa + 4) << 32);
         }
@@ -114,7 +139,7 @@ public final class GuestMemory {
 
     /// Stores the low 16 bits of `value`.
     public void write16(long gpa, int value) throws XenError {
-        MemoryRegion region = regions.find(gpa, 2);
+        MemoryRegion region = find(gpa, 2);
         if (region == null || region.readOnly) {
             check(gpa, 2, true);
             write8(gpa, value);
@@ -126,7 +151,7 @@ public final class GuestMemory {
 
     /// Stores 32 bits.
     public void write32(long gpa, int value) throws XenError {
-        MemoryRegion region = regions.find(gpa, 4);
+        MemoryRegion region = find(gpa, 4);
         if (region == null || region.readOnly) {
             check(gpa, 4, true);
             write16(gpa, value);
@@ -138,7 +163,7 @@ public final class GuestMemory {
 
     /// Stores 64 bits.
     public void write64(long gpa, long value) throws XenError {
-        MemoryRegion region = regions.find(gpa, 8);
+        MemoryRegion region = find(gpa, 8);
         if (region == null || region.readOnly) {
             check(gpa, 8, true);
             write32(gpa, (int) value);
@@ -150,7 +175,7 @@ public final class GuestMemory {
 
     /// Copies `length` bytes from guest memory at `gpa` to `target` at `offset`. All or nothing.
     public void copyIn(long gpa, MemorySegment target, long offset, long length) throws XenError {
-        MemoryRegion whole = regions.find(gpa, length);
+        MemoryRegion whole = find(gpa, length);
         if (whole != null) {
             MemorySegment.copy(whole.segment, whole.offset(gpa), target, offset, length);
             return;
@@ -160,6 +185,7 @@ public final class GuestMemory {
             MemoryRegion region = readable(gpa + done, 1);
             long from = region.offset(gpa + done);
             long chunk = Math.min(length - done, region.size - from);
+            await(region, from, chunk);
             MemorySegment.copy(region.segment, from, target, offset + done, chunk);
             done += chunk;
         }
@@ -167,7 +193,7 @@ public final class GuestMemory {
 
     /// Copies `length` bytes from `source` at `offset` to guest memory at `gpa`. All or nothing.
     public void copyOut(MemorySegment source, long offset, long gpa, long length) throws XenError {
-        MemoryRegion whole = regions.find(gpa, length);
+        MemoryRegion whole = find(gpa, length);
         if (whole != null && !whole.readOnly) {
             MemorySegment.copy(source, offset, whole.segment, whole.offset(gpa), length);
             return;
@@ -177,6 +203,7 @@ public final class GuestMemory {
             MemoryRegion region = writable(gpa + done, 1);
             long to = region.offset(gpa + done);
             long chunk = Math.min(length - done, region.size - to);
+            await(region, to, chunk);
             MemorySegment.copy(source, offset + done, region.segment, to, chunk);
             done += chunk;
         }
@@ -189,6 +216,7 @@ public final class GuestMemory {
             MemoryRegion region = readable(gpa + done, 1);
             long from = region.offset(gpa + done);
             int chunk = (int) Math.min(length - done, region.size - from);
+            await(region, from, chunk);
             MemorySegment.copy(
                     region.segment, ValueLayout.JAVA_BYTE, from, target, offset + done, chunk);
             done += chunk;
@@ -202,6 +230,7 @@ public final class GuestMemory {
             MemoryRegion region = writable(gpa + done, 1);
             long to = region.offset(gpa + done);
             int chunk = (int) Math.min(length - done, region.size - to);
+            await(region, to, chunk);
             MemorySegment.copy(
                     source, offset + done, region.segment, ValueLayout.JAVA_BYTE, to, chunk);
             done += chunk;
@@ -215,6 +244,7 @@ public final class GuestMemory {
             MemoryRegion region = writable(gpa + done, 1);
             long to = region.offset(gpa + done);
             long chunk = Math.min(length - done, region.size - to);
+            await(region, to, chunk);
             region.segment.asSlice(to, chunk).fill(value);
             done += chunk;
         }
@@ -226,7 +256,7 @@ public final class GuestMemory {
     }
 
     MemoryRegion readable(long gpa, long length) throws XenError {
-        MemoryRegion region = regions.find(gpa, length);
+        MemoryRegion region = find(gpa, length);
         if (region == null) {
             throw XenError.EFAULT;
         }
@@ -234,7 +264,7 @@ public final class GuestMemory {
     }
 
     MemoryRegion writable(long gpa, long length) throws XenError {
-        MemoryRegion region = regions.find(gpa, length);
+        MemoryRegion region = find(gpa, length);
         if (region == null || region.readOnly) {
             throw XenError.EFAULT;
         }

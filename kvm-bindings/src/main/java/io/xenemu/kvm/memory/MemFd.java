@@ -25,11 +25,13 @@ public final class MemFd implements AutoCloseable {
     private static final int MFD_CLOEXEC = 1;
     private static final int MFD_ALLOW_SEALING = 2;
     private static final int F_ADD_SEALS = 1033;
+    private static final int F_GET_SEALS = 1034;
     private static final int F_SEAL_SEAL = 1;
     private static final int F_SEAL_SHRINK = 2;
     private static final int F_SEAL_GROW = 4;
     private static final int MADV_REMOVE = 9;
     private static final int MADV_HUGEPAGE = 14;
+    private static final int SEEK_END = 2;
     private static final int SEEK_DATA = 3;
     private static final int SEEK_HOLE = 4;
 
@@ -72,6 +74,31 @@ public final class MemFd implements AutoCloseable {
     /// host gives them to shared memory on demand. Under another setting of the host asking changes nothing.
     public static MemFd createLarge(String name, long size) {
         return create(name, size, hugePagesAreOnDemand());
+    }
+
+    /// Takes over memory that another process has sent.
+    ///
+    /// @param descriptor of it
+    /// @param size that it must have
+    /// @throws KvmException if it is no sealed memory of that size
+    public static MemFd received(int descriptor, long size) {
+        OwnedFd fd = OwnedFd.of("recvmsg", descriptor, "");
+        boolean done = false;
+        try {
+            int seals = Libc.fcntl(descriptor, F_GET_SEALS, 0);
+            if (seals < 0 || (seals & F_SEAL_SHRINK) == 0) {
+                throw new KvmException("fcntl", Errno.EINVAL, "not sealed memory");
+            }
+            if (FileCalls.lseek(descriptor, 0, SEEK_END) != size) {
+                throw new KvmException("lseek", Errno.EINVAL, "memory of another size");
+            }
+            done = true;
+            return new MemFd("received", size, fd, false);
+        } finally {
+            if (!done) {
+                fd.close();
+            }
+        }
     }
 
     static MemFd create(String name, long size, boolean asksForHugePages) {

@@ -9,6 +9,8 @@
 ///   that is copied.
 /// - Structures: [StructBuilder] declares a [GuestStruct] of [GuestField]s for both widths, [FieldKind] has the C
 ///   types. [GuestArgument] is the private copy of one: copied in once, checked once.
+/// - Memory that comes later: [UserFaultFd] makes threads wait for pages, [MissingPages] guards them,
+///   by the [PresentPages] that have come.
 /// - Beside these: [EventFd].
 ///
 /// Locks: a change of the regions takes a monitor in [GuestMemory]; reading takes none, because a set of regions

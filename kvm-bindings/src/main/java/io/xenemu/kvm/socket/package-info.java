@@ -5,8 +5,10 @@
 /// [StreamSocket] is the other end: a socket that this process connects. It moves data straight between the kernel and
 /// the host addresses of [io.xenemu.kvm.file.IoVectors].
 ///
+/// [MessageSocket] carries whole messages with descriptors between two processes of one user.
+///
 /// No locks: each object belongs to the thread that accepts; a [StreamSocket] to one thread that sends and one that
-/// receives.
+/// receives. Several threads may send through a [MessageSocket], whose monitor is a leaf.
 @NullMarked
 package io.xenemu.kvm.socket;
 
