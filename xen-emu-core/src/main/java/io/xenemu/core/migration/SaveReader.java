@@ -6,6 +6,7 @@ import io.xenemu.kvm.wire.WireException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.lang.foreign.MemorySegment;
+import java.nio.channels.FileChannel;
 import java.nio.channels.ReadableByteChannel;
 import java.nio.channels.WritableByteChannel;
 import java.security.MessageDigest;
@@ -27,6 +28,9 @@ public final class SaveReader implements AutoCloseable {
     private Step last = Step.RAM;
     private @Nullable ChunkStream state;
     private int guests;
+
+    /// The bytes of the stream before RAM.
+    private long ramAt;
 
     private enum Step {
         GUEST,
@@ -129,34 +133,71 @@ public final class SaveReader implements AutoCloseable {
         return readRam(null, progress);
     }
 
+    /// Finds the guest's RAM in the file that is read, without reading it: only the heads of its sections are checked,
+    /// and by the stream's end their order and checksums. The content of each is checked when it is read.
+    ///
+    /// @param file the channel that this object reads
+    /// @param bytes of the RAM that the guest has to have
+    /// @throws WireException also if the RAM has another size
+    public SavedPages findRam(FileChannel file, long bytes) throws IOException {
+        long total = beginRam();
+        requireSize(total, bytes);
+        SavedPages pages = SavedPages.find(file, file.position(), total, sections.account());
+        boolean done = false;
+        try {
+            file.position(pages.end());
+            endGuest(pages.count());
+            done = true;
+            return pages;
+        } finally {
+            if (!done) {
+                pages.close();
+            }
+        }
+    }
+
     private RamStatistics readRam(@Nullable MemorySegment ram, WorkProgress progress)
             throws IOException {
+        long total = beginRam();
+        if (ram != null) {
+            requireSize(total, ram.byteSize());
+        }
+        long before = ramAt;
+        try (RamReader reader = new RamReader(sections, progress, total)) {
+            reader.read(ram);
+            long bytes = sections.account().bytes() - before;
+            endGuest(reader.pages());
+            return new RamStatistics(
+                    total, reader.pages(), reader.sections(), reader.compressedSections(), bytes);
+        }
+    }
+
+    private long beginRam() throws IOException {
         step(Step.STATE, Step.RAM);
         if (state != null) {
             state.requireEnd();
         }
-        long before = sections.account().bytes();
-        try (RamReader reader = new RamReader(sections, progress)) {
-            long total = reader.begin();
-            if (ram != null && ram.byteSize() != total * SaveFormat.PAGE) {
-                throw new WireException(
-                        "RAM of %d pages for a domain with %d"
-                                .formatted(total, ram.byteSize() / SaveFormat.PAGE));
-            }
-            reader.read(ram);
-            long bytes = sections.account().bytes() - before;
-            sections.next(SectionType.GUEST_END);
-            sections.requireVersion(SectionType.GUEST_END);
-            BodyReader body = sections.fields();
-            long pages = body.u64();
-            body.end();
-            if (pages != reader.pages()) {
-                throw new WireException(
-                        "%d pages where %s were written"
-                                .formatted(reader.pages(), Long.toUnsignedString(pages)));
-            }
-            return new RamStatistics(
-                    total, pages, reader.sections(), reader.compressedSections(), bytes);
+        ramAt = sections.account().bytes();
+        return RamReader.begin(sections);
+    }
+
+    private static void requireSize(long total, long bytes) throws WireException {
+        if (bytes != total * SaveFormat.PAGE) {
+            throw new WireException(
+                    "RAM of %d pages for a domain with %d"
+                            .formatted(total, bytes / SaveFormat.PAGE));
+        }
+    }
+
+    private void endGuest(long read) throws IOException {
+        sections.next(SectionType.GUEST_END);
+        sections.requireVersion(SectionType.GUEST_END);
+        BodyReader body = sections.fields();
+        long pages = body.u64();
+        body.end();
+        if (pages != read) {
+            throw new WireException(
+                    "%d pages where %s were written".formatted(read, Long.toUnsignedString(pages)));
         }
     }
 

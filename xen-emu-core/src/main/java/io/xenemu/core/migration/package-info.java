@@ -1,5 +1,5 @@
-/// Saved guests as a stream: to a file, a pipe or a connection, and back. Neither side seeks, and neither has more than
-/// a batch of a guest's memory in its heap.
+/// Saved guests as a stream: to a file, a pipe or a connection, and back. Neither side seeks, except
+/// for [SavedPages], and neither has more than a batch of a guest's memory in its heap.
 ///
 /// Start at [SaveWriter] and [SaveReader]. The format is described in `docs/saved-state.md`.
 ///
@@ -9,7 +9,8 @@
 /// - Below it, sections: [SectionWriter], [SectionReader], [SectionType]; content of several: [ChunkWriter],
 ///   [ChunkStream].
 /// - What a guest's sections say: [GuestSummary], [SavedConfig], [BootFile], [SavedHead], [FileContents].
-/// - RAM: [RamSource], [RamWriter], [RamReader], [RamStatistics], [PageBatch], [PageEncoding], [ZstdPages].
+/// - RAM: [RamSource], [RamWriter], [RamReader], [RamStatistics], [PageBatch], [PagesBody], [PageEncoding],
+///   [ZstdPages]. [SavedPages] reads it in any order, from a file.
 /// - A whole stream in short: [SavedReport].
 /// - The end of a cancelled one: [SaveCancelledException].
 ///
