@@ -65,6 +65,7 @@ final class ArchitectureTest {
                     "host",
                     "memory",
                     "migration",
+                    "paging",
                     "timer",
                     "delivery",
                     "domain",

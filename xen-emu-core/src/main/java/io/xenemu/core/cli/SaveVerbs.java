@@ -106,6 +106,13 @@ final class SaveVerbs {
         private boolean paused;
 
         @Option(
+                names = "--lazy",
+                description =
+                        "Let the guest go on at once; its memory comes from FILE while it runs. FILE is not changed "
+                                + "until all has come. Not for a pipe.")
+        private boolean lazy;
+
+        @Option(
                 names = "--clock",
                 paramLabel = "stand-still|advance",
                 defaultValue = "stand-still",
@@ -124,6 +131,9 @@ final class SaveVerbs {
             boolean isPipe = file.equals(PIPE);
             if (isPipe) {
                 words.add("socket");
+            }
+            if (lazy) {
+                words.add("lazy");
             }
             words.add(clock);
             if (isPipe) {

@@ -3,8 +3,9 @@
 ///
 /// Families of files:
 ///
-/// - Services: [RunCommand], [DaemonCommand], [XenstoredCommand]; shared by them: [DaemonOptions], [ControlGroup],
-///   [DaemonProcess], [StopOption], [DumpOption], [Termination], [ProcessSignals], [ServiceThreads].
+/// - Services: [RunCommand], [DaemonCommand], [XenstoredCommand], [PageServerCommand]; shared by them:
+///   [DaemonOptions], [ControlGroup], [DaemonProcess], [StopOption], [DumpOption], [Termination], [ProcessSignals],
+///   [ServiceThreads].
 /// - Verbs that a running service carries out: [ServiceVerb] and [ServiceOption]; [CreateCommand], [ListCommand],
 ///   [DomainVerbs], [SaveVerbs], [MemoryVerbs], [VcpuVerbs], [DeviceVerbs], [EngineVerbs], [TriggerCommand],
 ///   [SysrqCommand], [DebugKeysCommand], [DumpCoreCommand], [EventsCommand], [TraceCommand], [ConsoleCommand] with

@@ -28,6 +28,7 @@ final class SaveCommands {
     private static final String CHECKPOINT = "checkpoint";
     private static final String PAUSED = "paused";
     private static final String CLOCK = "clock";
+    private static final String LAZY = "lazy";
 
     static final List<Verb> VERBS =
             List.of(
@@ -44,12 +45,14 @@ final class SaveCommands {
                             flag(SOCKET)),
                     Verb.ofDaemon(
                             "restore",
-                            "Let a saved guest go on, with the domain id that it had.",
+                            "Let a saved guest go on, with the domain id that it had. With --lazy it goes on at once, and "
+                                    + "its memory comes from the file meanwhile.",
                             Verb.Effect.CHANGES_SLOWLY,
                             SaveCommands::restore,
                             one(FILE),
                             flag(PAUSED),
                             flag(SOCKET),
+                            flag(LAZY),
                             optional(CLOCK)));
 
     private SaveCommands() {}
@@ -88,7 +91,9 @@ final class SaveCommands {
     private static ControlReply restore(OperatedService service, VerbCall call)
             throws Refused, InterruptedException {
         try {
-            service.guests().restore(place(call), clock(call), call.has(PAUSED), call::tell);
+            service.guests()
+                    .restore(
+                            place(call), clock(call), call.has(LAZY), call.has(PAUSED), call::tell);
             return ControlReply.done();
         } catch (BootException | KvmException e) {
             throw new Refused(String.valueOf(e.getMessage()));

@@ -1,7 +1,7 @@
 package io.xenemu.core.domain;
 
+import io.xenemu.core.memory.DomainMemory;
 import io.xenemu.kvm.abi.DomId;
-import java.lang.foreign.MemorySegment;
 
 /// The source of a domain: a boot, or a saved state.
 public sealed interface DomainOrigin {
@@ -30,10 +30,9 @@ public sealed interface DomainOrigin {
     /// Brings back the contents of RAM, which are not in [XenState].
     @FunctionalInterface
     interface RamContents {
-        /// Fills the RAM of a new domain, which is all zeros.
-        ///
-        /// @param ram all pages, in the order of their addresses
-        void fill(MemorySegment ram);
+        /// Fills the RAM of a new domain, which is all zeros, or lets its pages come later. No page has been used or
+        /// shown elsewhere.
+        void fill(DomainMemory memory);
     }
 
     /// The domain's id.

@@ -71,8 +71,10 @@ public final class DomainPages implements AutoCloseable {
             remains.add(memory::close);
             if (origin instanceof DomainOrigin.Saved saved) {
                 // First: the grant table and FIFO event channels look at pages when they are made.
+                // RAM
+                // before the pages that cover it: its mappings are whole then.
+                saved.ram().fill(memory);
                 memory.restore(saved.state().memory());
-                saved.ram().fill(memory.ram());
             }
             grantTable = newGrantTable(origin);
             meters = resources.register(registry, origin.id());

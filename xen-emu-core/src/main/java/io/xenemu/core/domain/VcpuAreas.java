@@ -188,6 +188,8 @@ public final class VcpuAreas {
                     vcpuInfo = state.vcpuInfo();
                     channels.restoreVcpuInfo(vcpu.id(), place);
                 }
+                awaitPages(state.time(), TIME_INFO_SIZE);
+                awaitPages(state.runstate(), RUNSTATE_SIZE_64);
                 time.restore(port, state.time());
                 // First, since the area is filled when it is registered.
                 account.restore(state.account());
@@ -196,6 +198,16 @@ public final class VcpuAreas {
             });
         } catch (XenError e) {
             throw new IllegalArgumentException(vcpu + " cannot have the areas " + state, e);
+        }
+    }
+
+    /// Waits for the pages of an area, which KVM must not wait for: nothing can interrupt that.
+    private void awaitPages(WrittenArea.State area, int size) throws XenError {
+        long first = area.written();
+        for (long gpa : new long[] {first, first + size - 1}) {
+            if (first != VcpuPort.INVALID_GPA && memory.contains(gpa, 1)) {
+                int _ = memory.read8(gpa);
+            }
         }
     }
 

@@ -21,7 +21,7 @@ final class WrittenArea {
     /// @param physical the area by physical address
     record State(long linear, long physical) {
         /// The address that KVM writes.
-        private long written() {
+        long written() {
             return physical == NONE ? linear : physical;
         }
     }

@@ -10,17 +10,18 @@ import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.hypervisor.SaveMetrics;
 import io.xenemu.core.hypervisor.SavePlace;
 import io.xenemu.core.machine.state.ClockPolicy;
+import io.xenemu.core.memory.DomainMemory;
 import io.xenemu.core.migration.FileContents;
 import io.xenemu.core.migration.GuestSummary;
 import io.xenemu.core.migration.SaveReader;
 import io.xenemu.core.migration.SavedHead;
+import io.xenemu.core.paging.PageService;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.WireException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;
 import java.nio.channels.ReadableByteChannel;
 import java.time.Duration;
@@ -38,6 +39,7 @@ public final class GuestImage implements AutoCloseable {
     private final SavePlace place;
     private final ClockPolicy clock;
     private final ReadableByteChannel channel;
+    private final @Nullable LazyRestore lazy;
     private final SaveReader reader;
     private final WorkProgress progress;
     private final KeptBootFiles files;
@@ -48,6 +50,7 @@ public final class GuestImage implements AutoCloseable {
             SavePlace place,
             ClockPolicy clock,
             ReadableByteChannel channel,
+            @Nullable LazyRestore lazy,
             SaveReader reader,
             WorkProgress progress,
             KeptBootFiles files,
@@ -56,6 +59,7 @@ public final class GuestImage implements AutoCloseable {
         this.place = place;
         this.clock = clock;
         this.channel = channel;
+        this.lazy = lazy;
         this.reader = reader;
         this.progress = progress;
         this.files = files;
@@ -66,25 +70,30 @@ public final class GuestImage implements AutoCloseable {
     /// Opens a saved guest, and reads what it is.
     ///
     /// @param clock what happens to the guest's clock
+    /// @param pages brings its memory while it runs; null if it runs when all memory is there
     /// @param progress how far the restore is
-    /// @throws Refused if it is none, or cannot be read
-    public static GuestImage open(SavePlace place, ClockPolicy clock, WorkProgress progress)
+    /// @throws Refused if it is none, or cannot be read, or its memory cannot come later
+    public static GuestImage open(
+            SavePlace place, ClockPolicy clock, @Nullable PageService pages, WorkProgress progress)
             throws Refused {
         long begun = System.nanoTime();
         KeptBootFiles files = new KeptBootFiles();
+        LazyRestore lazy = null;
         ReadableByteChannel channel = null;
         SaveReader reader = null;
         boolean done = false;
         try {
+            lazy = pages == null ? null : LazyRestore.open(place, pages);
             channel =
                     switch (place.kind()) {
-                        case FILE -> FileChannel.open(place.path());
+                        case FILE -> lazy == null ? FileChannel.open(place.path()) : lazy.channel();
                         case SOCKET -> SaveTarget.connect(place);
                     };
             reader = new SaveReader(channel);
             GuestRequest request = request(reader, files);
             GuestImage image =
-                    new GuestImage(place, clock, channel, reader, progress, files, request, begun);
+                    new GuestImage(
+                            place, clock, channel, lazy, reader, progress, files, request, begun);
             done = true;
             return image;
         } catch (IOException e) {
@@ -93,6 +102,9 @@ public final class GuestImage implements AutoCloseable {
             if (!done) {
                 end(reader, channel);
                 files.close();
+                if (lazy != null) {
+                    lazy.close();
+                }
             }
         }
     }
@@ -165,6 +177,9 @@ public final class GuestImage implements AutoCloseable {
             GuestBoot boot =
                     GuestBoot.restore(
                             hypervisor, saved, this::fill, clock, orders, console, serial);
+            if (lazy != null) {
+                lazy.serves(boot.domain());
+            }
             result = SaveMetrics.Result.OK;
             return boot;
         } catch (UncheckedIOException e) {
@@ -181,12 +196,19 @@ public final class GuestImage implements AutoCloseable {
         }
     }
 
-    /// Reads RAM, and the end of the image: only then it is known to be whole.
-    private void fill(MemorySegment ram) {
+    /// Reads RAM, or where it is, and the end of the image: only then it is known to be whole.
+    private void fill(DomainMemory memory) {
         try {
-            long _ = reader.ram(ram, progress);
+            if (lazy == null) {
+                long _ = reader.ram(memory.ram(), progress);
+            } else {
+                lazy.find(reader, memory.ramBytes());
+            }
             require(reader.guest(FileContents.NONE) == null, "there is more than one guest in it");
             reader.requireNoMore();
+            if (lazy != null) {
+                lazy.begin(request.config().name(), memory);
+            }
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -219,5 +241,8 @@ public final class GuestImage implements AutoCloseable {
     public void close() {
         close(channel);
         files.close();
+        if (lazy != null) {
+            lazy.close();
+        }
     }
 }

@@ -17,6 +17,7 @@ import io.xenemu.core.migration.RamSource;
 import io.xenemu.core.migration.SaveWriter;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.IoReason;
+import io.xenemu.kvm.abi.KvmException;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
@@ -93,6 +94,7 @@ record GuestSave(
         SaveWriter writer = new SaveWriter(target.channel(), PageEncoding.ZSTD);
         describe(writer);
         Domain domain = boot.domain();
+        awaitMemory(domain);
         Map<String, PartState> states = domain.parts().quiesceAndSave();
         long stopped = System.nanoTime();
         boolean leaves = false;
@@ -120,6 +122,15 @@ record GuestSave(
                 domain.parts().resume();
                 hypervisor.saveMetrics().stoodStill(Duration.ofNanos(System.nanoTime() - stopped));
             }
+        }
+    }
+
+    /// Waits for memory that still comes, before the guest stops.
+    private static void awaitMemory(Domain domain) throws IOException {
+        try {
+            domain.memory().awaitAll();
+        } catch (KvmException e) {
+            throw new IOException(e.getMessage(), e);
         }
     }
 

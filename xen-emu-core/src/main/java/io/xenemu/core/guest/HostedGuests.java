@@ -9,6 +9,7 @@ import io.xenemu.core.host.WorkProgress;
 import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.hypervisor.SavePlace;
 import io.xenemu.core.machine.state.ClockPolicy;
+import io.xenemu.core.paging.PageService;
 import io.xenemu.core.toolstack.Refused;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -43,6 +44,7 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
     private final Hypervisor hypervisor;
     private final Path dumps;
     private final int maxKept;
+    private final PageService pages = new PageService();
 
     @GuardedBy("this")
     private final Map<String, HostedGuest> guests = new LinkedHashMap<>();
@@ -91,15 +93,20 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
     /// Restores a saved guest.
     ///
     /// @param clock what happens to its clock
+    /// @param lazy whether its memory comes while it runs
     /// @param paused whether it begins with one more pause
     /// @param told gets the progress from time to time, on this thread
     /// @throws BootException when the image cannot be used, or the host cannot run the guest
     /// @throws Refused when there is a guest of that name, or the guest is destroyed before it runs
     public void restore(
-            SavePlace place, ClockPolicy clock, boolean paused, Consumer<WorkProgress> told)
+            SavePlace place,
+            ClockPolicy clock,
+            boolean lazy,
+            boolean paused,
+            Consumer<WorkProgress> told)
             throws BootException, Refused, InterruptedException {
         WorkProgress progress = new WorkProgress();
-        GuestImage image = GuestImage.open(place, clock, progress);
+        GuestImage image = GuestImage.open(place, clock, lazy ? pages : null, progress);
         boolean taken = false;
         try {
             HostedGuest guest = add(image.request(), new Guest(image, dumps, this::keep), paused);
@@ -237,6 +244,7 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
+        pages.close();
     }
 
     private synchronized List<HostedGuest> closing() {

@@ -9,6 +9,7 @@ import io.xenemu.kvm.memory.MemFd;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.BitSet;
+import java.util.List;
 import java.util.function.LongPredicate;
 import org.jspecify.annotations.Nullable;
 
@@ -134,6 +135,11 @@ final class AddressSpace implements AutoCloseable {
         return ranges.hasWindows();
     }
 
+    /// The guest's mappings of RAM, and the service's.
+    List<RamView> ramViews() {
+        return ranges.views(ram.file());
+    }
+
     /// Whether something is shown over a page of RAM at its home.
     boolean isCovered(int page) {
         return coveredRam.get(page);
@@ -169,6 +175,7 @@ final class AddressSpace implements AutoCloseable {
         if (range.isHole()) {
             guest.remove(gpa);
         }
+        awaitUnder(range, gpa, 1);
         range.uncoverForAll(gpa);
         mappings.give(range.splitsForAll());
         cover(range, gpa, false);
@@ -191,11 +198,19 @@ final class AddressSpace implements AutoCloseable {
     /// Undoes [#showToGuest] for pages of one range, and gives their mappings back.
     void uncoverForGuest(PhysicalRange range, long gfn, int count) {
         long gpa = gfn * GuestMemory.PAGE_SIZE;
+        awaitUnder(range, gpa, count);
         range.uncoverForGuest(gpa, count);
         for (int i = 0; i < count; i++) {
             cover(range, gpa + (long) i * GuestMemory.PAGE_SIZE, false);
         }
         mappings.give((long) count * PhysicalRange.SPLITS);
+    }
+
+    /// Waits for the pages of RAM at some addresses, whose new mapping would not.
+    private void awaitUnder(PhysicalRange range, long gpa, int count) {
+        if (range.isOf(ram.file())) {
+            ram.await(range.pageNumber(gpa), count);
+        }
     }
 
     /// Notes whether a shown page covers the page of RAM at an address. In a hole it covers none.

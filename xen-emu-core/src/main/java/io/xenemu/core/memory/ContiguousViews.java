@@ -29,6 +29,7 @@ public final class ContiguousViews implements ContiguousPages {
                     frames.ram().map(arena, 0, (long) count * GuestMemory.PAGE_SIZE, readOnly);
             for (int first = 0; first < count; ) {
                 int next = endOfPiece(frames, mfns, first, count);
+                frames.await(mfns[first], next - first);
                 MemFd file = frames.file(mfns[first]);
                 MemorySegment piece =
                         view.asSlice(

@@ -46,7 +46,13 @@ public final class DomainFrames implements GuestFrames {
 
     @Override
     public MemorySegment memory(long mfn) {
+        await(mfn, 1);
         return numbers.memoryOf(mfn - base);
+    }
+
+    /// Waits until pages are there that follow one another.
+    void await(long mfn, int count) {
+        numbers.await(mfn - base, count);
     }
 
     /// The domain's RAM as a file.

@@ -6,15 +6,19 @@ import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.host.HostBudget;
 import io.xenemu.core.vm.VmPort;
 import io.xenemu.gnttab.GuestFrames;
+import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.memory.MemFd;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /// A domain's guest-physical memory: RAM in one memfd, special pages in another. The guest can place pages over them or
 /// in holes: special pages (XENMEM_add_to_physmap), and pages that other domains grant. It can also place RAM at other
@@ -27,11 +31,14 @@ import java.util.Optional;
 ///
 /// Its monitor is the one lock of the guest's address space. This class finds pages, keeps the domain's account, and
 /// saves; [DomainPhysmap] changes what is at a frame, with the same monitor held. The parts below have no locks.
-public final class DomainMemory implements BootMemory, AutoCloseable {
+public final class DomainMemory implements BootMemory, LateMemory, AutoCloseable {
     private final RamPages ram;
     private final SpecialPages pages;
     private final PageNumbers numbers;
     private final GuestMemory guest = new GuestMemory();
+
+    /// RAM that comes while the domain runs, or has come so.
+    private volatile @Nullable LatePages late;
 
     @GuardedBy("this")
     final Reservation reservation;
@@ -243,14 +250,50 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
 
     // Saved state.
 
-    /// All pages of RAM by their numbers, without pages that cover them for the guest.
+    /// All pages of RAM by their numbers, without pages that cover them for the guest. Waits until all are there.
     public MemorySegment ram() {
+        awaitAll();
         return ram.all();
     }
 
-    /// The file behind [#ram], which tells where that has memory of the host.
+    /// The file behind [#ram], which tells where that has memory of the host. Waits until all pages are there.
     public MemFd ramFile() {
+        awaitAll();
         return ram.file();
+    }
+
+    @Override
+    public long ramBytes() {
+        return ram.file().size();
+    }
+
+    @Override
+    public synchronized List<RamView> ramViews() {
+        List<RamView> views = new ArrayList<>();
+        views.add(new RamView(ram.all(), 0));
+        views.addAll(space.ramViews());
+        return views;
+    }
+
+    @Override
+    public synchronized void comesLater(LatePages pages) {
+        late = pages;
+        guest.awaits(pages.missing());
+        ram.awaits(pages.missing());
+    }
+
+    @Override
+    public synchronized void hasCome() {
+        guest.awaits(null);
+        ram.awaits(null);
+    }
+
+    /// Waits until all pages of RAM are there: at once, unless they come later.
+    public void awaitAll() {
+        LatePages pages = late;
+        if (pages != null) {
+            pages.awaitAll();
+        }
     }
 
     /// Its state without the contents of RAM. No thread changes the memory meanwhile.
@@ -300,7 +343,14 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
 
     /// Opens a channel that reads RAM as [#ram] has it. Reading takes no memory from the host for pages that were never
     /// touched.
+    ///
+    /// @throws IOException if it cannot be opened, or its pages are lost
     public FileChannel readRam() throws IOException {
+        try {
+            awaitAll();
+        } catch (KvmException e) {
+            throw new IOException(e.getMessage(), e);
+        }
         return ram.file().reader();
     }
 
@@ -314,9 +364,16 @@ public final class DomainMemory implements BootMemory, AutoCloseable {
 
     /// Ends the guest's address space, and so its use of other domains' pages, and the service's view of it. The VM
     /// is closed. Other domains may still use this domain's own pages.
-    public synchronized void endGuest() {
-        space.close();
-        foreign.clear();
+    public void endGuest() {
+        LatePages pages = late;
+        if (pages != null) {
+            // Not with the monitor held: what brings the pages may need it.
+            pages.end();
+        }
+        synchronized (this) {
+            space.close();
+            foreign.clear();
+        }
     }
 
     /// Frees the memory.

@@ -57,9 +57,11 @@ public final class DomainPhysmap implements Physmap {
     @Override
     public boolean place(long gfn, GuestFrames owner, long mfn, int count, boolean readOnly) {
         // All domains of the service are of this kind, except domain 0, which grants nothing.
-        return owner instanceof DomainFrames frames
-                && frames.areInOneFile(mfn, count)
-                && place(gfn, mfn, count, frames.file(mfn), frames.offset(mfn), readOnly);
+        if (!(owner instanceof DomainFrames frames) || !frames.areInOneFile(mfn, count)) {
+            return false;
+        }
+        frames.await(mfn, count);
+        return place(gfn, mfn, count, frames.file(mfn), frames.offset(mfn), readOnly);
     }
 
     /// Shows pages of another domain at guest frames. They cover the frames' own pages until they are removed, and

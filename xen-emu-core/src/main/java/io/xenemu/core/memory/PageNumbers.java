@@ -25,6 +25,13 @@ record PageNumbers(RamPages ram, SpecialPages special) {
         return ram.count() + page;
     }
 
+    /// Waits until pages are there that follow one another in one file.
+    void await(long page, int count) {
+        if (isRam(page)) {
+            ram.await(page, count);
+        }
+    }
+
     /// The memory that contains a page number's page, without a guest's overlays.
     MemorySegment memoryOf(long page) {
         return isRam(page) ? ram.all() : special.pages();

@@ -3,6 +3,7 @@ package io.xenemu.core.memory;
 import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.memory.MemFd;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /// Guest-physical addresses behind one KVM slot, in which MAP_FIXED can show other pages. KVM shows them at once
@@ -83,6 +84,14 @@ public final class PhysicalRange {
     /// Whether the range is (a part of) a certain memory.
     boolean isOf(MemFd other) {
         return memfd == other;
+    }
+
+    /// The guest's mapping, and the service's if there is one.
+    List<RamView> views() {
+        long first = offset / GuestMemory.PAGE_SIZE;
+        return serviceView == null
+                ? List.of(new RamView(guestView, first))
+                : List.of(new RamView(guestView, first), new RamView(serviceView, first));
     }
 
     /// The number of a page within the range's memory.

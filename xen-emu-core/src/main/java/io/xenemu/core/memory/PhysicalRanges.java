@@ -77,6 +77,14 @@ public final class PhysicalRanges implements AutoCloseable {
         return below != null && gpa < below.getValue().end() ? below.getValue() : null;
     }
 
+    /// The mappings of a memory. Those of windows are not among them.
+    List<RamView> views(MemFd of) {
+        return memory.stream()
+                .filter(range -> range.isOf(of))
+                .flatMap(range -> range.views().stream())
+                .toList();
+    }
+
     /// The range that contains an address. If there is none, a window is made.
     ///
     /// @throws XenError EINVAL no page can be there: beyond the guest's address width, or where KVM has a device;

@@ -3,6 +3,7 @@ package io.xenemu.core.memory;
 import com.google.common.collect.Maps;
 import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.memory.MemFd;
+import io.xenemu.kvm.memory.MissingPages;
 import java.lang.foreign.MemorySegment;
 import java.util.BitSet;
 import java.util.List;
@@ -43,6 +44,12 @@ final class RamPages implements AutoCloseable {
     /// Numbered from 0.
     private final BitSet spares = new BitSet();
 
+    /// The pages that were given back while others had still to come: they are zero, and have the host's memory until
+    /// all have come. A page that is there must not be missing again.
+    private final BitSet givenBack = new BitSet();
+
+    private volatile @Nullable MissingPages missing;
+
     /// @param name for /proc/PID/maps
     /// @param bytes of the pages that have a home
     RamPages(String name, long bytes) {
@@ -64,12 +71,37 @@ final class RamPages implements AutoCloseable {
         return all;
     }
 
+    /// A page, which is there.
     MemorySegment page(int page) {
+        await(page, 1);
         return all.asSlice(offset(page), GuestMemory.PAGE_SIZE);
     }
 
     static long offset(int page) {
         return (long) page * GuestMemory.PAGE_SIZE;
+    }
+
+    /// Lets pages come later, or ends that.
+    ///
+    /// @param pages the pages that are not there yet; null for none
+    void awaits(@Nullable MissingPages pages) {
+        missing = pages;
+        if (pages == null) {
+            for (int i = givenBack.nextSetBit(0); i >= 0; i = givenBack.nextSetBit(i + 1)) {
+                discard(i);
+            }
+            givenBack.clear();
+        }
+    }
+
+    /// Waits until pages are there that follow one another.
+    void await(long page, int pages) {
+        MissingPages late = missing;
+        if (late != null) {
+            late.await(
+                    all.address() + page * GuestMemory.PAGE_SIZE,
+                    (long) pages * GuestMemory.PAGE_SIZE);
+        }
     }
 
     /// The number of pages; page numbers are below it.
@@ -101,6 +133,7 @@ final class RamPages implements AutoCloseable {
     void comeHome(int page) {
         gone.clear(page);
         discard(page);
+        givenBack.clear(page);
     }
 
     /// Puts a page at its home, as it is.
@@ -133,6 +166,7 @@ final class RamPages implements AutoCloseable {
     int takeSpare() {
         int spare = spares.nextClearBit(0);
         spares.set(spare);
+        givenBack.clear(homes + spare);
         return homes + spare;
     }
 
@@ -169,7 +203,12 @@ final class RamPages implements AutoCloseable {
     }
 
     private void discard(int page) {
-        discard(page, page + 1L);
+        if (missing == null) {
+            discard(page, page + 1L);
+        } else {
+            page(page).fill((byte) 0);
+            givenBack.set(page);
+        }
     }
 
     PageRuns saveGone() {

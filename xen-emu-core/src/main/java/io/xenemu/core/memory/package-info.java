@@ -7,6 +7,7 @@
 /// - The guest's address space: [DomainMemory] finds pages, [DomainPhysmap] changes what is at a frame.
 /// - Its parts, one for each kind of page: [SpecialOverlays] with [SpecialPages], [ForeignOverlays], [RamPlacement]
 ///   with [RamPages] and [Reservation]. Below them: [AddressSpace], [PhysicalRanges], [PhysicalRange], [HolePages].
+/// - RAM that comes while the guest runs: [LateMemory], [LatePages], [RamView].
 /// - Pages as other domains use them: [DomainFrames], [PageNumbers], [MachineFrames], [ContiguousViews], [DeadMemory].
 /// - Answers to a guest: [FrameUse].
 /// - Saved state: [MemoryState], [PageRuns], [MemoryStateCodec].

@@ -11,6 +11,7 @@ import io.xenemu.core.domain.DomainOrigin;
 import io.xenemu.core.domain.SavedFrames;
 import io.xenemu.core.domain.TestDomain;
 import io.xenemu.core.domain.XenState;
+import io.xenemu.core.memory.DomainMemory;
 import io.xenemu.core.toolstack.DetachMode;
 import io.xenemu.core.toolstack.DeviceEvents;
 import io.xenemu.core.toolstack.DeviceSpec;
@@ -191,8 +192,8 @@ public final class ServedGuest implements AutoCloseable {
             }
         }
 
-        private void fill(MemorySegment memory) {
-            memory.copyFrom(MemorySegment.ofArray(ram));
+        private void fill(DomainMemory memory) {
+            memory.ram().copyFrom(MemorySegment.ofArray(ram));
         }
 
         /// Its devices.

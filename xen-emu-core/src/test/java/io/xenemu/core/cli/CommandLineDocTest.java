@@ -41,6 +41,7 @@ final class CommandLineDocTest {
                     "xenstore",
                     "cpu-policy",
                     "inspect",
+                    "page-server",
                     "lab",
                     "demo",
                     "man",

@@ -167,7 +167,8 @@ final class DomainStatePropertyTest {
             before.forEach(operation -> operation.on(old));
             XenState saved = save(old.domain());
             DomainOrigin origin =
-                    new DomainOrigin.Saved(saved, ram -> ram.copyFrom(old.domain().memory().ram()));
+                    new DomainOrigin.Saved(
+                            saved, to -> to.ram().copyFrom(old.domain().memory().ram()));
             FakeVm newVm = new FakeVm(oldVm::clock);
             try (TestDomain restored = TestDomain.of(origin, newVm, known)) {
                 // A restore announces pending events, which does no harm to a domain that goes on.

@@ -46,7 +46,8 @@ final class RestoredPlacesTest {
         old.domain().parts().resume();
         XenState saved = XenState.read(new ByteArrayInputStream(stream));
         return domain(
-                new DomainOrigin.Saved(saved, ram -> ram.copyFrom(old.domain().memory().ram())));
+                new DomainOrigin.Saved(
+                        saved, to -> to.ram().copyFrom(old.domain().memory().ram())));
     }
 
     @Test

@@ -71,7 +71,7 @@ final class PlatformDevicesTest {
         try (SavableGuest old = new SavableGuest()) {
             SavedGuest saved = SavableGuest.read(old.save());
             try (SavableGuest copy =
-                    new SavableGuest(saved, ram -> ram.copyFrom(old.domain().memory().ram()))) {
+                    new SavableGuest(saved, to -> to.ram().copyFrom(old.domain().memory().ram()))) {
                 assertEquals(SavableGuest.GENERATION, inMemory(copy));
                 assertEquals(SavableGuest.GENERATION.text(), node(copy, GENERATION_NODE));
                 assertEquals(0, copy.ports().read(AcpiTables.EVENT_PORT, 1));
@@ -176,7 +176,8 @@ final class PlatformDevicesTest {
             assertNow(offset, wallClock(guest.domain()));
             SavedGuest saved = SavableGuest.read(guest.save());
             try (SavableGuest restored =
-                    new SavableGuest(saved, ram -> ram.copyFrom(guest.domain().memory().ram()))) {
+                    new SavableGuest(
+                            saved, to -> to.ram().copyFrom(guest.domain().memory().ram()))) {
                 assertNow(offset, clock(restored));
                 assertNow(offset, wallClock(restored.domain()));
             }

@@ -19,12 +19,14 @@ import io.xenemu.core.hypervisor.DomainOrder;
 import io.xenemu.core.hypervisor.OperatedDomains;
 import io.xenemu.core.hypervisor.SavePlace;
 import io.xenemu.core.machine.state.ClockPolicy;
+import io.xenemu.core.paging.LatePagesNeeds;
 import io.xenemu.core.startup.TrainingKernel;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.evtchn.EvtchnStatus;
 import io.xenemu.gnttab.GrantLimits;
 import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.testing.Eventually;
 import io.xenemu.xenstore.client.XenStoreClient;
@@ -38,6 +40,7 @@ import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.UUID;
 import java.util.concurrent.FutureTask;
@@ -114,7 +117,11 @@ final class SaveRestoreTest {
     }
 
     private Domain restore() throws Exception {
-        guests.restore(file(), ClockPolicy.STAND_STILL, false, _ -> {});
+        return restore(false);
+    }
+
+    private Domain restore(boolean lazy) throws Exception {
+        guests.restore(file(), ClockPolicy.STAND_STILL, lazy, false, _ -> {});
         return fake.next();
     }
 
@@ -227,7 +234,7 @@ final class SaveRestoreTest {
         Domain first = create();
         domains.order(first, DomainOrder.Plain.PAUSE);
         save(first, DomainOrder.Then.END);
-        guests.restore(file(), ClockPolicy.STAND_STILL, true, _ -> {});
+        guests.restore(file(), ClockPolicy.STAND_STILL, false, true, _ -> {});
         Domain second = fake.next();
 
         assertTrue(second.isPaused());
@@ -386,6 +393,61 @@ final class SaveRestoreTest {
         try (Stream<Path> all = Files.list(Path.of("/proc/self/fd"))) {
             return (int) all.count();
         }
+    }
+
+    @Test
+    void memoryComesWhileTheGuestRunsAndCanBeSavedAgain() throws Exception {
+        LatePagesNeeds.rightToUseUserfaultfd();
+        Domain first = create();
+        for (long page = 0; page < 600; page++) {
+            first.memory().ram().set(ValueLayout.JAVA_LONG, PLACE + page * 4096, page);
+        }
+        save(first, DomainOrder.Then.END);
+
+        Domain second = restore(true);
+
+        assertEquals(599, second.memory().guest().read64(PLACE + 599 * 4096));
+        assertEquals(0, second.memory().guest().read64(PLACE + 600 * 4096));
+        second.memory().guest().write64(PLACE, 7777);
+        save(second, DomainOrder.Then.END);
+        Domain third = restore(true);
+        assertEquals(7777, third.memory().guest().read64(PLACE));
+        for (long page = 1; page < 600; page++) {
+            assertEquals(page, third.memory().guest().read64(PLACE + page * 4096));
+        }
+        third.memory().awaitAll();
+        third.shutdown(ShutdownReason.REBOOT, "");
+        assertEquals(third.config(), fake.next().config());
+    }
+
+    @Test
+    void pipeCannotBeRestoredLazily() {
+        SavePlace socket = new SavePlace(folder.resolve("pipe"), SavePlace.Kind.SOCKET);
+        assertEquals(
+                "lazy: a pipe cannot be read in any order, only a file",
+                refusal(() ->
+                        guests.restore(socket, ClockPolicy.STAND_STILL, true, false, _ -> {})));
+        assertEquals(file().path() + ": no such file or directory", refusal(() -> restore(true)));
+    }
+
+    @Test
+    void damagedHeadsAreRefusedBeforeTheGuestRuns() throws Exception {
+        LatePagesNeeds.rightToUseUserfaultfd();
+        save(create(), DomainOrder.Then.END);
+        byte[] good = Files.readAllBytes(file().path());
+        for (int at = good.length - 200; at < good.length; at += 17) {
+            byte[] bad = good.clone();
+            bad[at] ^= 0x20;
+            Files.write(file().path(), bad);
+            Exception e = assertThrows(Exception.class, () -> restore(true));
+            assertTrue(
+                    e instanceof Refused || e instanceof BootException || e instanceof KvmException,
+                    e::toString);
+            assertEquals(1, String.valueOf(e.getMessage()).lines().count(), e::toString);
+            assertEquals(List.of(), ids());
+        }
+        Files.write(file().path(), Arrays.copyOf(good, good.length - 1));
+        assertThrows(BootException.class, () -> restore(true));
     }
 
     /// A guest counts in its memory and in XenStore, over a chain of saves and restores.

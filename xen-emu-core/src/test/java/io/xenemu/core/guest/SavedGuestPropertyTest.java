@@ -164,7 +164,7 @@ final class SavedGuestPropertyTest {
     }
 
     private static DomainOrigin.RamContents ramOf(SavableGuest guest) {
-        return ram -> ram.copyFrom(guest.domain().memory().ram());
+        return memory -> memory.ram().copyFrom(guest.domain().memory().ram());
     }
 
     @Property(tries = 60)

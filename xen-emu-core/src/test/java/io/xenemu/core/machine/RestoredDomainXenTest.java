@@ -140,7 +140,7 @@ final class RestoredDomainXenTest {
                 new ByteArrayInputStream(stream),
                 () ->
                         new SavedDomain(
-                                new DomainOrigin.Saved(xen.get(), to -> to.copyFrom(ram)),
+                                new DomainOrigin.Saved(xen.get(), to -> to.ram().copyFrom(ram)),
                                 kvm.get(),
                                 clock));
     }

@@ -1,0 +1,145 @@
+package io.xenemu.core.guest;
+
+import io.xenemu.core.domain.Domain;
+import io.xenemu.core.hypervisor.SavePlace;
+import io.xenemu.core.memory.DomainMemory;
+import io.xenemu.core.migration.SaveReader;
+import io.xenemu.core.migration.SavedPages;
+import io.xenemu.core.paging.LateRam;
+import io.xenemu.core.paging.PageService;
+import io.xenemu.core.toolstack.Refused;
+import io.xenemu.kvm.abi.Errno;
+import io.xenemu.kvm.abi.KvmException;
+import io.xenemu.kvm.file.FileStatus;
+import io.xenemu.kvm.file.HostFile;
+import io.xenemu.kvm.memory.UserFaultFd;
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.Path;
+import java.util.Objects;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/// A restore after which the guest's memory comes from its file while it runs. For the thread that restores.
+final class LazyRestore implements AutoCloseable {
+    private final PageService pages;
+    private final FileChannel channel;
+
+    /// These are the page service's own after [#begin].
+    private @Nullable UserFaultFd faults;
+
+    private @Nullable HostFile file;
+    private long start;
+    private @Nullable LateRam ram;
+
+    private LazyRestore(PageService pages, UserFaultFd faults, HostFile file, FileChannel channel) {
+        this.pages = pages;
+        this.faults = faults;
+        this.file = file;
+        this.channel = channel;
+    }
+
+    /// Opens a file. What this host does not allow is found first.
+    ///
+    /// @throws Refused if it is no file, or this process may not make the kernel wait for pages
+    /// @throws IOException if it cannot be opened
+    static LazyRestore open(SavePlace place, PageService pages) throws Refused, IOException {
+        if (place.kind() != SavePlace.Kind.FILE) {
+            throw new Refused("lazy: a pipe cannot be read in any order, only a file");
+        }
+        UserFaultFd faults = faults();
+        HostFile file = null;
+        boolean done = false;
+        try {
+            file = file(place.path());
+            FileChannel channel =
+                    FileChannel.open(Path.of("/proc/self/fd", Integer.toString(file.fd())));
+            LazyRestore opened = new LazyRestore(pages, faults, file, channel);
+            pages.prepare();
+            done = true;
+            return opened;
+        } finally {
+            if (!done) {
+                faults.close();
+                if (file != null) {
+                    file.close();
+                }
+            }
+        }
+    }
+
+    private static UserFaultFd faults() throws Refused {
+        try {
+            return UserFaultFd.open();
+        } catch (KvmException e) {
+            throw new Refused(
+                    e.errno() == Errno.EPERM
+                            ? "lazy: this service may not use userfaultfd: it needs CAP_SYS_PTRACE, or the right to"
+                                    + " open /dev/userfaultfd"
+                            : "lazy: this host has no userfaultfd for shared memory: "
+                                    + e.getMessage());
+        }
+    }
+
+    private static HostFile file(Path path) throws Refused {
+        HostFile file;
+        try {
+            file = HostFile.open(path, Set.of());
+        } catch (KvmException e) {
+            throw new Refused(
+                    path
+                            + ": "
+                            + switch (e.errno()) {
+                                case Errno.ENOENT -> "no such file or directory";
+                                case Errno.EACCES -> "permission denied";
+                                default -> Errno.name(e.errno());
+                            });
+        }
+        if (file.status().kind() != FileStatus.Kind.REGULAR) {
+            file.close();
+            throw new Refused("lazy: " + path + " is not a file");
+        }
+        return file;
+    }
+
+    /// The file, to be read from its beginning.
+    FileChannel channel() {
+        return channel;
+    }
+
+    /// Finds the guest's memory in the file.
+    ///
+    /// @param bytes of the RAM that it has to have
+    void find(SaveReader reader, long bytes) throws IOException {
+        try (SavedPages found = reader.findRam(channel, bytes)) {
+            start = found.start();
+        }
+    }
+
+    /// Lets the memory of a new domain come, once all of the file is known.
+    ///
+    /// @throws IOException if there is no page server
+    void begin(String name, DomainMemory memory) throws IOException {
+        UserFaultFd given = Objects.requireNonNull(faults);
+        HostFile from = Objects.requireNonNull(file);
+        faults = null;
+        file = null;
+        ram = pages.bring(name, memory, given, from, start);
+    }
+
+    /// Crashes the domain if its memory is lost.
+    void serves(Domain domain) {
+        Objects.requireNonNull(ram)
+                .whenLost(reason -> domain.crash("its memory cannot be read: " + reason));
+    }
+
+    @Override
+    public void close() {
+        if (faults != null) {
+            faults.close();
+        }
+        if (file != null) {
+            file.close();
+        }
+    }
+}

@@ -1,0 +1,197 @@
+package io.xenemu.core.paging;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import io.xenemu.core.memory.LateMemory;
+import io.xenemu.core.memory.LatePages;
+import io.xenemu.core.memory.RamView;
+import io.xenemu.kvm.abi.Errno;
+import io.xenemu.kvm.abi.KvmException;
+import io.xenemu.kvm.file.HostFile;
+import io.xenemu.kvm.memory.GuestMemory;
+import io.xenemu.kvm.memory.MissingPages;
+import io.xenemu.kvm.memory.PresentPages;
+import io.xenemu.kvm.memory.UserFaultFd;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// The service's end of a guest's RAM that a page server brings. It keeps the userfaultfd and the file, so that the
+/// guest waits while there is no server, and another one can take over.
+///
+/// Any thread may use it. Its monitor is held while the mappings are registered and released.
+public final class LateRam implements LatePages {
+    private static final Logger log = LoggerFactory.getLogger(LateRam.class);
+
+    private final PageService service;
+    private final String name;
+    private final int number;
+    private final LateMemory memory;
+    private final UserFaultFd faults;
+    private final HostFile file;
+    private final PageMessage.Add message;
+    private final List<RamView> views;
+    private final PresentPages present;
+    private final MissingPages missing;
+    private final long begun = System.nanoTime();
+
+    /// Complete when all pages are there, or are lost.
+    private final CompletableFuture<Void> there = new CompletableFuture<>();
+
+    /// Why they are lost.
+    private final CompletableFuture<String> lost = new CompletableFuture<>();
+
+    @GuardedBy("this")
+    private boolean registered;
+
+    @GuardedBy("this")
+    private boolean ended;
+
+    /// @param number by which messages name it
+    /// @param faults owned from now on
+    /// @param file with the pages, owned from now on
+    /// @param start of the pages in it
+    LateRam(
+            PageService service,
+            String name,
+            int number,
+            LateMemory memory,
+            UserFaultFd faults,
+            HostFile file,
+            long start) {
+        this.service = service;
+        this.name = name;
+        this.number = number;
+        this.memory = memory;
+        this.faults = faults;
+        this.file = file;
+        views = memory.ramViews();
+        long pages = memory.ramBytes() / GuestMemory.PAGE_SIZE;
+        present = PresentPages.create("xen-present-" + name, pages);
+        missing = new MissingPages(views.stream().map(LateRam::guarded).toList(), present);
+        message =
+                new PageMessage.Add(
+                        number, name, start, pages, views.stream().map(LateRam::mapped).toList());
+    }
+
+    private static MissingPages.Mapped guarded(RamView view) {
+        long start = view.mapping().address();
+        return new MissingPages.Mapped(start, start + view.mapping().byteSize(), view.first());
+    }
+
+    private static PageMessage.Mapped mapped(RamView view) {
+        return new PageMessage.Mapped(
+                view.mapping().address(),
+                view.mapping().byteSize() / GuestMemory.PAGE_SIZE,
+                view.first());
+    }
+
+    /// Registers the mappings. From now on a missing page makes its user wait.
+    ///
+    /// @throws KvmException if the host refuses
+    synchronized void register() {
+        registered = true;
+        for (RamView view : views) {
+            faults.register(view.mapping());
+        }
+        memory.comesLater(this);
+    }
+
+    /// The number by which messages name it.
+    int number() {
+        return number;
+    }
+
+    /// What a server has to know.
+    PageMessage.Add message() {
+        return message;
+    }
+
+    /// The descriptors that go with the message.
+    int[] descriptors() {
+        return new int[] {faults.fd(), file.fd(), present.fd()};
+    }
+
+    /// All pages are there that the file has. Missing ones are zero from now on, without a server.
+    synchronized void hasCome() {
+        if (ended) {
+            return;
+        }
+        release();
+        memory.hasCome();
+        close();
+        boolean _ = there.complete(null);
+        log.info(
+                "{}: all of its memory is there after {} ms",
+                name,
+                TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - begun));
+    }
+
+    /// The pages that are missing will not come. Their users fail, and then do not wait any more.
+    ///
+    /// @param reason for an operator
+    void lose(String reason) {
+        String line = "the memory of " + name + " is lost: " + reason;
+        missing.lose(line);
+        boolean _ = lost.complete(reason);
+        boolean _ = there.completeExceptionally(new KvmException("userfaultfd", Errno.EIO, line));
+        release();
+    }
+
+    /// Calls `then` with the reason when the pages are lost, on another thread.
+    public void whenLost(Consumer<String> then) {
+        CompletableFuture<Void> _ = lost.thenAccept(then);
+    }
+
+    private synchronized void release() {
+        if (registered) {
+            registered = false;
+            for (RamView view : views) {
+                faults.unregister(view.mapping());
+            }
+        }
+    }
+
+    @Override
+    public MissingPages missing() {
+        return missing;
+    }
+
+    @Override
+    public void awaitAll() {
+        try {
+            there.join();
+        } catch (CompletionException e) {
+            if (e.getCause() instanceof KvmException failure) {
+                throw failure;
+            }
+            throw e;
+        }
+    }
+
+    @Override
+    public void end() {
+        synchronized (this) {
+            if (ended) {
+                return;
+            }
+            ended = true;
+        }
+        service.letGo(this);
+        synchronized (this) {
+            release();
+            close();
+            // Not before: until now a thread may look.
+            present.close();
+        }
+        boolean _ = there.complete(null);
+    }
+
+    private void close() {
+        faults.close();
+        file.close();
+    }
+}

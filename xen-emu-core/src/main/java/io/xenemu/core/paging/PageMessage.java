@@ -1,0 +1,114 @@
+package io.xenemu.core.paging;
+
+import io.xenemu.kvm.wire.BodyReader;
+import io.xenemu.kvm.wire.BodyWriter;
+import io.xenemu.kvm.wire.WireException;
+import java.util.ArrayList;
+import java.util.List;
+
+/// A message between a service and its page server. Both are of one version: the service starts the server.
+sealed interface PageMessage {
+    /// The most mappings of a guest's RAM: two for each of its slots, and one more.
+    int MAX_MAPPINGS = 64;
+
+    /// The longest name or reason, in bytes.
+    int MAX_TEXT_BYTES = 4096;
+
+    int ADD = 1;
+    int DROP = 2;
+    int DONE = 3;
+    int FAILED = 4;
+    int DROPPED = 5;
+
+    /// The number that the service has given the guest.
+    int guest();
+
+    /// To the server: serve a guest. Three descriptors come with it: its userfaultfd, the file with its pages, and the
+    /// memory that has the bits of [io.xenemu.kvm.memory.PresentPages].
+    ///
+    /// @param guest a number
+    /// @param name for messages to an operator
+    /// @param start of the pages in the file
+    /// @param total the number of pages
+    /// @param mappings of the RAM in the service, the first of all pages
+    record Add(int guest, String name, long start, long total, List<Mapped> mappings)
+            implements PageMessage {
+        public Add {
+            mappings = List.copyOf(mappings);
+        }
+    }
+
+    /// A mapping of RAM in the service.
+    ///
+    /// @param address of its first page
+    /// @param pages their number
+    /// @param first the number of the first page
+    record Mapped(long address, long pages, long first) {}
+
+    /// To the server: let a guest go. The answer is [Dropped].
+    record Drop(int guest) implements PageMessage {}
+
+    /// To the service: all pages of the guest that the file has are there.
+    record Done(int guest) implements PageMessage {}
+
+    /// To the service: further pages of a guest cannot be brought.
+    ///
+    /// @param reason for an operator
+    record Failed(int guest, String reason) implements PageMessage {}
+
+    /// To the service: the server does not touch the guest's memory any more.
+    record Dropped(int guest) implements PageMessage {}
+
+    /// The message's bytes.
+    default byte[] encode() {
+        BodyWriter body = new BodyWriter();
+        switch (this) {
+            case Add(int guest, String name, long start, long total, List<Mapped> mappings) -> {
+                body.u8(ADD).u32(guest).string(name).u64(start).u64(total).u32(mappings.size());
+                for (Mapped mapped : mappings) {
+                    body.u64(mapped.address()).u64(mapped.pages()).u64(mapped.first());
+                }
+            }
+            case Drop(int guest) -> body.u8(DROP).u32(guest);
+            case Done(int guest) -> body.u8(DONE).u32(guest);
+            case Failed(int guest, String reason) -> body.u8(FAILED).u32(guest).string(reason);
+            case Dropped(int guest) -> body.u8(DROPPED).u32(guest);
+        }
+        return body.toBytes();
+    }
+
+    /// The message of some bytes.
+    ///
+    /// @throws WireException if they are none
+    static PageMessage decode(byte[] bytes) throws WireException {
+        BodyReader body = new BodyReader(bytes);
+        int type = body.u8();
+        int guest = body.u32();
+        PageMessage message =
+                switch (type) {
+                    case ADD ->
+                            new Add(
+                                    guest,
+                                    body.string(MAX_TEXT_BYTES),
+                                    body.u64(),
+                                    body.u64(),
+                                    mappings(body));
+                    case DROP -> new Drop(guest);
+                    case DONE -> new Done(guest);
+                    case FAILED -> new Failed(guest, body.string(MAX_TEXT_BYTES));
+                    case DROPPED -> new Dropped(guest);
+                    default -> throw new WireException("unknown message " + type);
+                };
+        body.end();
+        return message;
+    }
+
+    private static List<Mapped> mappings(BodyReader body) throws WireException {
+        int count = body.count(MAX_MAPPINGS);
+        List<Mapped> mappings = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            mappings.add(new Mapped(body.u64(), body.u64(), body.u64()));
+        }
+        return mappings;
+    }
+}

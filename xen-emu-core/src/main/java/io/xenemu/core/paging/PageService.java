@@ -1,0 +1,271 @@
+package io.xenemu.core.paging;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import io.xenemu.core.memory.LateMemory;
+import io.xenemu.kvm.abi.IoReason;
+import io.xenemu.kvm.abi.KvmException;
+import io.xenemu.kvm.file.HostFile;
+import io.xenemu.kvm.memory.UserFaultFd;
+import io.xenemu.kvm.socket.MessageSocket;
+import java.io.IOException;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// A service's page server: started with the first guest whose memory comes later, and kept. If it ends, guests wait at
+/// missing pages, and another one is started, which takes all of them over.
+///
+/// Any thread may use it.
+public final class PageService implements AutoCloseable {
+    private static final Logger log = LoggerFactory.getLogger(PageService.class);
+
+    /// How often a server may end before a guest's memory has come: each time it starts again, guests wait.
+    private static final int MAX_ENDS = 5;
+
+    /// The time that a server has to let a guest go.
+    private static final int LET_GO_SECONDS = 10;
+
+    private final List<String> command;
+
+    @GuardedBy("this")
+    private final Map<Integer, LateRam> guests = new HashMap<>();
+
+    /// The guests that the server is to let go, and their answers.
+    @GuardedBy("this")
+    private final Map<Integer, CompletableFuture<Void>> leaving = new HashMap<>();
+
+    @GuardedBy("this")
+    private @Nullable PageServerProcess server;
+
+    @GuardedBy("this")
+    private int lastNumber;
+
+    @GuardedBy("this")
+    private int ends;
+
+    @GuardedBy("this")
+    private boolean closed;
+
+    /// A service without a server yet.
+    public PageService() {
+        this(PageServerProcess.command());
+    }
+
+    /// @param command starts a server
+    PageService(List<String> command) {
+        this.command = command;
+    }
+
+    /// Begins to start the server if there is none, and does not wait: its JVM starts while a guest is read.
+    public void prepare() {
+        Thread.ofPlatform()
+                .name("page-server-start")
+                .daemon()
+                .start(() -> {
+                    try {
+                        synchronized (this) {
+                            PageServerProcess _ = started();
+                        }
+                    } catch (IOException e) {
+                        log.debug("{} is told when a guest needs it", e.toString());
+                    }
+                });
+    }
+
+    /// Lets the RAM of a new domain come while the domain runs.
+    ///
+    /// @param name for messages
+    /// @param faults owned from now on
+    /// @param file with the pages, owned from now on
+    /// @param start of the pages in it
+    /// @throws IOException if there is no server
+    public LateRam bring(
+            String name, LateMemory memory, UserFaultFd faults, HostFile file, long start)
+            throws IOException {
+        log.info("{}: its memory comes while it runs", name);
+        synchronized (this) {
+            boolean done = false;
+            try {
+                PageServerProcess running = started();
+                LateRam ram = new LateRam(this, name, ++lastNumber, memory, faults, file, start);
+                ram.register();
+                guests.put(ram.number(), ram);
+                done = true;
+                send(running, ram);
+                return ram;
+            } finally {
+                if (!done) {
+                    faults.close();
+                    file.close();
+                }
+            }
+        }
+    }
+
+    @GuardedBy("this")
+    private PageServerProcess started() throws IOException {
+        PageServerProcess running = server;
+        if (running == null) {
+            if (closed) {
+                throw new IOException("the service ends");
+            }
+            PageServerProcess begun = PageServerProcess.start(command);
+            server = begun;
+            Thread.ofPlatform().name("page-server").daemon().start(() -> listen(begun));
+            running = begun;
+        }
+        return running;
+    }
+
+    /// Gives a guest to a server. One that has just ended has a successor soon, which gets it too.
+    private static void send(PageServerProcess to, LateRam ram) {
+        try {
+            to.connection().send(ram.message().encode(), ram.descriptors());
+        } catch (IOException e) {
+            log.debug("the page server has ended: {}", e.toString());
+        }
+    }
+
+    /// Takes the messages of a server until its end.
+    private void listen(PageServerProcess from) {
+        try {
+            MessageSocket connection = from.connection();
+            for (MessageSocket.Message message = connection.receive();
+                    message != null;
+                    message = connection.receive()) {
+                take(from, PageMessage.decode(message.bytes()));
+            }
+        } catch (IOException e) {
+            log.warn("the page server: {}", IoReason.of(e));
+        } catch (RuntimeException e) {
+            log.error("the page server is given up", e);
+        }
+        ended(from);
+    }
+
+    private void take(PageServerProcess from, PageMessage message) throws IOException {
+        switch (message) {
+            case PageMessage.Done(int guest) -> {
+                LateRam ram = with(guest);
+                if (ram != null) {
+                    complete(ram);
+                }
+                from.connection().send(new PageMessage.Drop(guest).encode());
+            }
+            case PageMessage.Failed(int guest, String reason) -> {
+                LateRam ram = with(guest);
+                if (ram != null) {
+                    ram.lose(reason);
+                }
+            }
+            case PageMessage.Dropped(int guest) -> {
+                CompletableFuture<Void> answer;
+                synchronized (this) {
+                    answer = leaving.remove(guest);
+                }
+                if (answer != null) {
+                    boolean _ = answer.complete(null);
+                }
+            }
+            case PageMessage.Add _, PageMessage.Drop _ ->
+                    throw new IOException("it has sent a message for a server");
+        }
+    }
+
+    private static void complete(LateRam ram) {
+        try {
+            ram.hasCome();
+        } catch (KvmException e) {
+            ram.lose(String.valueOf(e.getMessage()));
+        }
+    }
+
+    /// The guest of a message that ends its need for a server.
+    private synchronized @Nullable LateRam with(int guest) {
+        ends = 0;
+        return guests.remove(guest);
+    }
+
+    /// A server has ended. Its guests wait, until another one has taken them over.
+    private void ended(PageServerProcess old) {
+        // It touches no memory any more: a hung one too.
+        old.kill();
+        List<LateRam> orphans;
+        String reason = "the page server has ended";
+        synchronized (this) {
+            server = null;
+            leaving.values().forEach(answer -> answer.complete(null));
+            leaving.clear();
+            orphans = List.copyOf(guests.values());
+            if (!closed && !orphans.isEmpty()) {
+                reason = old.lastWords();
+                log.warn("the page server has ended: {}", reason);
+                ends++;
+                try {
+                    if (ends <= MAX_ENDS) {
+                        PageServerProcess next = started();
+                        for (LateRam ram : orphans) {
+                            send(next, ram);
+                        }
+                        orphans = List.of();
+                    }
+                } catch (IOException e) {
+                    reason = IoReason.of(e);
+                }
+                orphans.forEach(ram -> guests.remove(ram.number()));
+            }
+        }
+        String why = reason;
+        orphans.forEach(ram -> ram.lose(why));
+        old.close();
+    }
+
+    /// Makes the server let a guest go, and waits until it has.
+    void letGo(LateRam ram) {
+        CompletableFuture<Void> answer = new CompletableFuture<>();
+        PageServerProcess running;
+        synchronized (this) {
+            guests.remove(ram.number());
+            running = server;
+            if (running == null) {
+                return;
+            }
+            leaving.put(ram.number(), answer);
+        }
+        try {
+            running.connection().send(new PageMessage.Drop(ram.number()).encode());
+            answer.get(LET_GO_SECONDS, TimeUnit.SECONDS);
+        } catch (IOException | TimeoutException | ExecutionException e) {
+            log.warn("the page server is ended: {}", e.toString());
+            running.kill();
+        } catch (InterruptedException e) {
+            running.kill();
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /// The process id of the server, 0 if there is none.
+    synchronized long pid() {
+        return server == null ? 0 : server.pid();
+    }
+
+    /// Ends the server. Called after the last guest.
+    @Override
+    public void close() {
+        PageServerProcess last;
+        synchronized (this) {
+            closed = true;
+            last = server;
+        }
+        if (last != null) {
+            last.connection().shutdown();
+        }
+    }
+}

@@ -1,0 +1,56 @@
+package io.xenemu.core.paging;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import io.xenemu.kvm.wire.WireException;
+import java.util.List;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import net.jqwik.api.constraints.Size;
+import net.jqwik.api.constraints.StringLength;
+
+final class PageMessagePropertyTest {
+    @Property
+    void messagesComeBack(
+            @ForAll int guest,
+            @ForAll @StringLength(max = 40) String text,
+            @ForAll long number,
+            @ForAll @Size(max = PageMessage.MAX_MAPPINGS) List<Long> numbers)
+            throws WireException {
+        List<PageMessage> messages =
+                List.of(
+                        new PageMessage.Add(
+                                guest,
+                                text.codePoints()
+                                        .filter(Character::isLetter)
+                                        .collect(
+                                                StringBuilder::new,
+                                                StringBuilder::appendCodePoint,
+                                                StringBuilder::append)
+                                        .toString(),
+                                number,
+                                ~number,
+                                numbers.stream()
+                                        .map(it -> new PageMessage.Mapped(it, it + 1, it + 2))
+                                        .toList()),
+                        new PageMessage.Drop(guest),
+                        new PageMessage.Done(guest),
+                        new PageMessage.Failed(guest, "because"),
+                        new PageMessage.Dropped(guest));
+        for (PageMessage message : messages) {
+            assertEquals(message, PageMessage.decode(message.encode()));
+        }
+    }
+
+    @Property
+    void anyBytesAreAMessageOrRefused(@ForAll byte[] bytes) {
+        PageMessage message;
+        try {
+            message = PageMessage.decode(bytes);
+        } catch (WireException _) {
+            return;
+        }
+        assertArrayEquals(bytes, message.encode());
+    }
+}
