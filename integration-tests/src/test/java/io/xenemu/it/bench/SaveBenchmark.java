@@ -8,6 +8,7 @@ import io.xenemu.core.migration.PageEncoding;
 import io.xenemu.core.migration.RamSource;
 import io.xenemu.core.migration.SaveReader;
 import io.xenemu.core.migration.SaveWriter;
+import io.xenemu.core.paging.PageService;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.file.NewFile;
 import io.xenemu.kvm.memory.MemFd;
@@ -43,6 +44,7 @@ public final class SaveBenchmark {
 
     private final Path folder;
     private final Path pages;
+    private final PageService service = new PageService();
     private final Map<String, List<Cost>> costs = new TreeMap<>();
 
     private SaveBenchmark(Path folder) {
@@ -64,7 +66,8 @@ public final class SaveBenchmark {
         long bytes = (args.length > 1 ? Long.parseLong(args[1]) : 1024) * MIB;
         int rounds = args.length > 2 ? Integer.parseInt(args[2]) : 5;
         SaveBenchmark benchmark = new SaveBenchmark(folder);
-        try (MemFd ram = MemFd.create("save-benchmark", bytes)) {
+        try (MemFd ram = MemFd.create("save-benchmark", bytes);
+                PageService _ = benchmark.service) {
             MemorySegment memory = ram.map(0, bytes);
             long written = benchmark.fill(memory);
             // The first round warms the JVM, and is not counted.
@@ -120,6 +123,22 @@ public final class SaveBenchmark {
                 dropCaches();
                 measure("restore " + encoding, () -> restore(memory, encoding));
             }
+            restoreLazily(ram.pages().byteSize(), encoding);
+        }
+    }
+
+    /// The time until a page in the middle of the RAM is there, and until all are. The page server runs already.
+    private void restoreLazily(long bytes, PageEncoding encoding)
+            throws IOException, InterruptedException {
+        try (LateBenchmarkMemory memory = new LateBenchmarkMemory(bytes)) {
+            dropCaches();
+            measure(
+                    "restore " + encoding + " lazy",
+                    () -> {
+                        memory.bring(service, saved(encoding));
+                        memory.await(bytes / 6);
+                    });
+            measure("restore " + encoding + " rest", memory::awaitAll);
         }
     }
 
@@ -209,12 +228,12 @@ public final class SaveBenchmark {
                 written / MIB,
                 Files.size(saved(PageEncoding.ZSTD)) / MIB,
                 Files.isWritable(DROP_CACHES) ? "" : "; the page cache is warm");
-        System.out.printf("%-14s %8s %8s %8s%n", "", "seconds", "CPU", "x dd");
+        System.out.printf("%-18s %8s %8s %8s%n", "", "seconds", "CPU", "x dd");
         costs.forEach((name, runs) -> {
             double dd = seconds(name.contains("restore") ? "dd read" : "dd write");
             System.out.printf(
                     Locale.ROOT,
-                    "%-14s %8.3f %8.3f %8.2f%n",
+                    "%-18s %8.3f %8.3f %8.2f%n",
                     name,
                     seconds(name),
                     Samples.median(runs.stream().mapToDouble(Cost::cpu)),
