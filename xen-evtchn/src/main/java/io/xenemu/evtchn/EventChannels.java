@@ -396,6 +396,27 @@ public final class EventChannels {
         return restored;
     }
 
+    /// Connects the channels of this restored domain to another one that was saved at the same moment, and was restored
+    /// too. Both ends may get one event more than was sent. Call it after [#rebuildKernelPorts] of both.
+    ///
+    /// @param state from which this domain was restored
+    /// @param peer another domain
+    /// @throws IllegalArgumentException if the two do not agree on a channel
+    public void rejoin(EventChannelsState state, EventChannels peer) {
+        for (EventChannelsState.Port port : state.ports()) {
+            if (port.status() instanceof EvtchnStatus.Interdomain end
+                    && end.remote().equals(peer.domId)) {
+                Snapshot.require(
+                        Interdomain.rejoin(
+                                bindings,
+                                new EvtchnPort(port.number()),
+                                peer.bindings,
+                                end.port()),
+                        port);
+            }
+        }
+    }
+
     EventChannels find(DomId id) throws XenError {
         if (isSelf(id)) {
             return this;

@@ -42,6 +42,38 @@ final class Interdomain {
         return near;
     }
 
+    /// Connects two ports of restored domains again, which wait for each other. Both become pending: an event may have
+    /// been under way in the kernel when the domains were saved.
+    ///
+    /// @return false if one of them does not wait for the other
+    static boolean rejoin(Bindings a, EvtchnPort aPort, Bindings b, EvtchnPort bPort) {
+        Vcpu dueA;
+        Vcpu dueB;
+        lock(a, b);
+        try {
+            Channel near = a.ports.find(aPort);
+            Channel far = b.ports.find(bPort);
+            if (near == null || far == null || !waits(near, b) || !waits(far, a)) {
+                return false;
+            }
+            dueA = connect(near, far, null);
+            synchronized (far) {
+                dueB = b.delivery.raise(far);
+            }
+            a.kernelTable.assign(near);
+            b.kernelTable.assign(far);
+        } finally {
+            unlock(a, b);
+        }
+        a.delivery.upcall(dueA);
+        b.delivery.upcall(dueB);
+        return true;
+    }
+
+    private static boolean waits(Channel channel, Bindings forOwner) {
+        return channel.type == ChannelType.UNBOUND && channel.remoteDom.equals(forOwner.domId);
+    }
+
     private static @Nullable Vcpu connect(
             Channel near, Channel far, @Nullable ServiceListener listener) {
         Channel first = near.before(far) ? near : far;

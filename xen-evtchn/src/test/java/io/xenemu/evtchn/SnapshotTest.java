@@ -4,6 +4,7 @@ import static io.xenemu.evtchn.FakeGuest.port;
 import static io.xenemu.evtchn.FakeGuest.vcpu;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.kvm.abi.DomId;
@@ -93,6 +94,41 @@ final class SnapshotTest {
         restored.announcePending();
         assertEquals(1, guest.selector(2));
         assertEquals(List.of(0, 2), upcalls, "loopback's port 3 at vCPU 0, the IPI at vCPU 2");
+    }
+
+    @Test
+    void channelsOfDomainsThatWereSavedTogetherAreConnectedAgain() throws XenError {
+        DomId otherId = new DomId(2);
+        FakeGuest other = new FakeGuest(arena, GuestWidth.BITS_64, 1, otherId, guest);
+        guest.channels.allocUnbound(DomId.SELF, otherId);
+        guest.channels.allocUnbound(DomId.SELF, otherId);
+        guest.channels.bindVcpu(port(2), vcpu(3));
+        other.channels.bindInterdomain(FakeGuest.ID, port(2));
+        EventChannelsState state = guest.channels.save();
+        EventChannelsState otherState = other.channels.save();
+        EventChannels restored = restore(state);
+        EventChannels otherRestored =
+                EventChannels.restore(
+                        otherState,
+                        EvtchnOptions.of(1),
+                        other.environment(guest::find, new FakeKernel()),
+                        new EventChannelMetrics(new SimpleMeterRegistry(), otherId));
+        restored.setSharedInfo(guest.shared, GuestWidth.BITS_64);
+        otherRestored.setSharedInfo(other.shared, GuestWidth.BITS_64);
+        guest.setPending(2, false);
+        other.setPending(1, false);
+
+        restored.rejoin(state, otherRestored);
+
+        assertEquals(state, restored.save());
+        assertEquals(otherState, otherRestored.save());
+        assertTrue(guest.pending(2), "an event may have been under way");
+        assertTrue(other.pending(1));
+        guest.setPending(2, false);
+        otherRestored.send(port(1));
+        assertTrue(guest.pending(2));
+        assertThrows(
+                IllegalArgumentException.class, () -> restored.rejoin(state, otherRestored));
     }
 
     /// Port 1 was the last event of priority 9, and goes to another queue after the restore.
