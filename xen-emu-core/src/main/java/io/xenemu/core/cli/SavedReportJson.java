@@ -2,10 +2,14 @@ package io.xenemu.core.cli;
 
 import io.xenemu.core.control.Json;
 import io.xenemu.core.control.JsonWriter;
+import io.xenemu.core.guest.SavedSettings;
 import io.xenemu.core.migration.BootFile;
 import io.xenemu.core.migration.GuestSummary;
+import io.xenemu.core.migration.SavedConfig;
 import io.xenemu.core.migration.SavedReport;
+import io.xenemu.kvm.wire.WireException;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Function;
 
 /// The JSON of `xen-emu inspect --json`. Members are only added, never renamed.
@@ -33,13 +37,7 @@ final class SavedReportJson {
                 .with("vcpus", summary.vcpus())
                 .with("memory", summary.memoryBytes())
                 .with("saved-at", summary.savedAt().toString())
-                .with(
-                        "config",
-                        Json.EMPTY
-                                .with(
-                                        "version",
-                                        Integer.toUnsignedLong(guest.head().config().version()))
-                                .with("bytes", guest.head().config().length()))
+                .with("config", config(guest.head().config()))
                 .with("files", array(guest.head().files(), SavedReportJson::file))
                 .with(
                         "state",
@@ -54,6 +52,23 @@ final class SavedReportJson {
                                 .with("bytes", guest.ram().bytes())
                                 .with("sections", guest.ram().sections())
                                 .with("compressed-sections", guest.ram().compressedSections()));
+    }
+
+    private static Json config(SavedConfig config) {
+        Json.Obj known =
+                Json.EMPTY
+                        .with("version", Integer.toUnsignedLong(config.version()))
+                        .with("bytes", config.length());
+        try {
+            Json.Obj settings = Json.EMPTY;
+            for (Map.Entry<String, String> setting :
+                    SavedSettings.of(config).values().entrySet()) {
+                settings = settings.with(setting.getKey(), setting.getValue());
+            }
+            return known.with("settings", settings);
+        } catch (WireException e) {
+            return known.with("unknown", String.valueOf(e.getMessage()));
+        }
     }
 
     private static Json file(BootFile file) {

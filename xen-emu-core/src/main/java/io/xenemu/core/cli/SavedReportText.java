@@ -1,10 +1,13 @@
 package io.xenemu.core.cli;
 
+import io.xenemu.core.guest.SavedSettings;
 import io.xenemu.core.migration.BootFile;
 import io.xenemu.core.migration.GuestSummary;
 import io.xenemu.core.migration.RamStatistics;
+import io.xenemu.core.migration.SavedConfig;
 import io.xenemu.core.migration.SavedReport;
 import io.xenemu.core.trace.TraceText;
+import io.xenemu.kvm.wire.WireException;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -32,11 +35,7 @@ final class SavedReportText {
                 "  %d vCPUs, %.1f MiB, saved %s"
                         .formatted(
                                 summary.vcpus(), summary.memoryBytes() / MIB, summary.savedAt()));
-        lines.add(
-                "  configuration: version %s, %d bytes"
-                        .formatted(
-                                Integer.toUnsignedString(guest.head().config().version()),
-                                guest.head().config().length()));
+        addConfig(lines, guest.head().config());
         for (BootFile file : guest.head().files()) {
             lines.add(
                     "  %s %s: %d bytes, %s, sha256 %s"
@@ -58,7 +57,27 @@ final class SavedReportText {
                                     Integer.toUnsignedString(frame.version()),
                                     frame.bytes()));
         }
-        RamStatistics ram = guest.ram();
+        addRam(lines, guest.ram());
+    }
+
+    /// A configuration of a layout that this program does not know is no fault of the file: a newer service may have
+    /// written it.
+    private static void addConfig(List<String> lines, SavedConfig config) {
+        lines.add(
+                "  configuration: version %s, %d bytes"
+                        .formatted(
+                                Integer.toUnsignedString(config.version()), config.length()));
+        try {
+            SavedSettings.of(config)
+                    .values()
+                    .forEach((name, value) ->
+                            lines.add("    %s=%s".formatted(name, TraceText.printable(value))));
+        } catch (WireException e) {
+            lines.add("    " + TraceText.printable(String.valueOf(e.getMessage())));
+        }
+    }
+
+    private static void addRam(List<String> lines, RamStatistics ram) {
         lines.add(
                 "  RAM: %d pages, %d in the file, as %.1f MiB in %d sections, %d of them compressed"
                         .formatted(

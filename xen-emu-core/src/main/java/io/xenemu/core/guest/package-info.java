@@ -8,8 +8,8 @@
 /// - Actions after its domain stops: [EndActions], [EndAction]; [CoreDumps].
 /// - Its driver, the thread that moves it: [GuestDriver], [RequestLoop], [GuestBoot], [Suspends].
 /// - Requests to the driver: [GuestRequests] decides, [GuestInbox] guards it; [GuestState], [DriverRequest], [Refusal].
-/// - Saved state: [SavedGuest], [GuestRequestCodec]. A save: [Saves], [GuestSave], [SaveTarget]. A restore:
-///   [GuestImage], [LazyRestore].
+/// - Saved state: [SavedGuest], [GuestRequestCodec], [SavedSettings]. A save: [Saves], [GuestSave], [SaveTarget]. A
+///   restore: [GuestImage], [LazyRestore].
 /// - A domain that stays as a guest of its own: [StoppedBoot].
 /// - Guests in the background: [HostedGuests], [HostedGuest]. A second guest beside the foreground one: [SecondGuest].
 /// - The end of all of them: [OrderlyStop].

@@ -58,6 +58,7 @@ final class InspectCommandTest {
                         "  domain id 5, uuid 11223344-5566-7788-99aa-bbccddeeff00",
                         "  2 vCPUs, 0.2 MiB, saved 2027-01-15T08:00:00.123Z",
                         "  configuration: version 7, 4 bytes",
+                        "    guest state has version 7, which this program does not know",
                         "  kernel /boot/vmlinuz: 5 bytes, in the file, sha256"
                                 + " caf90169eefa5f807d577486b9f795ab86ae2983c5c20806cff959117e90af18",
                         "  state: 2 frames, 67 bytes",
