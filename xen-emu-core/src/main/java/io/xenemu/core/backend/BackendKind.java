@@ -4,6 +4,7 @@ import io.xenemu.core.toolstack.DeviceKind;
 import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.wire.BodyReader;
+import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
 
 /// A kind of device that the service serves: disks, network interfaces, shares. There is one object of each kind in a
@@ -32,5 +33,19 @@ public interface BackendKind {
         /// @throws WireException if the body cannot be used
         /// @throws Refused with one line for the operator: the host has not what it needs
         BackendDevice.Savable reopen(int version, BodyReader body) throws WireException, Refused;
+
+        /// The saved form of a specification: the state of a device that is not connected.
+        ///
+        /// @param spec of this kind
+        BodyWriter encode(DeviceSpec spec);
+
+        /// The version of the layout that [#encode] writes.
+        int version();
+
+        /// Reads the specification in a saved device's state.
+        ///
+        /// @param version of the body
+        /// @throws WireException if the body cannot be used
+        DeviceSpec decode(int version, BodyReader body) throws WireException;
     }
 }

@@ -2,6 +2,7 @@ package io.xenemu.core.backend;
 
 import io.xenemu.core.domain.Part;
 import io.xenemu.core.domain.PartState;
+import io.xenemu.core.domain.SaveScope;
 import io.xenemu.core.domain.StuckException;
 import io.xenemu.kvm.abi.DomId;
 import java.util.ArrayList;
@@ -56,7 +57,7 @@ final class BackendPart implements Part {
 
     /// The reasons of its devices, of the first [#SHOWN] that have one.
     @Override
-    public Optional<String> blocker() {
+    public Optional<String> blocker(SaveScope scope) {
         List<String> all =
                 backends.of(domain).stream()
                         .flatMap(device ->

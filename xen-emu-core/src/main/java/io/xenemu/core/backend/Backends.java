@@ -240,6 +240,40 @@ public final class Backends implements ServiceBackends, AutoCloseable {
         }
     }
 
+    /// The saved form of a device's specification.
+    ///
+    /// @param spec of a device that any domain serves
+    /// @throws Refused if its kind cannot be saved
+    public SavedSpec saved(DeviceSpec spec) throws Refused {
+        if (kinds.get(spec.kind()) instanceof BackendKind.Savable kind) {
+            byte[] body = kind.encode(spec).toBytes();
+            SavedSpec saved = new SavedSpec(spec.kind(), kind.version(), Bytes.asList(body));
+            if (spec(saved).equals(spec)) {
+                return saved;
+            }
+        }
+        throw new Refused(
+                "a device of the kind %s from %s cannot be saved"
+                        .formatted(spec.kind().directory(), spec.backend()));
+    }
+
+    /// The specification in its saved form.
+    ///
+    /// @throws Refused if it cannot be used
+    public DeviceSpec spec(SavedSpec saved) throws Refused {
+        String name = saved.kind().directory();
+        if (!(kinds.get(saved.kind()) instanceof BackendKind.Savable kind)) {
+            throw new Refused("a device of the kind %s cannot be restored".formatted(name));
+        }
+        try {
+            return kind.decode(saved.version(), saved.reader());
+        } catch (WireException e) {
+            throw new Refused(
+                    "a device of the kind %s cannot be restored: %s"
+                            .formatted(name, e.getMessage()));
+        }
+    }
+
     /// Lets the devices of a restored domain go on.
     public void resume(DomId domain) {
         of(domain).forEach(ServedDevice::resume);

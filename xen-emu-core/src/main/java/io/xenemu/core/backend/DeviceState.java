@@ -54,7 +54,7 @@ public record DeviceState(
     }
 
     static DeviceState decode(BodyReader reader) throws WireException {
-        DeviceKind kind = kind(reader.string(MAX_KIND));
+        DeviceKind kind = kind(reader);
         int id = reader.count(Integer.MAX_VALUE);
         XenbusState shown = XenbusState.parse(reader.string(1));
         try {
@@ -71,7 +71,9 @@ public record DeviceState(
         }
     }
 
-    private static DeviceKind kind(String directory) throws WireException {
+    /// Reads the name of a kind.
+    static DeviceKind kind(BodyReader reader) throws WireException {
+        String directory = reader.string(MAX_KIND);
         for (DeviceKind kind : DeviceKind.values()) {
             if (kind.directory().equals(directory)) {
                 return kind;

@@ -12,7 +12,7 @@
 /// - The threads of queues: [QueueThread], [Wakening]; those of engines [EngineThreads], and others [OwnQueueThread].
 /// - The threads of a device's steps: [StepThreads]; of an operator's calls that may wait for the host: [HostCalls].
 /// - A domain's devices as a part of it: [BackendPart]; their saved state: [BackendsState], [DeviceState],
-///   [SavedConnection].
+///   [SavedConnection], [SavedSpec].
 ///
 /// # How to write a back end
 ///

@@ -8,6 +8,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -42,17 +44,21 @@ final class SaveVerbs {
         return file.equals(PIPE) ? file : Path.of(file).toAbsolutePath().toString();
     }
 
-    @Command(name = "save")
+    @Command(name = "save", customSynopsis = "xen-emu save [OPTIONS] DOMAIN... FILE")
     static final class Save extends ServiceVerb {
-        @Parameters(index = "0", paramLabel = "DOMAIN", description = "Its name or id.")
+        @Parameters(
+                index = "0",
+                paramLabel = "DOMAIN",
+                description = "Its name or id. Several guests are saved in one file.")
         private String domain = "";
 
         @Parameters(
-                index = "1",
+                index = "1..*",
+                arity = "1..*",
                 paramLabel = "FILE",
                 description =
                         "On the service's host; replaced if it exists. - for standard output.")
-        private String file = "";
+        private List<String> furtherAndFile = List.of();
 
         @Option(
                 names = {"-c", "--checkpoint"},
@@ -60,12 +66,28 @@ final class SaveVerbs {
         private boolean checkpoint;
 
         @Option(
+                names = "--checkpoint-every",
+                paramLabel = "SECONDS",
+                description =
+                        "With -c: save the guest again and again, so many seconds from one begin to the next, until it is "
+                                + "gone or this command is ended. FILE is always the last one that is whole.")
+        private @Nullable Integer every;
+
+        @Option(
                 names = {"-p", "--paused"},
                 description = "Leave the guest paused.")
         private boolean paused;
 
+        @Option(
+                names = "--suspend",
+                description =
+                        "Let the guest take part: its drivers suspend it first, and ask for everything anew when it goes "
+                                + "on. So a guest with devices of driver domains can be saved, too.")
+        private boolean suspend;
+
         @Override
-        public Integer call() throws HostException {
+        public Integer call() throws HostException, InterruptedException {
+            String file = furtherAndFile.getLast();
             List<String> words = new ArrayList<>(List.of(verb(), domain, absolute(file)));
             if (checkpoint) {
                 words.add("checkpoint");
@@ -73,22 +95,68 @@ final class SaveVerbs {
             if (paused) {
                 words.add("paused");
             }
-            if (!file.equals(PIPE)) {
-                ControlClient.toldCommand(socket(), words, progress(verb()));
-                return 0;
+            if (suspend) {
+                words.add("suspend");
             }
+            if (every != null && (!checkpoint || paused || every < 1 || file.equals(PIPE))) {
+                throw wrong(
+                        "--checkpoint-every needs -c, at least 1 second, a file, and no -p");
+            }
+            if (file.equals(PIPE)) {
+                words.add("socket");
+                addFurther(words);
+                return pipe(words);
+            }
+            addFurther(words);
+            if (every != null) {
+                return saveEvery(words, every);
+            }
+            save(words);
+            return 0;
+        }
+
+        private void addFurther(List<String> words) {
+            List<String> further = furtherAndFile.subList(0, furtherAndFile.size() - 1);
+            if (!further.isEmpty()) {
+                words.add("with");
+                words.addAll(further);
+            }
+        }
+
+        private Integer pipe(List<String> words) throws HostException {
             if (isTerminal()) {
                 throw new HostException("a saved guest is not written to a terminal");
             }
-            words.add("socket");
             ControlClient.streamed(
-                    socket(),
-                    words,
-                    2,
-                    System.in,
-                    new FileOutputStream(FileDescriptor.out),
-                    progress(verb()));
+                            socket(),
+                            words,
+                            2,
+                            System.in,
+                            new FileOutputStream(FileDescriptor.out),
+                            progress(verb()))
+                    .forEach(System.err::println);
             return 0;
+        }
+
+        private void save(List<String> words) throws HostException {
+            ControlClient.toldCommand(socket(), words, progress(verb()))
+                    .forEach(System.out::println);
+        }
+
+        /// Saves again and again. A save that takes longer than the interval is followed by the next at once.
+        private Integer saveEvery(List<String> words, int seconds)
+                throws HostException, InterruptedException {
+            long next = System.nanoTime();
+            while (true) {
+                save(words);
+                next += TimeUnit.SECONDS.toNanos(seconds);
+                long now = System.nanoTime();
+                if (next - now > 0) {
+                    TimeUnit.NANOSECONDS.sleep(next - now);
+                } else {
+                    next = now;
+                }
+            }
         }
     }
 
@@ -137,9 +205,11 @@ final class SaveVerbs {
             }
             words.add(clock);
             if (isPipe) {
-                ControlClient.streamed(socket(), words, 1, System.in, null, progress(verb()));
+                List<String> _ =
+                        ControlClient.streamed(
+                                socket(), words, 1, System.in, null, progress(verb()));
             } else {
-                ControlClient.toldCommand(socket(), words, progress(verb()));
+                List<String> _ = ControlClient.toldCommand(socket(), words, progress(verb()));
             }
             return 0;
         }

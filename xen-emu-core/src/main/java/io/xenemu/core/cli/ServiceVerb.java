@@ -9,6 +9,7 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /// A command that a running service knows by the same name.
@@ -23,6 +24,14 @@ abstract class ServiceVerb implements Callable<Integer> {
             throw new IllegalStateException("not a parsed command");
         }
         return spec.name();
+    }
+
+    /// The refusal of a command line that is wrong.
+    ParameterException wrong(String message) {
+        if (spec == null) {
+            throw new IllegalStateException("not a parsed command");
+        }
+        return new ParameterException(spec.commandLine(), message);
     }
 
     /// The path of the service's socket.

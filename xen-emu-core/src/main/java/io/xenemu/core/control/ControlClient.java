@@ -75,10 +75,11 @@ public final class ControlClient {
     /// Makes a service carry out one command that waits for guests, and tells its progress.
     ///
     /// @param told gets how much is done, and of how much
+    /// @return lines of text for the operator
     /// @throws HostException as for [#command]
-    public static void toldCommand(Path socket, List<String> words, Progress told)
+    public static List<String> toldCommand(Path socket, List<String> words, Progress told)
             throws HostException {
-        List<String> _ = command(socket, words, null, told);
+        return command(socket, words, null, told);
     }
 
     /// The same with a stream of this process as the service's file.
@@ -86,7 +87,8 @@ public final class ControlClient {
     /// @param file the word for the file's name, which becomes that of a socket; a flag says so
     /// @param out gets the bytes that the service writes; null to give it those of `in`
     /// @param in is not closed
-    public static void streamed(
+    /// @return lines of text for the operator
+    public static List<String> streamed(
             Path socket,
             List<String> words,
             int file,
@@ -98,7 +100,7 @@ public final class ControlClient {
         try (stream) {
             List<String> all = new ArrayList<>(words);
             all.set(file, stream.path().toString());
-            toldCommand(socket, all, told);
+            return toldCommand(socket, all, told);
         } catch (HostException e) {
             // A reader that has gone is the reason for the service's failure.
             IOException failure = out == null ? null : stream.failure();

@@ -1,6 +1,7 @@
 package io.xenemu.core.control;
 
 import static io.xenemu.core.control.VerbArgument.flag;
+import static io.xenemu.core.control.VerbArgument.named;
 import static io.xenemu.core.control.VerbArgument.one;
 import static io.xenemu.core.control.VerbArgument.optional;
 
@@ -13,7 +14,12 @@ import io.xenemu.core.hypervisor.SavePlace;
 import io.xenemu.core.machine.state.ClockPolicy;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.KvmException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicReference;
 
 /// The verbs that save a guest and restore it.
 ///
@@ -27,6 +33,8 @@ final class SaveCommands {
     private static final String FILE = "file";
     private static final String CHECKPOINT = "checkpoint";
     private static final String PAUSED = "paused";
+    private static final String SUSPEND = "suspend";
+    private static final String WITH = "with";
     private static final String CLOCK = "clock";
     private static final String LAZY = "lazy";
 
@@ -36,17 +44,23 @@ final class SaveCommands {
                             "save",
                             "Save a guest with its memory and devices to a file, and end it. With -c it goes on, with "
                                     + "-p it stays paused. What keeps it from being saved is named before it stops; if "
-                                    + "the file cannot be written, it goes on.",
+                                    + "the file cannot be written, it goes on. Several guests are saved in one file at "
+                                    + "one moment, with the pages and event channels that they share. "
+                                    + "With --suspend the guest takes part: its drivers suspend it, and make everything "
+                                    + "anew after the restore.",
                             SaveCommands::save,
                             one(DOMAIN),
                             one(FILE),
                             flag(CHECKPOINT),
                             flag(PAUSED),
-                            flag(SOCKET)),
+                            flag(SUSPEND),
+                            flag(SOCKET),
+                            named(WITH)),
                     Verb.ofDaemon(
                             "restore",
-                            "Let a saved guest go on, with the domain id that it had. With --lazy it goes on at once, and "
-                                    + "its memory comes from the file meanwhile.",
+                            "Let the guests of a file go on, with the domain ids that they had: all of them, or none. "
+                                    + "With --lazy a guest goes on at once, and its memory comes from the file "
+                                    + "meanwhile.",
                             Verb.Effect.CHANGES_SLOWLY,
                             SaveCommands::restore,
                             one(FILE),
@@ -66,18 +80,59 @@ final class SaveCommands {
     private static ControlReply save(OperatedService service, VerbCall call)
             throws Refused, InterruptedException {
         SavePlace place = place(call);
-        Domain domain = service.named().named(call.one(DOMAIN));
+        Set<Domain> domains = new LinkedHashSet<>(List.of(service.named().named(call.one(DOMAIN))));
+        for (String further : call.all(WITH)) {
+            domains.add(service.named().named(further));
+        }
         HostedGuests all = service.hosted();
-        HostedGuest hosted = all == null ? null : all.named(domain.config().name());
-        DomainOrder.Then then = then(call);
-        service.domains().order(domain, new DomainOrder.Save(place, then, call::tell));
-        if (then == DomainOrder.Then.END) {
-            service.domains().awaitEnd(domain);
-            if (hosted != null) {
-                hosted.awaitEnd();
+        List<HostedGuest> hosted = new ArrayList<>();
+        for (Domain domain : domains) {
+            HostedGuest guest = all == null ? null : all.named(domain.config().name());
+            if (guest != null) {
+                hosted.add(guest);
             }
         }
+        DomainOrder.Then then = then(call);
+        Duration stoodStill = save(service, List.copyOf(domains), place, then, call);
+        if (then != DomainOrder.Then.END) {
+            return then == DomainOrder.Then.GO_ON
+                    ? stoodStill(stoodStill)
+                    : ControlReply.done();
+        }
+        for (Domain domain : domains) {
+            service.domains().awaitEnd(domain);
+        }
+        for (HostedGuest guest : hosted) {
+            guest.awaitEnd();
+        }
         return ControlReply.done();
+    }
+
+    private static Duration save(
+            OperatedService service,
+            List<Domain> domains,
+            SavePlace place,
+            DomainOrder.Then then,
+            VerbCall call)
+            throws Refused, InterruptedException {
+        boolean suspend = call.has(SUSPEND);
+        if (domains.size() > 1 && suspend) {
+            throw new Refused("suspend: a guest that takes part is saved alone");
+        }
+        if (domains.size() > 1) {
+            return service.guests().save(domains, place, then, call::tell);
+        }
+        AtomicReference<Duration> stoodStill = new AtomicReference<>(Duration.ZERO);
+        DomainOrder.Save order = new DomainOrder.Save(place, then, suspend, call::tell, stoodStill::set);
+        service.domains().order(domains.getFirst(), order);
+        return stoodStill.get();
+    }
+
+    /// Tells for how long guests did not run that go on.
+    private static ControlReply stoodStill(Duration time) {
+        long millis = time.toMillis();
+        return ControlReply.rows(List.of("stood still for " + millis + " ms"))
+                .with("stood-still-ms", new Json.Int(millis));
     }
 
     /// As for xl, a guest that is to stay paused does not go on.

@@ -15,6 +15,8 @@ public record VerbArgument(String name, Count count) {
         OPTIONAL,
         /// All remaining words, at least one.
         SOME,
+        /// All words after its own name, at least one; or nothing.
+        NAMED,
         /// All remaining words, NAME=VALUE each, at least one.
         SETTINGS,
         /// Its own name, or nothing.
@@ -33,6 +35,11 @@ public record VerbArgument(String name, Count count) {
 
     static VerbArgument some(String name) {
         return new VerbArgument(name, Count.SOME);
+    }
+
+    /// @param name the word before them, such as `with`
+    static VerbArgument named(String name) {
+        return new VerbArgument(name, Count.NAMED);
     }
 
     static VerbArgument settings(String name) {
@@ -65,6 +72,7 @@ public record VerbArgument(String name, Count count) {
             case ONE -> name.toUpperCase(Locale.ROOT);
             case OPTIONAL -> '[' + name.toUpperCase(Locale.ROOT) + ']';
             case SOME -> name.toUpperCase(Locale.ROOT) + "...";
+            case NAMED -> '[' + name + " DOMAIN...]";
             case SETTINGS -> "NAME=VALUE...";
             case FLAG, WAIT -> '[' + name + ']';
         };

@@ -67,14 +67,15 @@ public final class VerbCall {
                         case ONE -> 1;
                         case OPTIONAL -> Math.min(left, 1);
                         case SOME, SETTINGS -> Math.max(left, 1);
-                        case FLAG, WAIT ->
-                                left > 0 && words.get(next).equals(argument.name()) ? 1 : 0;
+                        case NAMED -> isNext(words, next, argument) ? Math.max(left, 2) : 0;
+                        case FLAG, WAIT -> isNext(words, next, argument) ? 1 : 0;
                     };
             if (taken > left) {
                 throw misused(verb);
             }
+            int from = argument.count() == VerbArgument.Count.NAMED ? next + 1 : next;
             if (taken > 0) {
-                arguments.put(argument.name(), List.copyOf(words.subList(next, next + taken)));
+                arguments.put(argument.name(), List.copyOf(words.subList(from, next + taken)));
             }
             next += taken;
         }
@@ -82,6 +83,10 @@ public final class VerbCall {
             throw misused(verb);
         }
         return arguments;
+    }
+
+    private static boolean isNext(List<String> words, int next, VerbArgument argument) {
+        return next < words.size() && words.get(next).equals(argument.name());
     }
 
     private static Map<String, List<String>> byName(Verb verb, Map<String, Json> members)
@@ -108,7 +113,9 @@ public final class VerbCall {
                     case null -> List.of();
                     case Json.Bool(var set) when argument.isFlag() ->
                             set ? List.of(argument.name()) : List.of();
-                    case Json.Array(var values) when argument.count() == VerbArgument.Count.SOME ->
+                    case Json.Array(var values)
+                            when argument.count() == VerbArgument.Count.SOME
+                                    || argument.count() == VerbArgument.Count.NAMED ->
                             texts(verb, values);
                     case Json.Obj(var members)
                             when argument.count() == VerbArgument.Count.SETTINGS ->

@@ -106,7 +106,7 @@ public final class Domain implements AutoCloseable {
                             "memory",
                             OwnPart.NOTHING,
                             OwnPart.NOTHING,
-                            pages::memoryBlocker,
+                            _ -> pages.memoryBlocker(),
                             pages::saveMemory,
                             pages::close));
             parts.add(new DomainParts.Grants(pages));
@@ -127,7 +127,7 @@ public final class Domain implements AutoCloseable {
                             "evtchn",
                             OwnPart.NOTHING,
                             OwnPart.NOTHING,
-                            () -> DomainParts.foreignChannel(this),
+                            scope -> DomainParts.foreignChannel(this, scope),
                             () -> DomainParts.events(this),
                             eventChannels::destroy));
             InterruptLines lines = new InterruptLines(eventChannels.pirqs(), vm);
@@ -139,7 +139,7 @@ public final class Domain implements AutoCloseable {
                             "messages",
                             OwnPart.NOTHING,
                             OwnPart.NOTHING,
-                            messageInterrupts::blocker,
+                            _ -> messageInterrupts.blocker(),
                             DomainParts.derivedFrom("evtchn"),
                             messageInterrupts::close));
             parts.add(OwnPart.passive("params", () -> DomainParts.params(this)));
@@ -152,7 +152,7 @@ public final class Domain implements AutoCloseable {
             parts.add(
                     OwnPart.blocking(
                             "domain",
-                            () -> DomainParts.shutdown(this),
+                            scope -> DomainParts.shutdown(this, scope),
                             () -> DomainParts.identity(this)));
             GuestWidth width = sharedInfo.width();
             if (origin instanceof DomainOrigin.Saved saved) {

@@ -225,20 +225,23 @@ public final class DomainPages implements AutoCloseable {
         return memory.blocker();
     }
 
-    /// The reason for which its grants cannot be saved: a mapping between two guests ends when one of them ends.
-    Optional<String> grantBlocker() {
+    /// The reason for which its grants cannot be saved: a mapping between two guests ends when one of them ends. A guest
+    /// that has suspended itself grants its pages anew.
+    Optional<String> grantBlocker(SaveScope scope) {
         GrantTableState state = grantTable.save();
         Optional<DomId> user =
                 state.mappings().stream()
                         .map(GrantTableState.Mapped::mapper)
-                        .filter(mapper -> !mapper.equals(DomId.DOM0))
+                        .filter(mapper -> !mapper.equals(DomId.DOM0) && !scope.has(mapper))
                         .findFirst();
-        if (user.isPresent()) {
+        if (user.isPresent() && !scope.isSuspended()) {
             return Optional.of(user.get() + " maps pages of it");
         }
         return state.tracked().stream()
+                .map(GrantTableState.Tracked::granter)
+                .filter(granter -> !scope.has(granter))
                 .findFirst()
-                .map(tracked -> "it maps pages of " + tracked.granter());
+                .map(granter -> "it maps pages of " + granter);
     }
 
     /// The grant table's answer to a save.

@@ -21,13 +21,16 @@ final class DomainParts {
         return new PartState.Saved(type, DomainStateCodec.version(type), body);
     }
 
-    /// A domain that has shut down is about to end.
-    static Optional<String> shutdown(Domain domain) {
+    /// A domain that has shut down is about to end. One that has suspended itself is saved as such.
+    static Optional<String> shutdown(Domain domain, SaveScope scope) {
         if (domain.shutdownLatch().get() != null) {
             return Optional.of("it has shut down");
         }
-        return domain.suspension().isHeld()
-                ? Optional.of("a suspended domain cannot be saved yet")
+        if (domain.suspension().isSoftReset()) {
+            return Optional.of("it is being reset");
+        }
+        return domain.suspension().isSuspended() && !scope.isSuspended()
+                ? Optional.of("it has suspended itself")
                 : Optional.empty();
     }
 
@@ -70,12 +73,17 @@ final class DomainParts {
                 DomainStateCodec.WATCHDOGS, DomainStateCodec.encode(domain.watchdogs().save()));
     }
 
-    /// The reason for which event channels to other guests block a save: the other end is not saved.
-    static Optional<String> foreignChannel(Domain domain) {
+    /// The reason for which event channels to other guests block a save: the other end is not saved. A guest that has
+    /// suspended itself makes new ones.
+    static Optional<String> foreignChannel(Domain domain, SaveScope scope) {
+        if (scope.isSuspended()) {
+            return Optional.empty();
+        }
         for (EventChannelsState.Port port : domain.eventChannels().save().ports()) {
             if (port.status() instanceof EvtchnStatus.Interdomain end
                     && !end.remote().equals(DomId.DOM0)
-                    && !end.remote().equals(domain.id())) {
+                    && !end.remote().equals(domain.id())
+                    && !scope.has(end.remote())) {
                 return Optional.of("it has an event channel to " + end.remote());
             }
         }
@@ -112,8 +120,8 @@ final class DomainParts {
         }
 
         @Override
-        public Optional<String> blocker() {
-            return pages.grantBlocker();
+        public Optional<String> blocker(SaveScope scope) {
+            return pages.grantBlocker(scope);
         }
 
         @Override
@@ -148,7 +156,7 @@ final class DomainParts {
         }
 
         @Override
-        public Optional<String> blocker() {
+        public Optional<String> blocker(SaveScope scope) {
             return Optional.empty();
         }
 

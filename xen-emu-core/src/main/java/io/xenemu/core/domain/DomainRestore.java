@@ -46,7 +46,8 @@ final class DomainRestore {
                 domain.eventChannels().rebuildKernelPorts();
                 domain.eventChannels().kernelDeliveryChanged();
                 // The service's back ends map their rings anew, when the domain has its devices.
-                // Mappings by guests would have blocked the save.
+                // Those of guests that were saved with it are made again when all are there
+                // ([DomainTies]).
                 domain.grantTable().abandon(DomId.DOM0);
                 // Timers last: one that is over fires at once, and needs its port and the vCPU's
                 // vcpu_info.

@@ -23,11 +23,11 @@ public final class HeldState {
     /// The reason for which a domain has state that the frames do not contain; empty if there is none.
     public static Optional<String> obstacle(Domain domain) {
         return Stream.of(
-                        DomainParts.shutdown(domain),
+                        DomainParts.shutdown(domain, SaveScope.ALONE),
                         DomainParts.restingVcpu(domain),
-                        DomainParts.foreignChannel(domain),
+                        DomainParts.foreignChannel(domain, SaveScope.ALONE),
                         domain.pages().memoryBlocker(),
-                        domain.pages().grantBlocker(),
+                        domain.pages().grantBlocker(SaveScope.ALONE),
                         domain.reportedMemoryMap().blocker())
                 .flatMap(Optional::stream)
                 .findFirst();

@@ -1,6 +1,7 @@
 package io.xenemu.core.domain;
 
 import java.util.Optional;
+import java.util.function.Function;
 import java.util.function.Supplier;
 
 /// A part made of single methods, where a class of its own would be too much.
@@ -14,7 +15,7 @@ public record OwnPart(
         String name,
         Runnable stop,
         Runnable goOn,
-        Supplier<Optional<String>> blocked,
+        Function<SaveScope, Optional<String>> blocked,
         Supplier<PartState> state,
         Runnable end)
         implements Part {
@@ -22,7 +23,7 @@ public record OwnPart(
     public static final Runnable NOTHING = () -> {};
 
     /// Never blocks a save.
-    public static final Supplier<Optional<String>> NEVER = Optional::empty;
+    public static final Function<SaveScope, Optional<String>> NEVER = _ -> Optional.empty();
 
     /// A part that runs on the threads of the parts above it, can always be saved, and needs no end of its own.
     public static OwnPart passive(String name, Supplier<PartState> state) {
@@ -34,11 +35,21 @@ public record OwnPart(
         return new OwnPart(name, NOTHING, NOTHING, NEVER, state, end);
     }
 
-    /// A passive part that is not always saved.
+    /// A passive part that is not always saved, whatever the save covers.
     ///
     /// @param blocked see [Part#blocker]
     public static OwnPart blocking(
             String name, Supplier<Optional<String>> blocked, Supplier<PartState> state) {
+        return blocking(name, _ -> blocked.get(), state);
+    }
+
+    /// A passive part that is not always saved.
+    ///
+    /// @param blocked see [Part#blocker]
+    public static OwnPart blocking(
+            String name,
+            Function<SaveScope, Optional<String>> blocked,
+            Supplier<PartState> state) {
         return new OwnPart(name, NOTHING, NOTHING, blocked, state, NOTHING);
     }
 
@@ -65,8 +76,8 @@ public record OwnPart(
     }
 
     @Override
-    public Optional<String> blocker() {
-        return blocked.get();
+    public Optional<String> blocker(SaveScope scope) {
+        return blocked.apply(scope);
     }
 
     @Override

@@ -24,7 +24,9 @@ public interface Part extends AutoCloseable {
 
     /// The reason for which this part keeps the guest from being saved, as one line for an operator; empty if there is
     /// none. Asked while the guest runs, and again after [#quiesce]. Waits for no vCPU.
-    Optional<String> blocker();
+    ///
+    /// @param scope what the save covers
+    Optional<String> blocker(SaveScope scope);
 
     /// The part's answer to a save; called after [#quiesce], when no part had a [#blocker]. It changes nothing: the
     /// part can be asked again.

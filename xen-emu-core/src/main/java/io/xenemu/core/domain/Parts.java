@@ -88,8 +88,15 @@ public final class Parts implements AutoCloseable {
     ///
     /// @throws BlockedException if a part cannot be saved
     public Map<String, PartState> save() throws BlockedException {
+        return save(SaveScope.ALONE);
+    }
+
+    /// The answer of every part to a save of this scope.
+    ///
+    /// @throws BlockedException if a part cannot be saved
+    public Map<String, PartState> save(SaveScope scope) throws BlockedException {
         require(!quiet.isEmpty(), "do not stand still", "the parts");
-        requireNoBlockers();
+        requireNoBlockers(scope);
         LinkedHashMap<String, PartState> states = new LinkedHashMap<>();
         topDown().forEach(part -> states.putFirst(part.name(), part.save()));
         return states;
@@ -103,32 +110,64 @@ public final class Parts implements AutoCloseable {
     /// @throws BlockedException if a part cannot be saved; then no part stands still
     /// @throws StuckException if a part does not stop in time; then no part stands still
     public Map<String, PartState> quiesceAndSave() throws InterruptedException, BlockedException {
-        requireNoBlockers();
-        quiesce();
+        return quiesceAndSave(List.of(this), SaveScope.ALONE).getFirst();
+    }
+
+    /// Stops every part of several guests, and then asks each for its state, as the method for one guest does. All stand
+    /// still before the first is asked: until then one may change what another one shares with it.
+    ///
+    /// @return the states of each guest, in their order
+    /// @throws BlockedException if a part cannot be saved; then no part stands still
+    /// @throws StuckException if a part does not stop in time; then no part stands still
+    public static List<Map<String, PartState>> quiesceAndSave(List<Parts> guests, SaveScope scope)
+            throws InterruptedException, BlockedException {
+        for (Parts guest : guests) {
+            guest.requireNoBlockers(scope);
+        }
+        List<Parts> quiet = new ArrayList<>();
         boolean done = false;
         try {
-            Map<String, PartState> states = save();
+            List<Map<String, PartState>> states = new ArrayList<>();
+            for (Parts guest : guests) {
+                guest.quiesce();
+                quiet.add(guest);
+            }
+            for (Parts guest : guests) {
+                states.add(guest.save(scope));
+            }
             done = true;
             return states;
         } finally {
             if (!done) {
-                resume();
+                resume(quiet);
             }
         }
+    }
+
+    /// Lets every part of several guests go on, even if one fails. Throws the first failure.
+    public static void resume(List<Parts> guests) {
+        Teardown steps = new Teardown();
+        guests.forEach(guest -> steps.add(guest::resume));
+        steps.close();
     }
 
     /// The reasons for which the guest cannot be saved now, from the bottom part to the top; empty if there is none.
     /// Each has the part's name. The parts may run.
     public List<String> blockers() {
+        return blockers(SaveScope.ALONE);
+    }
+
+    /// The reasons for which the guest cannot be saved now in this scope.
+    public List<String> blockers(SaveScope scope) {
         List<String> reasons = new ArrayList<>();
         for (Part part : topDown().reversed()) {
-            part.blocker().ifPresent(reason -> reasons.add(part.name() + ": " + reason));
+            part.blocker(scope).ifPresent(reason -> reasons.add(part.name() + ": " + reason));
         }
         return reasons;
     }
 
-    private void requireNoBlockers() throws BlockedException {
-        List<String> blockers = blockers();
+    private void requireNoBlockers(SaveScope scope) throws BlockedException {
+        List<String> blockers = blockers(scope);
         if (!blockers.isEmpty()) {
             throw new BlockedException(blockers);
         }

@@ -5,6 +5,7 @@ import io.xenemu.kvm.wire.FrameReader;
 import io.xenemu.kvm.wire.WireException;
 import java.io.IOException;
 import java.io.InputStream;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -49,6 +50,11 @@ public final class SavedFrames {
                 type, (version, body) -> frame.values = List.of(decoder.decode(version, body)));
         optional.add(type);
         return () -> frame.values.getFirst();
+    }
+
+    /// The types of all frames.
+    public Set<Integer> types() {
+        return Collections.unmodifiableSet(handlers.keySet());
     }
 
     /// Reads a whole stream.

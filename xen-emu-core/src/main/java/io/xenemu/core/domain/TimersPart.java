@@ -46,7 +46,7 @@ final class TimersPart implements Part {
     }
 
     @Override
-    public Optional<String> blocker() {
+    public Optional<String> blocker(SaveScope scope) {
         return Optional.empty();
     }
 

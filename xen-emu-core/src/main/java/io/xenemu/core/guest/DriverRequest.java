@@ -49,8 +49,15 @@ final class DriverRequest {
     /// A save.
     ///
     /// @param then what becomes of the guest
+    /// @param suspend whether the guest is asked to suspend itself
     /// @param progress how far it is
-    record Save(SavePlace place, DomainOrder.Then then, WorkProgress progress) {}
+    /// @param party the guests that are saved together
+    record Save(
+            SavePlace place,
+            DomainOrder.Then then,
+            boolean suspend,
+            WorkProgress progress,
+            SaveParty party) {}
 
     private DriverRequest(
             Kind kind, @Nullable DomId domain, @Nullable Dump dump, @Nullable Save save) {
@@ -109,6 +116,11 @@ final class DriverRequest {
             throw new IllegalStateException(this + " is no save");
         }
         return wanted;
+    }
+
+    /// Whether it has an answer.
+    boolean isAnswered() {
+        return answer.isDone();
     }
 
     /// Answers that the request has been carried out.

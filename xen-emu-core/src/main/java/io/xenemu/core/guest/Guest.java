@@ -144,6 +144,11 @@ public final class Guest {
         return start;
     }
 
+    /// Puts a request. Does not wait; a refused one has its answer when this returns.
+    void put(DriverRequest request) {
+        GuestRequests.Answer _ = inbox.put(request);
+    }
+
     /// Asks the guest by XenStore to power off, if it can be asked now. Does not wait.
     ///
     /// @return false if the guest is between two boots, or has not been started, or is ending
@@ -208,7 +213,7 @@ public final class Guest {
     ///
     /// @return false if there is no answer yet
     /// @throws Refused if it was refused
-    private static boolean isAnswered(DriverRequest request) throws Refused, InterruptedException {
+    static boolean isAnswered(DriverRequest request) throws Refused, InterruptedException {
         try {
             return request.await(TOLD_EVERY);
         } catch (ExecutionException e) {
@@ -250,8 +255,12 @@ public final class Guest {
         private void save(DomainOrder.Save order, DomId domain)
                 throws Refused, InterruptedException {
             WorkProgress progress = new WorkProgress();
-            DriverRequest.Save save = new DriverRequest.Save(order.place(), order.then(), progress);
+            SaveParty alone = new SaveParty(1);
+            DriverRequest.Save save =
+                    new DriverRequest.Save(
+                            order.place(), order.then(), order.suspend(), progress, alone);
             follow(DriverRequest.of(save, domain), progress, order.told());
+            order.stoodStill().accept(alone.stoodStill());
         }
 
         /// Reports the progress of a request's work while waiting for it. Whoever stops waiting cancels the work.

@@ -9,6 +9,7 @@ import io.xenemu.core.device.HostConsole;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.DomainOrigin;
+import io.xenemu.core.domain.HvmParams;
 import io.xenemu.core.domain.ShutdownLatch;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.domain.StuckException;
@@ -46,8 +47,11 @@ final class GuestBoot {
 
     private final Hypervisor hypervisor;
 
-    /// Whether its devices stand still until it is started.
+    /// Whether it was restored.
     private final boolean isRestored;
+
+    /// What its guest is to find that had suspended itself when it was saved; null for any other guest.
+    private final @Nullable SuspendedState suspended;
 
     private final GuestDevices devices;
     private final Domain domain;
@@ -56,8 +60,12 @@ final class GuestBoot {
     private boolean leaves;
 
     private GuestBoot(
-            Hypervisor hypervisor, GuestDevices devices, Domain domain, boolean isRestored) {
-        this.isRestored = isRestored;
+            Hypervisor hypervisor,
+            GuestDevices devices,
+            Domain domain,
+            @Nullable SavedGuest saved) {
+        this.isRestored = saved != null;
+        this.suspended = saved == null ? null : saved.suspended().orElse(null);
         this.hypervisor = hypervisor;
         this.devices = devices;
         this.domain = domain;
@@ -90,7 +98,7 @@ final class GuestBoot {
                             devices::ports,
                             orders,
                             request.engines());
-            return new GuestBoot(hypervisor, devices, domain, false);
+            return new GuestBoot(hypervisor, devices, domain, null);
         }
     }
 
@@ -135,16 +143,13 @@ final class GuestBoot {
         Domain domain =
                 hypervisor.restore(
                         new SavedDomain(
-                                new DomainOrigin.Saved(saved.xen(), ram), saved.kvm(), clock),
+                                new DomainOrigin.Saved(saved.domain(), ram), saved.kvm(), clock),
                         devices::ports,
                         orders,
                         saved.engines().map());
-        GuestBoot restored = new GuestBoot(hypervisor, devices, domain, true);
+        GuestBoot restored = new GuestBoot(hypervisor, devices, domain, saved);
         try {
-            StoreChannel store = hypervisor.introductions().channel(domain, saved.storePort());
-            ConsoleChannel channel = devices.connectConsole(domain, hypervisor.servicePorts());
-            hypervisor.introductions().reintroduce(domain, store, channel, saved.store());
-            hypervisor.devices().restore(domain, saved.backends());
+            RestoredConnections.make(hypervisor, domain, devices, saved);
             devices.attach();
             return restored;
         } catch (Refused | RuntimeException | Error e) {
@@ -160,15 +165,18 @@ final class GuestBoot {
     }
 
     /// Connects the domain to XenStore and its console, and gives it the devices that it had before a reboot. A
-    /// restored domain has all that already. It notices that it is a copy, if it has a VM generation id: a saved state
-    /// may be restored any number of times.
+    /// restored domain has all that already, but for the devices of a guest that had suspended itself. It notices that
+    /// it is a copy, if it has a VM generation id: a saved state may be restored any number of times.
     ///
     /// @param onlineVcpus how many of its vCPUs the guest is to use at first
     /// @return complete when the domain can be started: its root file system may be on one of the devices
     CompletableFuture<Void> connect(DevicesOverReboot kept, int onlineVcpus) {
         if (isRestored) {
             becomeCopy();
-            return CompletableFuture.completedFuture(null);
+            SuspendedState anew = suspended;
+            return anew == null
+                    ? CompletableFuture.completedFuture(null)
+                    : RestoredConnections.remakeDevices(hypervisor, domain, anew);
         }
         StoreChannel store = hypervisor.introductions().channel(domain);
         ConsoleChannel channel = devices.connectConsole(domain, hypervisor.servicePorts());
@@ -176,6 +184,23 @@ final class GuestBoot {
         tellGeneration();
         devices.attach();
         return hypervisor.devices().reattach(domain, kept);
+    }
+
+    /// What the guest, which has suspended itself, is to find when it goes on elsewhere.
+    ///
+    /// @throws Refused if one of its devices cannot be saved
+    SuspendedState suspendedState() throws Refused {
+        return new SuspendedState(
+                onlineVcpus(domain.config().vcpus()),
+                memoryTarget(),
+                hypervisor.devices().specs(domain));
+    }
+
+    /// Whether the guest has PV drivers, which could suspend it: it has set a callback for events. That is libxl's test
+    /// too (`libxl__domain_pvcontrol_available`). Linux writes `control/feature-suspend` at its start alone, so it is
+    /// missing after a restore.
+    boolean canSuspend() {
+        return domain.params().get(HvmParams.CALLBACK_IRQ) != 0;
     }
 
     /// Resets the domain softly, and connects it again to XenStore, its console and its devices. Its guest has asked
@@ -235,7 +260,7 @@ final class GuestBoot {
     }
 
     void start() {
-        if (isRestored) {
+        if (isRestored && suspended == null) {
             hypervisor.devices().resume(domain);
         }
         domain.start();

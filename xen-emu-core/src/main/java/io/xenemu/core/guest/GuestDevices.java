@@ -123,7 +123,7 @@ public final class GuestDevices {
     ConsoleChannel connectConsole(Domain domain, ServicePorts servicePorts) {
         ByteSink output = console == null ? ByteSink.DISCARD : console.output();
         ConsoleChannel made =
-                saved == null || reconnects
+                saved == null || saved.suspended().isPresent() || reconnects
                         ? new ConsoleChannel(domain, servicePorts, output, consoleInput)
                         : new ConsoleChannel(
                                 domain, servicePorts, output, consoleInput, saved.console());
@@ -190,7 +190,7 @@ public final class GuestDevices {
                     }
                 },
                 release,
-                () ->
+                _ ->
                         DeviceStateCodec.isFew(input.waiting())
                                 ? Optional.empty()
                                 : Optional.of("more input was typed than can be saved"),

@@ -85,7 +85,7 @@ final class GuestDriver {
                         request.config().name(),
                         suspends,
                         this.dumps,
-                        new Saves(hypervisor, inbox, request));
+                        new Saves(hypervisor, inbox, request, suspendLimit));
         this.keeper = keeper;
         this.deadline = deadline;
     }

@@ -6,6 +6,8 @@ import io.xenemu.core.domain.BlockedException;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.PartState;
+import io.xenemu.core.domain.Parts;
+import io.xenemu.core.domain.SaveScope;
 import io.xenemu.core.domain.StuckException;
 import io.xenemu.core.domain.XenState;
 import io.xenemu.core.hypervisor.DomainOrder;
@@ -23,60 +25,74 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// One save of a guest. What needs no state of the guest, such as the contents of its kernel, is written before the
-/// guest stops.
+/// One save of guests into one stream. What needs no state of the first guest, such as the contents of its kernel, is
+/// written before the guests stop.
 ///
-/// @param request for the guest's boots
+/// @param guests in the order of the stream
 /// @param wanted what an operator wants
-/// @param boot the guest now
+/// @param scope what the save covers
 record GuestSave(
         Hypervisor hypervisor,
-        GuestInbox inbox,
-        GuestRequest request,
+        List<SaveParty.Member> guests,
         DriverRequest.Save wanted,
-        GuestBoot boot) {
+        SaveScope scope) {
     private static final Logger log = LoggerFactory.getLogger(GuestSave.class);
 
-    /// Saves the guest, which then goes on, or is paused, or has been shut down.
+    /// A save that is done.
     ///
-    /// @return the bytes that were written
-    /// @throws Refused if that cannot be done; the guest goes on
-    long run() throws Refused {
+    /// @param bytes that were written
+    /// @param stoodStill for how long the guests did not run, if they go on
+    record Outcome(long bytes, Duration stoodStill) {}
+
+    /// Saves the guests, which then go on, or are paused, or have been shut down.
+    ///
+    /// @throws Refused if that cannot be done; the guests go on
+    Outcome run() throws Refused {
         try (SaveTarget target = SaveTarget.open(wanted.place())) {
-            inbox.cancelWith(() -> cancel(target));
-            long bytes = write(target);
+            guests.forEach(guest -> guest.inbox().cancelWith(() -> cancel(target)));
+            Outcome outcome = write(target);
             if (wanted.then() == DomainOrder.Then.GO_ON) {
                 target.complete();
             }
-            return bytes;
+            return outcome;
         } catch (BlockedException e) {
-            throw new Refused(name() + " cannot be saved: " + e.getMessage());
+            throw new Refused(names() + " cannot be saved: " + e.getMessage());
         } catch (StuckException e) {
-            throw new Refused(name() + " cannot be stopped: " + e.getMessage());
+            throw new Refused(names() + " cannot be stopped: " + e.getMessage());
         } catch (IOException e) {
-            throw inbox.isDestroyed() || wanted.progress().isCancelled()
+            throw isGivenUp()
                     ? givenUp()
                     : new Refused(wanted.place().path() + ": " + IoReason.withoutFile(e));
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw givenUp();
         } finally {
-            inbox.cancelWith(null);
+            guests.forEach(guest -> guest.inbox().cancelWith(null));
         }
     }
 
-    private String name() {
-        return boot.domain().config().name();
+    private String names() {
+        return guests.stream().map(SaveParty.Member::name).collect(Collectors.joining(" and "));
+    }
+
+    private boolean isGivenUp() {
+        return wanted.progress().isCancelled()
+                || guests.stream().anyMatch(guest -> guest.inbox().isDestroyed());
     }
 
     private Refused givenUp() {
-        return inbox.isDestroyed()
-                ? Refusal.DESTROYED.of(name())
-                : new Refused("the save of " + name() + " was given up");
+        for (SaveParty.Member guest : guests) {
+            if (guest.inbox().isDestroyed()) {
+                return Refusal.DESTROYED.of(guest.name());
+            }
+        }
+        return new Refused("the save of " + names() + " was given up");
     }
 
     /// Ends the save on another thread, also if its reader does not read.
@@ -85,44 +101,52 @@ record GuestSave(
         try {
             target.close();
         } catch (IOException e) {
-            log.debug("{}: {}", boot.domain(), e.toString());
+            log.debug("{}: {}", names(), e.toString());
         }
     }
 
-    private long write(SaveTarget target)
+    private Outcome write(SaveTarget target)
             throws IOException, Refused, BlockedException, InterruptedException {
         SaveWriter writer = new SaveWriter(target.channel(), PageEncoding.ZSTD);
-        describe(writer);
-        Domain domain = boot.domain();
-        awaitMemory(domain);
-        Map<String, PartState> states = domain.parts().quiesceAndSave();
-        long stopped = System.nanoTime();
+        describe(writer, guests.getFirst());
+        List<Parts> parts = guests.stream().map(guest -> guest.domain().parts()).toList();
+        for (SaveParty.Member guest : guests) {
+            awaitMemory(guest.domain());
+        }
+        long stopping = System.nanoTime();
+        List<Map<String, PartState>> states = Parts.quiesceAndSave(parts, scope);
         boolean leaves = false;
+        long bytes;
         try {
-            writer.state(XenState.write(states));
-            long _ = writer.ram(RamSource.of(domain.memory()), wanted.progress());
-            long bytes = writer.end();
+            if (scope.isSuspended()) {
+                states.getFirst()
+                        .put("suspended", guests.getFirst().boot().suspendedState().saved());
+            }
+            bytes = write(writer, states);
             if (wanted.then() != DomainOrder.Then.GO_ON) {
                 target.complete();
             }
-            if (domain.shutdownLatch().get() != null) {
+            if (guests.stream().anyMatch(guest -> guest.domain().shutdownLatch().get() != null)) {
                 throw givenUp();
             }
             switch (wanted.then()) {
                 case END -> {
                     leaves = true;
-                    boot.leave();
+                    guests.forEach(guest -> guest.boot().leave());
                 }
                 case GO_ON -> {}
-                case STAY_PAUSED -> domain.pause();
+                case STAY_PAUSED -> guests.forEach(guest -> guest.domain().pause());
             }
-            return bytes;
         } finally {
             if (!leaves) {
-                domain.parts().resume();
-                hypervisor.saveMetrics().stoodStill(Duration.ofNanos(System.nanoTime() - stopped));
+                Parts.resume(parts);
             }
         }
+        Duration pause = Duration.ofNanos(System.nanoTime() - stopping);
+        if (!leaves) {
+            hypervisor.saveMetrics().stoodStill(pause);
+        }
+        return new Outcome(bytes, pause);
     }
 
     /// Waits for memory that still comes, before the guest stops.
@@ -134,9 +158,24 @@ record GuestSave(
         }
     }
 
-    private void describe(SaveWriter writer) throws IOException, Refused {
-        Domain domain = boot.domain();
+    private long write(SaveWriter writer, List<Map<String, PartState>> states)
+            throws IOException, Refused {
+        for (int i = 0; i < guests.size(); i++) {
+            if (i > 0) {
+                describe(writer, guests.get(i));
+            }
+            writer.state(XenState.write(states.get(i)));
+            RamSource ram = RamSource.of(guests.get(i).domain().memory());
+            long _ = writer.ram(ram, wanted.progress());
+        }
+        return writer.end();
+    }
+
+    private static void describe(SaveWriter writer, SaveParty.Member guest)
+            throws IOException, Refused {
+        Domain domain = guest.domain();
         DomainConfig config = domain.config();
+        GuestRequest request = guest.request();
         writer.guest(
                 new GuestSummary(
                         config.name(),

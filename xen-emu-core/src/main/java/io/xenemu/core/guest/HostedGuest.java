@@ -1,5 +1,6 @@
 package io.xenemu.core.guest;
 
+import com.google.common.util.concurrent.Uninterruptibles;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.device.ConsoleLog;
 import io.xenemu.core.hypervisor.Hypervisor;
@@ -63,7 +64,12 @@ public final class HostedGuest {
     }
 
     /// Waits a moment for the start.
-    private boolean isStarted() throws BootException, Refused, InterruptedException {
+    ///
+    /// @return false if it has not been started yet
+    /// @throws BootException when its first domain cannot be made
+    /// @throws KvmException when the host has no room for it
+    /// @throws Refused when the guest is destroyed before it runs
+    boolean isStarted() throws BootException, Refused, InterruptedException {
         try {
             return start.await(Guest.TOLD_EVERY);
         } catch (ExecutionException e) {
@@ -72,25 +78,6 @@ public final class HostedGuest {
                 case KvmException cause -> throw cause;
                 case null, default -> throw new IllegalStateException(name + " has failed", e);
             }
-        }
-    }
-
-    /// Starts the guest, and waits until its first domain runs. Tells the progress meanwhile. If the waiting thread is
-    /// interrupted, the guest is destroyed.
-    ///
-    /// @param told called from time to time
-    /// @throws BootException when its image cannot be used, or the host cannot run it
-    /// @throws KvmException when the host has no room for it
-    /// @throws Refused when the guest is destroyed before it runs
-    void restore(Runnable told) throws BootException, Refused, InterruptedException {
-        begin();
-        try {
-            while (!isStarted()) {
-                told.run();
-            }
-        } catch (InterruptedException e) {
-            guest.destroy();
-            throw e;
         }
     }
 
@@ -131,6 +118,17 @@ public final class HostedGuest {
         } else {
             log.error("{} has ended: this is a bug", name, failure);
         }
+    }
+
+    /// Puts a request to its driver. Does not wait.
+    void put(DriverRequest request) {
+        guest.put(request);
+    }
+
+    /// Destroys the guest, and waits until nothing is left of it, even if the thread is interrupted.
+    void destroyNow() {
+        guest.destroy();
+        Uninterruptibles.joinUninterruptibly(thread);
     }
 
     /// Asks the guest to power off. Does not wait.

@@ -4,18 +4,25 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.xenemu.core.boot.BootException;
+import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.host.WorkProgress;
+import io.xenemu.core.hypervisor.DomainOrder;
 import io.xenemu.core.hypervisor.Hypervisor;
+import io.xenemu.core.hypervisor.SaveMetrics;
 import io.xenemu.core.hypervisor.SavePlace;
 import io.xenemu.core.machine.state.ClockPolicy;
 import io.xenemu.core.paging.PageService;
 import io.xenemu.core.toolstack.Refused;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Collections;
+import java.util.Deque;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -38,6 +45,9 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
     /// The most stopped domains of one guest that stay at a time: more than an operator looks at. Otherwise a guest
     /// that crashes again and again would use up the host's memory, and every domain id.
     private static final int MAX_KEPT = 8;
+
+    /// The time for the drivers of guests that are saved together to come together.
+    private static final Duration GATHER_LIMIT = Duration.ofSeconds(10);
 
     private static final Logger log = LoggerFactory.getLogger(HostedGuests.class);
 
@@ -90,14 +100,14 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
         }
     }
 
-    /// Restores a saved guest.
+    /// Restores the guests of a saved file: all of them, or none.
     ///
-    /// @param clock what happens to its clock
-    /// @param lazy whether its memory comes while it runs
-    /// @param paused whether it begins with one more pause
+    /// @param clock what happens to their clocks
+    /// @param lazy whether the memory of the only guest comes while it runs
+    /// @param paused whether they begin with one more pause
     /// @param told gets the progress from time to time, on this thread
-    /// @throws BootException when the image cannot be used, or the host cannot run the guest
-    /// @throws Refused when there is a guest of that name, or the guest is destroyed before it runs
+    /// @throws BootException when an image cannot be used, or the host cannot run a guest
+    /// @throws Refused when there is a guest of such a name, or a guest is destroyed before it runs
     public void restore(
             SavePlace place,
             ClockPolicy clock,
@@ -106,15 +116,98 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
             Consumer<WorkProgress> told)
             throws BootException, Refused, InterruptedException {
         WorkProgress progress = new WorkProgress();
-        GuestImage image = GuestImage.open(place, clock, lazy ? pages : null, progress);
+        SavedStream stream = SavedStream.open(place, clock, lazy ? pages : null, progress);
+        GuestsRestore restore = new GuestsRestore(stream, () -> told.accept(progress));
+        SaveMetrics.Result result = SaveMetrics.Result.FAILED;
+        try {
+            for (GuestImage image = stream.next(); image != null; image = stream.next()) {
+                restore.make(image, add(image, paused));
+            }
+            restore.letGo();
+            result = SaveMetrics.Result.OK;
+        } finally {
+            restore.close();
+            stream.count(hypervisor.saveMetrics(), result);
+        }
+    }
+
+    /// Makes a guest of an image, which it closes at its end.
+    private HostedGuest add(GuestImage image, boolean paused) throws Refused {
         boolean taken = false;
         try {
             HostedGuest guest = add(image.request(), new Guest(image, dumps, this::keep), paused);
             taken = true;
-            guest.restore(() -> told.accept(progress));
+            return guest;
         } finally {
             if (!taken) {
                 image.close();
+            }
+        }
+    }
+
+    /// Saves several guests in one file, at one moment.
+    ///
+    /// @param domains of the guests
+    /// @param then what becomes of all of them
+    /// @param told gets the progress from time to time, on this thread
+    /// @return for how long they stood still, if they go on
+    /// @throws Refused if that cannot be done; all of them go on
+    public Duration save(
+            List<Domain> domains,
+            SavePlace place,
+            DomainOrder.Then then,
+            Consumer<WorkProgress> told)
+            throws Refused, InterruptedException {
+        WorkProgress progress = new WorkProgress();
+        SaveParty party = new SaveParty(domains.size());
+        DriverRequest.Save save = new DriverRequest.Save(place, then, false, progress, party);
+        List<DriverRequest> requests = new ArrayList<>();
+        boolean done = false;
+        try {
+            for (Domain domain : domains) {
+                String name = domain.config().name();
+                HostedGuest guest = named(name);
+                if (guest == null) {
+                    throw Refused.noSuchDomain(name);
+                }
+                DriverRequest request = DriverRequest.of(save, domain.id());
+                requests.add(request);
+                guest.put(request);
+            }
+            await(requests, party, () -> told.accept(progress));
+            done = true;
+            return party.stoodStill();
+        } finally {
+            if (!done) {
+                progress.cancel();
+                party.giveUp(new Refused("the save was given up"));
+            }
+        }
+    }
+
+    /// Waits until the drivers have answered. Drivers that come late are not waited for: one of them may wait for a
+    /// driver of another save, which waits for it.
+    private static void await(List<DriverRequest> requests, SaveParty party, Runnable told)
+            throws Refused, InterruptedException {
+        long deadline = System.nanoTime() + GATHER_LIMIT.toNanos();
+        Deque<DriverRequest> waiting = new ArrayDeque<>(requests);
+        while (!waiting.isEmpty()) {
+            // One that was refused at once has its answer, while others wait for its guest.
+            DriverRequest next =
+                    waiting.stream()
+                            .filter(DriverRequest::isAnswered)
+                            .findFirst()
+                            .orElseGet(waiting::getFirst);
+            if (Guest.isAnswered(next)) {
+                waiting.remove(next);
+                continue;
+            }
+            told.run();
+            if (System.nanoTime() - deadline > 0) {
+                party.giveUp(
+                        new Refused(
+                                "one of the guests is busy: it was not ready to be saved within %d s"
+                                        .formatted(GATHER_LIMIT.toSeconds())));
             }
         }
     }

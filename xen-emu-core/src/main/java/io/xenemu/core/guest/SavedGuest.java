@@ -8,6 +8,7 @@ import io.xenemu.core.device.DeviceStateCodec;
 import io.xenemu.core.device.RtcState;
 import io.xenemu.core.device.SerialState;
 import io.xenemu.core.device.UnplugState;
+import io.xenemu.core.domain.ResumedDomain;
 import io.xenemu.core.domain.SavedFrames;
 import io.xenemu.core.domain.XenState;
 import io.xenemu.core.machine.state.KvmState;
@@ -22,6 +23,8 @@ import io.xenemu.xenstore.state.XenStoreState.NodeState;
 import io.xenemu.xenstore.tree.Path;
 import java.io.IOException;
 import java.io.InputStream;
+import java.util.Optional;
+import java.util.function.Supplier;
 
 /// The table of contents of a saved guest: its domain, KVM's state of its VM, and the service's state for it.
 /// [XenState#write] writes it from the answers of the domain's parts.
@@ -36,6 +39,8 @@ import java.io.InputStream;
 /// @param acpi its ACPI events and VM generation id
 /// @param engines the engines that serve its devices
 /// @param backends its devices that the service serves
+/// @param suspended if it had suspended itself: it then goes on as in a new domain, and the components from `store` on,
+///     but for the serial port and the platform, are only checked
 record SavedGuest(
         XenState xen,
         KvmState kvm,
@@ -46,7 +51,8 @@ record SavedGuest(
         UnplugState unplug,
         AcpiState acpi,
         EngineMapState engines,
-        BackendsState backends) {
+        BackendsState backends,
+        Optional<SuspendedState> suspended) {
     private static final Path VM = Path.of("/vm");
     private static final Path TOOLSTACK = Path.of("/libxl");
     private static final Path BACKENDS = Path.of("/local/domain/0/backend");
@@ -115,11 +121,23 @@ record SavedGuest(
         return new EvtchnPort(port(store));
     }
 
+    /// The state from which its domain is made.
+    XenState domain() {
+        return suspended.isPresent() ? ResumedDomain.of(xen) : xen;
+    }
+
     /// Reads a saved guest.
     ///
     /// @throws io.xenemu.kvm.wire.WireException if a frame is missing, occurs twice or is unknown, or cannot be used
     static SavedGuest read(InputStream stream) throws IOException {
         SavedFrames frames = new SavedFrames();
+        return frames.read(stream, addTo(frames));
+    }
+
+    /// Requires the frames of a guest.
+    ///
+    /// @return gives the guest once they were read; throws [IllegalArgumentException] as the constructor
+    static Supplier<SavedGuest> addTo(SavedFrames frames) {
         var xen = XenState.addTo(frames);
         var kvm = frames.add(KvmStateCodec.TYPE, KvmStateCodec::decode);
         var store = frames.add(XenStoreCodec.TYPE, XenStoreCodec::decode);
@@ -135,19 +153,24 @@ record SavedGuest(
         // A guest has it only with such devices.
         var backends =
                 frames.addOptional(BackendsState.TYPE, BackendsState::decode, BackendsState.NONE);
-        return frames.read(
-                stream,
-                () ->
-                        new SavedGuest(
-                                xen.get(),
-                                kvm.get(),
-                                store.get(),
-                                console.get(),
-                                serial.get(),
-                                rtc.get(),
-                                unplug.get(),
-                                acpi.get(),
-                                engines.get(),
-                                backends.get()));
+        // Only a guest that had suspended itself has it.
+        var suspended =
+                frames.<Optional<SuspendedState>>addOptional(
+                        SuspendedState.TYPE,
+                        (version, body) -> Optional.of(SuspendedState.decode(version, body)),
+                        Optional.empty());
+        return () ->
+                new SavedGuest(
+                        xen.get(),
+                        kvm.get(),
+                        store.get(),
+                        console.get(),
+                        serial.get(),
+                        rtc.get(),
+                        unplug.get(),
+                        acpi.get(),
+                        engines.get(),
+                        backends.get(),
+                        suspended.get());
     }
 }

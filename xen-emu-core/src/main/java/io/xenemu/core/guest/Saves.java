@@ -1,27 +1,37 @@
 package io.xenemu.core.guest;
 
+import io.xenemu.core.domain.SaveScope;
 import io.xenemu.core.hypervisor.DomainEvent;
 import io.xenemu.core.hypervisor.DomainOrder;
 import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.hypervisor.SaveMetrics;
 import io.xenemu.core.toolstack.Refused;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 
 /// The driver's part of saves of a guest's domains. The driver does nothing else during a save. A destroy gives the
 /// save up.
 ///
 /// What keeps the guest from being saved is named before anything stops. If a save fails, the guest goes on here.
+/// Several guests are saved by the driver of one of them, while the others' wait: see [SaveParty].
 final class Saves {
     private final Hypervisor hypervisor;
     private final GuestInbox inbox;
     private final GuestRequest request;
+    private final Duration suspendLimit;
 
     /// @param request for the guest's boots
-    Saves(Hypervisor hypervisor, GuestInbox inbox, GuestRequest request) {
+    /// @param suspendLimit how long the guest may take to suspend itself
+    Saves(
+            Hypervisor hypervisor,
+            GuestInbox inbox,
+            GuestRequest request,
+            Duration suspendLimit) {
         this.hypervisor = hypervisor;
         this.inbox = inbox;
         this.request = request;
+        this.suspendLimit = suspendLimit;
     }
 
     /// Carries out an operator's request, and answers it. If the guest ends here, its domain has been shut down when
@@ -31,7 +41,12 @@ final class Saves {
         Refused refused = null;
         DomainOrder.Then then = DomainOrder.Then.GO_ON;
         try {
-            save(wanted, boot);
+            SaveParty.Member member = new SaveParty.Member(inbox, request, boot);
+            if (wanted.suspend()) {
+                saveSuspended(wanted, member);
+            } else {
+                save(wanted, member);
+            }
             then = wanted.then();
         } catch (Refused e) {
             refused = e;
@@ -50,31 +65,109 @@ final class Saves {
         }
     }
 
-    private void save(DriverRequest.Save wanted, GuestBoot boot) throws Refused {
-        long begun = System.nanoTime();
-        List<String> blockers = boot.domain().parts().blockers();
-        if (!blockers.isEmpty()) {
-            count(SaveMetrics.Result.BLOCKED, 0, begun);
-            throw new Refused(
-                    boot.domain().config().name()
-                            + " cannot be saved: "
-                            + String.join("\n", blockers));
+    /// Saves the guest when it has suspended itself.
+    private void saveSuspended(DriverRequest.Save wanted, SaveParty.Member member) throws Refused {
+        requireNoBlockers(List.of(member), SaveScope.SUSPENDED, System.nanoTime());
+        CooperativeSuspend suspend = new CooperativeSuspend(inbox, member.boot());
+        suspend.run(wanted.progress(), suspendLimit);
+        boolean leaves = false;
+        try {
+            save(wanted, member);
+            leaves = wanted.then() == DomainOrder.Then.END;
+        } finally {
+            if (!leaves) {
+                suspend.undo();
+            }
         }
-        boot.tell(DomainEvent.Type.SAVING);
+    }
+
+    private void save(DriverRequest.Save wanted, SaveParty.Member member) throws Refused {
+        SaveParty party = wanted.party();
+        inbox.cancelWith(() -> party.giveUp(Refusal.DESTROYED.of(member.name())));
+        try {
+            List<SaveParty.Member> all = party.arrive(member);
+            if (all.isEmpty()) {
+                party.await(inbox);
+            } else {
+                lead(wanted, all);
+            }
+        } finally {
+            inbox.cancelWith(null);
+        }
+    }
+
+    /// Saves all guests of a party, and tells the other drivers the result.
+    private void lead(DriverRequest.Save wanted, List<SaveParty.Member> all) throws Refused {
+        Refused failure = new Refused("the save has failed");
         boolean done = false;
         try {
-            GuestSave save = new GuestSave(hypervisor, inbox, request, wanted, boot);
-            count(SaveMetrics.Result.OK, save.run(), begun);
+            Duration pause = save(wanted, all);
+            done = true;
+            wanted.party().saved(pause);
+        } catch (Refused e) {
+            failure = e;
+            throw e;
+        } finally {
+            if (!done) {
+                wanted.party().failed(failure);
+            }
+        }
+    }
+
+    /// @return how long the guests have stood still, if they go on
+    private Duration save(DriverRequest.Save wanted, List<SaveParty.Member> all) throws Refused {
+        long begun = System.nanoTime();
+        SaveScope scope = wanted.suspend() ? SaveScope.SUSPENDED : scope(all);
+        requireNoBlockers(all, scope, begun);
+        all.forEach(member -> member.boot().tell(DomainEvent.Type.SAVING));
+        boolean done = false;
+        Duration pause;
+        try {
+            GuestSave.Outcome outcome = new GuestSave(hypervisor, all, wanted, scope).run();
+            count(SaveMetrics.Result.OK, outcome.bytes(), begun);
+            pause = outcome.stoodStill();
             done = true;
         } finally {
             if (!done) {
                 count(SaveMetrics.Result.FAILED, 0, begun);
-                boot.tell(DomainEvent.Type.SAVE_FAILED);
+                all.forEach(member -> member.boot().tell(DomainEvent.Type.SAVE_FAILED));
             }
         }
         if (wanted.then() != DomainOrder.Then.END) {
-            boot.saved(wanted.then());
+            all.forEach(member -> member.boot().saved(wanted.then()));
         }
+        return pause;
+    }
+
+    private static SaveScope scope(List<SaveParty.Member> all) {
+        return all.size() == 1
+                ? SaveScope.ALONE
+                : SaveScope.together(all.stream().map(one -> one.domain().id()).toList());
+    }
+
+    private void requireNoBlockers(List<SaveParty.Member> all, SaveScope scope, long begun)
+            throws Refused {
+        List<String> reasons = new ArrayList<>();
+        for (SaveParty.Member member : all) {
+            List<String> blockers = member.domain().parts().blockers(scope);
+            if (!blockers.isEmpty()) {
+                reasons.add(member.name() + " cannot be saved: " + String.join("\n", blockers));
+            }
+            if (!blockers.isEmpty() && isSavedSuspended(member, scope)) {
+                reasons.add(member.name() + " can take part instead: save --suspend saves it");
+            }
+        }
+        if (!reasons.isEmpty()) {
+            count(SaveMetrics.Result.BLOCKED, 0, begun);
+            throw new Refused(String.join("\n", reasons));
+        }
+    }
+
+    /// Whether none of the reasons keeps a guest from being saved that takes part.
+    private static boolean isSavedSuspended(SaveParty.Member member, SaveScope scope) {
+        return !scope.isSuspended()
+                && member.boot().canSuspend()
+                && member.domain().parts().blockers(SaveScope.SUSPENDED).isEmpty();
     }
 
     private void count(SaveMetrics.Result result, long bytes, long begun) {

@@ -8,15 +8,16 @@
 /// - Actions after its domain stops: [EndActions], [EndAction]; [CoreDumps].
 /// - Its driver, the thread that moves it: [GuestDriver], [RequestLoop], [GuestBoot], [Suspends].
 /// - Requests to the driver: [GuestRequests] decides, [GuestInbox] guards it; [GuestState], [DriverRequest], [Refusal].
-/// - Saved state: [SavedGuest], [GuestRequestCodec], [SavedSettings]. A save: [Saves], [GuestSave], [SaveTarget]. A
-///   restore: [GuestImage], [LazyRestore].
+/// - Saved state: [SavedGuest], [SuspendedState], [GuestRequestCodec], [SavedSettings]. A save: [Saves], [SaveParty],
+///   [CooperativeSuspend], [GuestSave], [SaveTarget]. A restore: [GuestsRestore], [SavedStream], [GuestImage],
+///   [RestoreGate], [RestoredConnections], [LazyRestore].
 /// - A domain that stays as a guest of its own: [StoppedBoot].
 /// - Guests in the background: [HostedGuests], [HostedGuest]. A second guest beside the foreground one: [SecondGuest].
 /// - The end of all of them: [OrderlyStop].
 ///
 /// Locks: `moving` of [GuestDevices] is held while bytes move between a console and the host. The monitors of
-/// [GuestInbox] and [HostedGuests] are leaves. A thread that waits for a driver's answer holds no lock, because the
-/// driver may need it.
+/// [GuestInbox], [HostedGuests], [SaveParty] and [RestoreGate] are leaves. A thread that waits for a driver's answer
+/// holds no lock, because the driver may need it.
 @NullMarked
 package io.xenemu.core.guest;
 

@@ -5,11 +5,13 @@ import io.xenemu.core.backend.BackendKind;
 import io.xenemu.core.backend.Backends;
 import io.xenemu.core.backend.BackendsState;
 import io.xenemu.core.backend.EngineThreads;
+import io.xenemu.core.backend.SavedSpec;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.OwnPart;
 import io.xenemu.core.domain.PartState;
 import io.xenemu.core.host.Teardown;
 import io.xenemu.core.toolstack.DeviceEvents;
+import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.DevicesOverReboot;
 import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.core.toolstack.PvDevices;
@@ -17,6 +19,7 @@ import io.xenemu.core.toolstack.Refused;
 import io.xenemu.evtchn.ServicePorts;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.xenstore.XenStoreServer;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -60,7 +63,7 @@ public final class DomainDevices implements AutoCloseable {
         domain.add(
                 OwnPart.blocking(
                         "devices of other domains",
-                        () -> foreign(domain.id()),
+                        scope -> scope.isSuspended() ? Optional.empty() : foreign(domain.id()),
                         () -> new PartState.Nothing("it has none")));
     }
 
@@ -84,6 +87,35 @@ public final class DomainDevices implements AutoCloseable {
     /// @throws Refused if the state cannot be used, or the host has not what a device needs
     public void restore(Domain domain, BackendsState state) throws Refused {
         backends.restore(domain, state).forEach(devices::restored);
+    }
+
+    /// The specifications of a domain's devices in their saved form, to make them anew elsewhere.
+    ///
+    /// @throws Refused if one cannot be saved
+    public List<SavedSpec> specs(Domain domain) throws Refused {
+        List<SavedSpec> saved = new ArrayList<>();
+        for (DeviceSpec spec : devices.specs(domain.id())) {
+            saved.add(backends.saved(spec));
+        }
+        return saved;
+    }
+
+    /// Waits until nothing is left of the devices of the domain that had this id before.
+    ///
+    /// @throws Refused if that takes too long
+    public void awaitRemoved(DomId id) throws Refused {
+        devices.awaitRemoved(id);
+    }
+
+    /// The devices that a domain had when it was saved, to be made anew with [#reattach].
+    ///
+    /// @throws Refused if one cannot be used
+    public DevicesOverReboot saved(List<SavedSpec> saved) throws Refused {
+        List<DeviceSpec> specs = new ArrayList<>();
+        for (SavedSpec spec : saved) {
+            specs.add(backends.spec(spec));
+        }
+        return DevicesOverReboot.ofFirstBoot(specs);
     }
 
     /// Lets the devices of a restored domain go on.

@@ -2,6 +2,7 @@ package io.xenemu.core.hypervisor;
 
 import io.xenemu.core.host.WorkProgress;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.function.Consumer;
 
 /// An operator's order for a guest's domain. The guest's driver carries it out, and answers when it is done.
@@ -33,8 +34,16 @@ public sealed interface DomainOrder {
     /// the thread that waits gives the save up.
     ///
     /// @param then what becomes of the guest here
+    /// @param suspend whether the guest takes part: it is asked to suspend itself, and goes on as in a new domain
     /// @param told gets the progress from time to time, on the thread that waits
-    record Save(SavePlace place, Then then, Consumer<WorkProgress> told) implements DomainOrder {}
+    /// @param stoodStill gets the time for which the guest did not run, on that thread
+    record Save(
+            SavePlace place,
+            Then then,
+            boolean suspend,
+            Consumer<WorkProgress> told,
+            Consumer<Duration> stoodStill)
+            implements DomainOrder {}
 
     /// What becomes of a guest that has been saved.
     enum Then {

@@ -89,9 +89,19 @@ public final class Introductions {
     /// @param onlineVcpus how many of its vCPUs the guest is to use at first
     public void introduce(
             Domain domain, int onlineVcpus, StoreChannel store, ConsoleChannel console) {
-        connect(
-                describe(domain, onlineVcpus, domain.config().memoryBytes(), store, console),
-                store);
+        introduce(domain, onlineVcpus, domain.config().memoryBytes(), store, console);
+    }
+
+    /// Connects a domain to XenStore in the same way.
+    ///
+    /// @param memory bytes that it is to have
+    public void introduce(
+            Domain domain,
+            int onlineVcpus,
+            long memory,
+            StoreChannel store,
+            ConsoleChannel console) {
+        introduceAgain(domain, onlineVcpus, memory, store, console);
         addParts(domain);
     }
 
@@ -158,7 +168,7 @@ public final class Introductions {
                         "xenstore",
                         () -> introduced(domain).hold(),
                         () -> introduced(domain).proceed(),
-                        () ->
+                        _ ->
                                 introduced(domain).isIntroduced()
                                         ? Optional.empty()
                                         : Optional.of("a tool has released it from XenStore"),

@@ -3,6 +3,7 @@ package io.xenemu.core.machine;
 import io.xenemu.core.cpuid.CpuConfig;
 import io.xenemu.core.domain.Part;
 import io.xenemu.core.domain.PartState;
+import io.xenemu.core.domain.SaveScope;
 import io.xenemu.core.machine.state.GuestTime;
 import io.xenemu.core.machine.state.KernelBytes;
 import io.xenemu.core.machine.state.KvmState;
@@ -56,7 +57,7 @@ final class KvmPart implements Part {
     }
 
     @Override
-    public Optional<String> blocker() {
+    public Optional<String> blocker(SaveScope scope) {
         if (cpu.viridian().isOn()) {
             return Optional.of("its Hyper-V interfaces (viridian) cannot be saved yet");
         }

@@ -26,6 +26,9 @@ public final class PvDevices implements AutoCloseable {
     /// Time limit for a back end, as in xl (`LIBXL_INIT_TIMEOUT`, `LIBXL_DESTROY_TIMEOUT`).
     private static final Duration LIMIT = Duration.ofSeconds(10);
 
+    /// The waits for a back end that a removal makes one after the other, and one more.
+    private static final int REMOVAL_WAITS = 4;
+
     /// Between two looks whether a guest still uses a device that is to be detached.
     private static final Duration USE_POLL = Duration.ofMillis(50);
 
@@ -44,6 +47,8 @@ public final class PvDevices implements AutoCloseable {
 
     /// The specifications of devices that their back ends have taken.
     private final Map<PvDevice, DeviceSpec> specs = new ConcurrentHashMap<>();
+
+    private final DeviceRemovals removals = new DeviceRemovals();
 
     private final ExecutorService background =
             Executors.newThreadPerTaskExecutor(Thread.ofVirtual().name("pv-device").factory());
@@ -289,15 +294,19 @@ public final class PvDevices implements AutoCloseable {
         var _ = end(frontend);
     }
 
+    /// The specifications of a domain's devices, in the order in which the domain has them.
+    public List<DeviceSpec> specs(DomId frontend) {
+        return specs.entrySet().stream()
+                .filter(entry -> entry.getKey().frontend().equals(frontend))
+                .sorted(Map.Entry.comparingByKey(PvDevice.BY_KIND))
+                .map(Map.Entry::getValue)
+                .toList();
+    }
+
     /// Removes the devices of a domain that reboots, as [#frontendEnds] does. Keeps their specifications for
     /// [#reattach].
     public DevicesOverReboot frontendReboots(DomId frontend) {
-        List<DeviceSpec> kept =
-                specs.entrySet().stream()
-                        .filter(entry -> entry.getKey().frontend().equals(frontend))
-                        .sorted(Map.Entry.comparingByKey(PvDevice.BY_KIND))
-                        .map(Map.Entry::getValue)
-                        .toList();
+        List<DeviceSpec> kept = specs(frontend);
         return new DevicesOverReboot(kept, end(frontend), false);
     }
 
@@ -310,7 +319,17 @@ public final class PvDevices implements AutoCloseable {
             log.warn("the devices of {} cannot be removed: {}", frontend, e.getMessage());
         }
         specs.keySet().removeIf(device -> device.frontend().equals(frontend));
-        return forEach(closing, this::removeClosed);
+        CompletableFuture<Void> removed = forEach(closing, this::removeClosed);
+        removals.add(frontend, removed);
+        return removed;
+    }
+
+    /// Waits until nothing is left of the devices of an earlier domain of this id: a restored domain has the id that it
+    /// had.
+    ///
+    /// @throws Refused if that takes too long
+    public void awaitRemoved(DomId frontend) throws Refused {
+        removals.await(frontend, limit.multipliedBy(REMOVAL_WAITS));
     }
 
     private <T> CompletableFuture<Void> forEach(List<T> all, Consumer<T> work) {

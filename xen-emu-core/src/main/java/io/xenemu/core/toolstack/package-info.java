@@ -7,7 +7,7 @@
 /// Families of files:
 ///
 /// - Devices: [PvDevices], [ServiceBackends], [PvDevice], [DeviceKind], [DevicesOverReboot], [DetachMode],
-///   [DeviceEvents], [Refused]; those that exist: [DeviceList], [DeviceRow].
+///   [DeviceRemovals], [DeviceEvents], [Refused]; those that exist: [DeviceList], [DeviceRow].
 /// - Nodes of a domain: [DomainNodes], [DomainDescription]; [GuestControls] tells a guest what to do;
 ///   [DriverBlacklist] names drivers that are not to load.
 /// - Nodes of a device: [DeviceNodes], [DeviceContents], [XenbusState], [XenbusWait].

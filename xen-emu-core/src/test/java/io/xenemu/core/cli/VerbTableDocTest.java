@@ -80,8 +80,8 @@ final class VerbTableDocTest {
                                     parser.findOption("--" + argument.name()),
                                     verb.name() + " " + argument.name());
                     case ONE, OPTIONAL, SOME -> words.add(argument.name());
-                    // Options and parameters of their own table.
-                    case SETTINGS -> {}
+                    // Options and parameters of their own table; or words among other parameters.
+                    case SETTINGS, NAMED -> {}
                 }
             }
             words.removeAll(OPTIONS);

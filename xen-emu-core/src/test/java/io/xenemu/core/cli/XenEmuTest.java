@@ -83,6 +83,11 @@ final class XenEmuTest {
                 List.of("9pfs-attach", "web"),
                 List.of("9pfs-list"),
                 List.of("9pfs-detach", "web"),
+                List.of("save", "web"),
+                List.of("save", "web", "/f", "--checkpoint-every", "60"),
+                List.of("save", "-c", "web", "/f", "--checkpoint-every", "0"),
+                List.of("save", "-c", "-p", "web", "/f", "--checkpoint-every", "60"),
+                List.of("save", "-c", "web", "-", "--checkpoint-every", "60"),
                 List.of("run"),
                 List.of("run", "--kernel"),
                 run("--no-such-option"),
@@ -150,7 +155,7 @@ final class XenEmuTest {
                 result.errors
                         .get(0)
                         .matches(
-                                "xen-emu: .*; see xen-emu( run| create| cpu-policy| debug-keys| sysrq| trigger| xenstored| shutdown| reboot| daemon| engines[-a-z]*| (block|network|9pfs)-[a-z]+)? --help"),
+                                "xen-emu: .*; see xen-emu( run| create| cpu-policy| debug-keys| sysrq| trigger| xenstored| shutdown| reboot| daemon| save| engines[-a-z]*| (block|network|9pfs)-[a-z]+)? --help"),
                 result.toString());
     }
 

@@ -19,6 +19,7 @@ import io.xenemu.core.hypervisor.DomainOrder;
 import io.xenemu.core.hypervisor.OperatedDomains;
 import io.xenemu.core.hypervisor.SavePlace;
 import io.xenemu.core.machine.state.ClockPolicy;
+import io.xenemu.core.migration.SavedReport;
 import io.xenemu.core.paging.LatePagesNeeds;
 import io.xenemu.core.startup.TrainingKernel;
 import io.xenemu.core.toolstack.Refused;
@@ -35,6 +36,7 @@ import java.lang.foreign.ValueLayout;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
@@ -42,6 +44,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.UUID;
 import java.util.concurrent.FutureTask;
 import java.util.stream.Stream;
@@ -110,7 +113,7 @@ final class SaveRestoreTest {
 
     private void save(Domain domain, DomainOrder.Then then) throws Exception {
         HostedGuest hosted = guests.named("web");
-        domains.order(domain, new DomainOrder.Save(file(), then, _ -> {}));
+        domains.order(domain, new DomainOrder.Save(file(), then, false, _ -> {}, _ -> {}));
         if (then == DomainOrder.Then.END && hosted != null) {
             hosted.awaitEnd();
         }
@@ -172,6 +175,23 @@ final class SaveRestoreTest {
                 second.eventChannels().status(DomId.SELF, port).getClass());
         assertFalse(second.isPaused());
         assertEquals(List.of("initrd", "kernel", "saved"), files());
+    }
+
+    @Test
+    void settingsOfASavedGuestAreSummed() throws Exception {
+        save(create(), DomainOrder.Then.GO_ON);
+        SavedReport report = SavedReport.read(FileChannel.open(file().path()));
+        Map<String, String> settings =
+                SavedSettings.of(report.guests().getFirst().head().config()).values();
+
+        assertEquals("console=hvc0", settings.get("cmdline"));
+        assertEquals("8M", settings.get("memory"));
+        assertEquals("1", settings.get("vcpus"));
+        assertEquals("2", settings.get("maxvcpus"));
+        assertEquals("4.19", settings.get("xen_version"));
+        assertEquals("restart", settings.get("on_reboot"));
+        assertEquals("7", settings.get("rtc_timeoffset"));
+        assertNull(settings.get("engines"));
     }
 
     @Test
@@ -268,7 +288,8 @@ final class SaveRestoreTest {
                 refusal(() ->
                         domains.order(
                                 first,
-                                new DomainOrder.Save(nowhere, DomainOrder.Then.END, _ -> {}))));
+                                new DomainOrder.Save(
+                                        nowhere, DomainOrder.Then.END, false, _ -> {}, _ -> {}))));
         Files.delete(folder.resolve("kernel"));
         assertEquals(
                 folder.resolve("kernel") + ": no such file or directory",
@@ -350,7 +371,8 @@ final class SaveRestoreTest {
         try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
             server.bind(UnixDomainSocketAddress.of(socket.path()));
             FutureTask<byte[]> _ = reader(server, false);
-            DomainOrder.Save save = new DomainOrder.Save(socket, DomainOrder.Then.END, _ -> {});
+            DomainOrder.Save save =
+                    new DomainOrder.Save(socket, DomainOrder.Then.END, false, _ -> {}, _ -> {});
             assertEquals(
                     socket.path() + ": the reader has not taken all of it",
                     refusal(() -> domains.order(first, save)));
@@ -375,7 +397,11 @@ final class SaveRestoreTest {
                                     domains.order(
                                             first,
                                             new DomainOrder.Save(
-                                                    socket, DomainOrder.Then.END, _ -> {}))));
+                                                    socket,
+                                                    DomainOrder.Then.END,
+                                                    false,
+                                                    _ -> {},
+                                                    _ -> {}))));
             Thread.ofPlatform().name("saver").start(saved);
             try (SocketChannel _ = server.accept()) {
                 domains.destroy(first);

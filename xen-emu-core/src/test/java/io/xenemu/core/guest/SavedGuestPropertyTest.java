@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.common.primitives.Bytes;
+import com.google.common.primitives.Ints;
 import io.xenemu.core.backend.engine.DomainEngines;
 import io.xenemu.core.backend.engine.EngineMap;
 import io.xenemu.core.backend.engine.EngineMapState;
@@ -14,8 +15,10 @@ import io.xenemu.core.device.AcpiEvents;
 import io.xenemu.core.device.ConsoleState;
 import io.xenemu.core.device.DeviceStateCodec;
 import io.xenemu.core.device.SerialState;
+import io.xenemu.core.docs.Document;
 import io.xenemu.core.domain.DomainOrigin;
 import io.xenemu.core.domain.PartState;
+import io.xenemu.core.domain.SavedFrames;
 import io.xenemu.core.domain.XenState;
 import io.xenemu.core.hypervisor.DeviceAttachment;
 import io.xenemu.core.machine.SavedDomain;
@@ -33,6 +36,7 @@ import io.xenemu.xenstore.state.XenStoreState.NodeState;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.wire.MessageType;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.util.Arrays;
 import java.util.HexFormat;
@@ -40,6 +44,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.function.Supplier;
 import net.jqwik.api.Arbitraries;
 import net.jqwik.api.Arbitrary;
 import net.jqwik.api.Combinators;
@@ -265,7 +272,24 @@ final class SavedGuestPropertyTest {
                                 good.unplug(),
                                 good.acpi(),
                                 good.engines(),
-                                good.backends()));
+                                good.backends(),
+                                good.suspended()));
+    }
+
+    @Test
+    void everyFrameIsInTheDescriptionOfTheFormat() throws IOException {
+        SavedFrames frames = new SavedFrames();
+        Supplier<SavedGuest> _ = SavedGuest.addTo(frames);
+        Set<String> names = new TreeSet<>();
+        for (int type : frames.types()) {
+            byte[] letters = Ints.toByteArray(Integer.reverseBytes(type));
+            names.add(new String(letters, StandardCharsets.US_ASCII).strip());
+        }
+        Set<String> described = new TreeSet<>();
+        Document.read("xen-emu-core/docs/saved-state.md")
+                .table("frames", 3)
+                .forEach(row -> described.add(row.getFirst()));
+        assertEquals(names, described);
     }
 
     @Test
@@ -323,7 +347,8 @@ final class SavedGuestPropertyTest {
                             saved.unplug(),
                             saved.acpi(),
                             new EngineMapState(EngineMap.parse("store:7")),
-                            saved.backends());
+                            saved.backends(),
+                            saved.suspended());
             Refused e =
                     assertThrows(
                             Refused.class, () -> new SavableGuest(elsewhere, ramOf(guest)).close());

@@ -10,6 +10,7 @@ import io.xenemu.core.toolstack.DiskServing;
 import io.xenemu.core.toolstack.DiskSpec;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.wire.BodyReader;
+import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
@@ -82,6 +83,21 @@ public final class BlockKind implements BackendKind.Savable {
                             .formatted(known.target(), bytes, state.bytes()));
         }
         return device(state.spec(), disk, state);
+    }
+
+    @Override
+    public BodyWriter encode(DeviceSpec spec) {
+        return BlockStateCodec.encode(new BlockState((DiskSpec) spec, 0, DiskStore.SECTOR, null));
+    }
+
+    @Override
+    public int version() {
+        return BlockStateCodec.VERSION;
+    }
+
+    @Override
+    public DeviceSpec decode(int version, BodyReader body) throws WireException {
+        return BlockStateCodec.decode(version, body).spec();
     }
 
     /// Closes the store if the guest cannot be shown it.

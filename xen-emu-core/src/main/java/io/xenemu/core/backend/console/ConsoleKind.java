@@ -10,6 +10,7 @@ import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.wire.BodyReader;
+import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
 import java.time.Duration;
 
@@ -48,6 +49,21 @@ public final class ConsoleKind implements BackendKind.Savable {
     public BackendDevice.Savable reopen(int version, BodyReader body)
             throws WireException, Refused {
         return open(ConsoleDeviceStateCodec.decode(version, body));
+    }
+
+    @Override
+    public BodyWriter encode(DeviceSpec spec) {
+        return ConsoleDeviceStateCodec.encode(ConsoleDeviceState.ofNew((ConsoleSpec) spec));
+    }
+
+    @Override
+    public int version() {
+        return ConsoleDeviceStateCodec.VERSION;
+    }
+
+    @Override
+    public DeviceSpec decode(int version, BodyReader body) throws WireException {
+        return ConsoleDeviceStateCodec.decode(version, body).spec();
     }
 
     private ConsoleBackend open(ConsoleDeviceState state) throws Refused {

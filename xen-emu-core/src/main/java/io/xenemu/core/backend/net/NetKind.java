@@ -9,6 +9,7 @@ import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.NicSpec;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.wire.BodyReader;
+import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
 import java.util.stream.Collectors;
 
@@ -49,5 +50,20 @@ public final class NetKind implements BackendKind.Savable {
     @Override
     public BackendDevice.Savable reopen(int version, BodyReader body) throws WireException {
         return new NetBackend(NetStateCodec.decode(version, body), taps, registry);
+    }
+
+    @Override
+    public BodyWriter encode(DeviceSpec spec) {
+        return NetStateCodec.encode(new NetState((NicSpec) spec, null));
+    }
+
+    @Override
+    public int version() {
+        return NetStateCodec.VERSION;
+    }
+
+    @Override
+    public DeviceSpec decode(int version, BodyReader body) throws WireException {
+        return NetStateCodec.decode(version, body).spec();
     }
 }

@@ -10,6 +10,7 @@ import io.xenemu.core.toolstack.P9Spec;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.wire.BodyReader;
+import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
 import java.nio.file.InvalidPathException;
 
@@ -42,6 +43,21 @@ public final class P9Kind implements BackendKind.Savable {
     public BackendDevice.Savable reopen(int version, BodyReader body)
             throws WireException, Refused {
         return open(P9StateCodec.decode(version, body));
+    }
+
+    @Override
+    public BodyWriter encode(DeviceSpec spec) {
+        return P9StateCodec.encode(new P9State((P9Spec) spec, null));
+    }
+
+    @Override
+    public int version() {
+        return P9StateCodec.VERSION;
+    }
+
+    @Override
+    public DeviceSpec decode(int version, BodyReader body) throws WireException {
+        return P9StateCodec.decode(version, body).spec();
     }
 
     private P9Share open(P9State state) throws Refused {

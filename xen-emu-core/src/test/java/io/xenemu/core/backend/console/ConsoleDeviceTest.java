@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.backend.ServedGuest;
+import io.xenemu.core.domain.SaveScope;
 import io.xenemu.core.domain.TestDomain;
 import io.xenemu.core.toolstack.ConsoleSpec;
 import io.xenemu.core.toolstack.DetachMode;
@@ -164,7 +165,7 @@ final class ConsoleDeviceTest {
                 Refused.class,
                 () -> guest.attach(spec("name=org.example.agent,connection=pty")),
                 "the name is taken");
-        assertEquals(Optional.empty(), guest.backends.part(TestDomain.ID).blocker());
+        assertEquals(Optional.empty(), guest.backends.part(TestDomain.ID).blocker(SaveScope.ALONE));
     }
 
     @Test

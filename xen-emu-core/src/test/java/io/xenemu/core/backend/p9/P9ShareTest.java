@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.backend.ServedGuest;
+import io.xenemu.core.domain.SaveScope;
 import io.xenemu.core.domain.TestDomain;
 import io.xenemu.core.toolstack.DetachMode;
 import io.xenemu.core.toolstack.DeviceKind;
@@ -186,7 +187,7 @@ final class P9ShareTest {
     }
 
     private String blocker() {
-        String all = guest.backends.part(TestDomain.ID).blocker().orElse("9pfs 0: ");
+        String all = guest.backends.part(TestDomain.ID).blocker(SaveScope.ALONE).orElse("9pfs 0: ");
         assertTrue(all.startsWith("9pfs 0: "), all);
         return all.substring("9pfs 0: ".length());
     }

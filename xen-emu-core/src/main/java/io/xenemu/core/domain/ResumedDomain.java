@@ -1,0 +1,88 @@
+package io.xenemu.core.domain;
+
+import io.xenemu.core.boot.GuestMemoryMap;
+import io.xenemu.core.memory.MemoryState;
+import io.xenemu.core.memory.SpecialPages;
+import io.xenemu.core.timer.VcpuTimer;
+import io.xenemu.core.timer.Watchdogs;
+import io.xenemu.core.vm.VcpuPort;
+import io.xenemu.evtchn.EventChannelsState;
+import io.xenemu.evtchn.PirqsState;
+import io.xenemu.gnttab.GrantRef;
+import io.xenemu.gnttab.GrantTableState;
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.GuestWidth;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+
+/// The domain in which a guest goes on that had suspended itself (SHUTDOWN_suspend) when it was saved. As on Xen, where
+/// `xl restore` makes a new domain, the guest finds its memory and its vCPUs, and nothing else of what Xen had for it:
+/// no event channels but those of XenStore and the console, no grants, no shared_info, no areas, callbacks or timers.
+/// Its drivers ask for all of it again when the hypercall returns 0.
+///
+/// Source: Linux, drivers/xen/manage.c (`xen_suspend`); Xen, docs/specs/libxc-migration-stream.pandoc.
+public final class ResumedDomain {
+    private ResumedDomain() {}
+
+    /// The state from which the domain is made. [#finish] completes it.
+    ///
+    /// @param saved of the suspended domain
+    public static XenState of(XenState saved) {
+        int vcpus = saved.config().vcpus();
+        EventChannelsState events = saved.events();
+        GrantTableState grants = saved.grants();
+        return new XenState(
+                saved.identity(),
+                withoutContents(saved.memory()),
+                params(saved.params()),
+                new SharedInfo.State(GuestWidth.BITS_64, false, 0, false),
+                new EventDelivery.State(Collections.nCopies(vcpus, 0)),
+                saved.areas().stream().map(ResumedDomain::unregistered).toList(),
+                new EventChannelsState(
+                        events.domId(),
+                        vcpus,
+                        events.validPorts(),
+                        List.of(),
+                        PirqsState.EMPTY,
+                        null),
+                new GrantTableState(grants.domId(), 1, grants.limits(), 1, List.of(), List.of()),
+                Collections.nCopies(vcpus, new VcpuTimer.State(0, 0)),
+                Watchdogs.State.NONE);
+    }
+
+    /// The special pages are zero. They are where they were, until [#finish] takes them away: that gives the guest the
+    /// pages of RAM below them.
+    private static MemoryState withoutContents(MemoryState memory) {
+        return new MemoryState(
+                memory.overlays(), memory.gone(), memory.owned(), List.of(), memory.further());
+    }
+
+    private static HvmParams.State params(HvmParams.State saved) {
+        List<Long> values = new ArrayList<>(saved.values());
+        for (int index :
+                List.of(
+                        HvmParams.CALLBACK_IRQ,
+                        HvmParams.STORE_EVTCHN,
+                        HvmParams.CONSOLE_EVTCHN)) {
+            values.set(index, 0L);
+        }
+        return new HvmParams.State(values);
+    }
+
+    private static VcpuAreas.State unregistered(VcpuAreas.State areas) {
+        WrittenArea.State none =
+                new WrittenArea.State(VcpuPort.INVALID_GPA, VcpuPort.INVALID_GPA);
+        return new VcpuAreas.State(
+                VcpuPort.INVALID_GPA, none, none, areas.account(), areas.power());
+    }
+
+    /// Completes a domain that was made from [#of]. It is not connected to XenStore yet.
+    public static void finish(Domain domain) {
+        for (int page = SpecialPages.SHARED_INFO; page < domain.special().count(); page++) {
+            domain.pages().hide(page);
+        }
+        domain.grantTable().seed(GrantRef.CONSOLE, DomId.DOM0, GuestMemoryMap.CONSOLE_GFN);
+        domain.grantTable().seed(GrantRef.XENSTORE, DomId.DOM0, GuestMemoryMap.XENSTORE_GFN);
+    }
+}

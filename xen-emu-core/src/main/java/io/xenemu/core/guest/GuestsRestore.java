@@ -1,0 +1,85 @@
+package io.xenemu.core.guest;
+
+import io.xenemu.core.boot.BootException;
+import io.xenemu.core.domain.DomainTies;
+import io.xenemu.core.toolstack.Refused;
+import java.util.ArrayList;
+import java.util.List;
+
+/// One restore of the guests of a [SavedStream], as the thread sees it that waits for it. Each guest has its own driver,
+/// which makes its domain; this thread lets them do so one after the other, as the stream has them.
+final class GuestsRestore implements AutoCloseable {
+    private final SavedStream stream;
+    private final Runnable told;
+    private final List<Made> all = new ArrayList<>();
+    private boolean done;
+
+    private record Made(GuestImage image, HostedGuest guest) {}
+
+    /// @param told called from time to time
+    GuestsRestore(SavedStream stream, Runnable told) {
+        this.stream = stream;
+        this.told = told;
+    }
+
+    /// Starts a guest's driver, and waits until it has made the guest's domain.
+    ///
+    /// @throws BootException when the image cannot be used, or the host cannot run the guest
+    /// @throws Refused when one of the guests is destroyed
+    void make(GuestImage image, HostedGuest guest)
+            throws BootException, Refused, InterruptedException {
+        all.add(new Made(image, guest));
+        guest.begin();
+        while (!stream.gate().awaitMade(all.size(), Guest.TOLD_EVERY)) {
+            told.run();
+        }
+        requireNoneFailed();
+    }
+
+    /// Connects the guests with each other, and lets them go on.
+    ///
+    /// @throws BootException when one of them has failed
+    /// @throws Refused when one of them is destroyed, or their states contradict each other
+    void letGo() throws BootException, Refused, InterruptedException {
+        try {
+            stream.gate().open(DomainTies::join);
+        } catch (IllegalArgumentException e) {
+            throw new Refused("the saved guests cannot be used: " + e.getMessage());
+        }
+        requireNoneFailed();
+        for (Made made : all) {
+            awaitStart(made.guest());
+        }
+        done = true;
+    }
+
+    private void requireNoneFailed() throws BootException, Refused, InterruptedException {
+        GuestImage failed = stream.gate().failed();
+        for (Made made : all) {
+            if (made.image().equals(failed)) {
+                awaitStart(made.guest());
+            }
+        }
+        if (failed != null) {
+            throw new IllegalStateException("a guest has started whose image has failed");
+        }
+    }
+
+    /// Waits for a guest's start, or throws what has kept it from starting.
+    private void awaitStart(HostedGuest guest)
+            throws BootException, Refused, InterruptedException {
+        while (!guest.isStarted()) {
+            told.run();
+        }
+    }
+
+    /// Ends the restore. If it has failed, all of its guests have ended when this returns.
+    @Override
+    public void close() {
+        if (!done) {
+            stream.cancel();
+            all.forEach(made -> made.guest().destroyNow());
+        }
+        stream.close();
+    }
+}

@@ -1,0 +1,263 @@
+package io.xenemu.core.guest;
+
+import io.xenemu.core.boot.KeptBootFiles;
+import io.xenemu.core.domain.Domain;
+import io.xenemu.core.host.WorkProgress;
+import io.xenemu.core.hypervisor.SaveMetrics;
+import io.xenemu.core.hypervisor.SavePlace;
+import io.xenemu.core.machine.state.ClockPolicy;
+import io.xenemu.core.memory.DomainMemory;
+import io.xenemu.core.migration.GuestSummary;
+import io.xenemu.core.migration.SaveReader;
+import io.xenemu.core.migration.SavedHead;
+import io.xenemu.core.paging.PageService;
+import io.xenemu.core.toolstack.Refused;
+import io.xenemu.kvm.abi.IoReason;
+import io.xenemu.kvm.wire.BodyReader;
+import io.xenemu.kvm.wire.WireException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.ReadableByteChannel;
+import java.time.Duration;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// A stream of saved guests that are being restored. It is read once, from the beginning to the end, so that it may
+/// come from a pipe. Each guest's driver reads its guest, one after the other: [#next] gives the next image when the
+/// domain of the last one is made.
+final class SavedStream implements AutoCloseable {
+    private static final Logger log = LoggerFactory.getLogger(SavedStream.class);
+
+    private final SavePlace place;
+    private final ClockPolicy clock;
+    private final ReadableByteChannel channel;
+    private final @Nullable LazyRestore lazy;
+    private final SaveReader reader;
+    private final WorkProgress progress;
+    private final RestoreGate gate = new RestoreGate();
+    private final long begun;
+
+    /// The guest whose head was read last, until [#next] takes it.
+    private volatile @Nullable GuestImage next;
+
+    private SavedStream(
+            SavePlace place,
+            ClockPolicy clock,
+            ReadableByteChannel channel,
+            @Nullable LazyRestore lazy,
+            SaveReader reader,
+            WorkProgress progress,
+            long begun) {
+        this.place = place;
+        this.clock = clock;
+        this.channel = channel;
+        this.lazy = lazy;
+        this.reader = reader;
+        this.progress = progress;
+        this.begun = begun;
+    }
+
+    /// Opens a stream, and reads what its first guest is.
+    ///
+    /// @param clock what happens to the guests' clocks
+    /// @param pages brings a guest's memory while it runs; null if it runs when all memory is there
+    /// @param progress how far the restore is
+    /// @throws Refused if it is none, or cannot be read, or its memory cannot come later
+    static SavedStream open(
+            SavePlace place, ClockPolicy clock, @Nullable PageService pages, WorkProgress progress)
+            throws Refused {
+        long begun = System.nanoTime();
+        LazyRestore lazy = null;
+        ReadableByteChannel channel = null;
+        SaveReader reader = null;
+        SavedStream stream = null;
+        boolean done = false;
+        try {
+            lazy = pages == null ? null : LazyRestore.open(place, pages);
+            channel =
+                    switch (place.kind()) {
+                        case FILE -> lazy == null ? FileChannel.open(place.path()) : lazy.channel();
+                        case SOCKET -> SaveTarget.connect(place);
+                    };
+            reader = new SaveReader(channel);
+            stream = new SavedStream(place, clock, channel, lazy, reader, progress, begun);
+            stream.next = stream.readHead();
+            if (stream.next == null) {
+                throw new WireException("there is no guest in it");
+            }
+            done = true;
+            return stream;
+        } catch (IOException e) {
+            throw new Refused(reason(place, e));
+        } finally {
+            if (!done && reader != null) {
+                reader.close();
+            }
+            if (!done && channel != null) {
+                close(channel);
+            }
+            if (!done && lazy != null) {
+                lazy.close();
+            }
+        }
+    }
+
+    /// Reads what the next guest is.
+    ///
+    /// @return null at the end of the stream, which is whole
+    private @Nullable GuestImage readHead() throws IOException {
+        KeptBootFiles files = new KeptBootFiles();
+        boolean done = false;
+        try {
+            SavedHead head = reader.guest((_, path, _) -> files.add(path));
+            if (head == null) {
+                reader.requireNoMore();
+                return null;
+            }
+            GuestImage image = new GuestImage(this, request(head, files), files);
+            done = true;
+            return image;
+        } finally {
+            if (!done) {
+                files.close();
+            }
+        }
+    }
+
+    private static GuestRequest request(SavedHead head, KeptBootFiles files) throws IOException {
+        BodyReader body = head.config().body();
+        GuestRequest request = GuestRequestCodec.decode(head.config().version(), body);
+        body.end();
+        GuestSummary guest = head.guest();
+        require(
+                guest.id().equals(request.domid())
+                        && guest.name().equals(request.config().name())
+                        && guest.uuid().equals(request.config().uuid()),
+                "its configuration is that of another guest");
+        List<KeptBootFiles.Kept> kept = files.files();
+        List<String> modules = request.modules();
+        require(
+                kept.size() == 1 + modules.size() && head.files().size() == kept.size(),
+                "it does not have the guest's kernel and modules");
+        for (int i = 0; i < modules.size(); i++) {
+            require(
+                    modules.get(i).startsWith(kept.get(1 + i).path()),
+                    "its modules are those of another guest");
+        }
+        return request.withKept(files);
+    }
+
+    static void require(boolean isSo, String otherwise) throws WireException {
+        if (!isSo) {
+            throw new WireException(otherwise);
+        }
+    }
+
+    /// The next guest, which the caller closes from now on.
+    ///
+    /// @return null if there is none
+    @Nullable GuestImage next() {
+        GuestImage taken = next;
+        next = null;
+        return taken;
+    }
+
+    /// The state of the guest whose head was read last.
+    InputStream state() throws IOException {
+        return reader.state();
+    }
+
+    /// A guest that had suspended itself finds other pages than it had, before its memory is there.
+    ///
+    /// @throws WireException if its memory was to come later
+    void requireNotLazyFor(SavedGuest guest) throws WireException {
+        require(
+                lazy == null || guest.suspended().isEmpty(),
+                "lazy: a guest that had suspended itself needs all of its memory at once");
+    }
+
+    /// Reads the RAM of the guest whose state was read last, or where it is, and then what the next guest is.
+    ///
+    /// @param name of the guest
+    /// @param memory new
+    /// @throws UncheckedIOException if it cannot be used
+    void fill(String name, DomainMemory memory) {
+        try {
+            if (lazy == null) {
+                long _ = reader.ram(memory.ram(), progress);
+                next = readHead();
+            } else {
+                lazy.find(reader, memory.ramBytes());
+                next = readHead();
+                require(next == null, "lazy: there is more than one guest in it");
+                lazy.begin(name, memory);
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /// A domain is made whose memory may come later.
+    void serves(Domain domain) {
+        if (lazy != null) {
+            lazy.serves(domain);
+        }
+    }
+
+    /// What happens to the guests' clocks.
+    ClockPolicy clock() {
+        return clock;
+    }
+
+    /// The gate before which its guests wait.
+    RestoreGate gate() {
+        return gate;
+    }
+
+    /// The reason in one line for which it cannot be used.
+    String reason(IOException e) {
+        return reason(place, e);
+    }
+
+    private static String reason(SavePlace place, IOException e) {
+        return place.path() + ": " + IoReason.withoutFile(e);
+    }
+
+    /// Counts the restore.
+    void count(SaveMetrics metrics, SaveMetrics.Result result) {
+        metrics.restored(result, reader.bytes(), Duration.ofNanos(System.nanoTime() - begun));
+    }
+
+    /// Makes a restore end soon, on any thread.
+    void cancel() {
+        progress.cancel();
+        gate.shut();
+        close(channel);
+    }
+
+    private static void close(ReadableByteChannel channel) {
+        try {
+            channel.close();
+        } catch (IOException e) {
+            log.debug("saved guests: {}", e.toString());
+        }
+    }
+
+    /// Ends the reading, when no driver reads any more.
+    @Override
+    public void close() {
+        GuestImage left = next();
+        if (left != null) {
+            left.close();
+        }
+        reader.close();
+        close(channel);
+        if (lazy != null) {
+            lazy.close();
+        }
+    }
+}

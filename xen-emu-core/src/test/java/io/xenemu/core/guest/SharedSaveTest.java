@@ -1,0 +1,342 @@
+package io.xenemu.core.guest;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.xenemu.core.boot.BootException;
+import io.xenemu.core.boot.GuestMemoryMap;
+import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.DomainConfig;
+import io.xenemu.core.domain.EventChannelConfig;
+import io.xenemu.core.hypervisor.DomainOrder;
+import io.xenemu.core.hypervisor.OperatedDomains;
+import io.xenemu.core.hypervisor.SavePlace;
+import io.xenemu.core.machine.state.ClockPolicy;
+import io.xenemu.core.memory.SpecialPages;
+import io.xenemu.core.migration.SavedReport;
+import io.xenemu.core.startup.TrainingKernel;
+import io.xenemu.core.toolstack.Refused;
+import io.xenemu.evtchn.EvtchnPort;
+import io.xenemu.evtchn.EvtchnStatus;
+import io.xenemu.gnttab.GrantLimits;
+import io.xenemu.gnttab.GrantStatus;
+import io.xenemu.gnttab.MapBatch;
+import io.xenemu.gnttab.UnmapBatch;
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.XenError;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.UUID;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.function.Executable;
+import org.junit.jupiter.api.io.TempDir;
+
+/// Guests that share event channels and pages are saved in one file. Their domains run no code.
+@Timeout(120)
+final class SharedSaveTest {
+    /// A page of the granting guest, and its place in the other.
+    private static final long GRANTED_GFN = 0x500;
+
+    private static final long MAPPED_GFN = 0x600;
+    private static final int GREF = 9;
+    private static final int PERMIT_ACCESS = 1;
+    private static final int HOST_MAP = 2;
+    private static final int SHARED_PENDING = 0x800;
+    private static final int CYCLES = 12;
+
+    @TempDir private Path folder = Path.of("");
+
+    private final FakeHypervisor fake = new FakeHypervisor();
+    private final OperatedDomains domains = fake.hypervisor.operated();
+    private final HostedGuests guests = new HostedGuests(fake.hypervisor, Path.of("/nonexistent"));
+
+    @BeforeEach
+    void writeKernel() throws IOException {
+        Files.write(folder.resolve("kernel"), TrainingKernel.image());
+    }
+
+    @AfterEach
+    void close() {
+        guests.close();
+        fake.close();
+    }
+
+    private Domain create(String name) throws Exception {
+        DomainConfig config =
+                new DomainConfig(
+                        name,
+                        UUID.nameUUIDFromBytes(name.getBytes(UTF_8)),
+                        GuestMemoryMap.MIN_BYTES,
+                        1,
+                        4 << 16 | 19,
+                        GrantLimits.defaults(),
+                        EventChannelConfig.DEFAULT);
+        guests.create(
+                new GuestRequest(
+                        config,
+                        1,
+                        folder.resolve("kernel"),
+                        List.of(),
+                        "",
+                        PlatformSettings.DEFAULT,
+                        EndActions.DEFAULT,
+                        true),
+                false);
+        return fake.next();
+    }
+
+    private SavePlace file() {
+        return new SavePlace(folder.resolve("saved"), SavePlace.Kind.FILE);
+    }
+
+    private void save(DomainOrder.Then then, Domain... all) throws Exception {
+        List<HostedGuest> hosted = new ArrayList<>();
+        for (Domain domain : all) {
+            hosted.add(guests.named(domain.config().name()));
+        }
+        var _ = guests.save(List.of(all), file(), then, _ -> {});
+        for (HostedGuest guest : hosted) {
+            if (then == DomainOrder.Then.END) {
+                guest.awaitEnd();
+            }
+        }
+    }
+
+    private void restore() throws Exception {
+        guests.restore(file(), ClockPolicy.STAND_STILL, false, false, _ -> {});
+    }
+
+    private List<DomId> ids() {
+        List<DomId> ids = new ArrayList<>();
+        domains.forEach(domain -> ids.add(domain.id()));
+        return ids;
+    }
+
+    private static String refusal(Executable refused) {
+        return assertThrows(Refused.class, refused).reason();
+    }
+
+    /// Lets a guest grant a page to another one.
+    private static void grant(Domain from, Domain to) {
+        MemorySegment entries = from.special().page(SpecialPages.grantFrame(0));
+        entries.set(ValueLayout.JAVA_INT, GREF * 8L + 4, Math.toIntExact(GRANTED_GFN));
+        entries.set(ValueLayout.JAVA_SHORT, GREF * 8L + 2, (short) to.id().value());
+        entries.set(ValueLayout.JAVA_SHORT, GREF * 8L, (short) PERMIT_ACCESS);
+    }
+
+    /// @return the handle
+    private static int map(Domain from, Domain to) {
+        grant(from, to);
+        MapBatch batch = new MapBatch();
+        batch.add(MAPPED_GFN << 12, HOST_MAP, GREF, from.id());
+        to.grantTable().map(batch);
+        assertEquals(GrantStatus.OKAY, batch.status(0));
+        return batch.handle(0);
+    }
+
+    private static GrantStatus unmap(Domain by, int handle) {
+        UnmapBatch batch = new UnmapBatch();
+        batch.add(MAPPED_GFN << 12, handle);
+        by.grantTable().unmap(batch);
+        return batch.status(0);
+    }
+
+    private static boolean takePending(Domain domain, EvtchnPort port) {
+        MemorySegment page = domain.special().page(SpecialPages.SHARED_INFO);
+        long at = SHARED_PENDING + port.value() / 8;
+        byte bits = page.get(ValueLayout.JAVA_BYTE, at);
+        int bit = 1 << port.value() % 8;
+        page.set(ValueLayout.JAVA_BYTE, at, (byte) (bits & ~bit));
+        return (bits & bit) != 0;
+    }
+
+    private static EvtchnStatus status(Domain domain, EvtchnPort port) throws XenError {
+        return domain.eventChannels().status(DomId.SELF, port);
+    }
+
+    @Test
+    void channelsAndPagesBetweenThemAreCarried() throws Exception {
+        Domain web = create("web");
+        Domain db = create("db");
+        EvtchnPort offered = web.eventChannels().allocUnbound(DomId.SELF, db.id());
+        EvtchnPort bound = db.eventChannels().bindInterdomain(web.id(), offered);
+        int handle = map(web, db);
+        EvtchnStatus before = status(db, bound);
+
+        save(DomainOrder.Then.END, db, web);
+        assertEquals(List.of(), ids());
+        restore();
+        Domain web2 = fake.next();
+        Domain db2 = fake.next();
+
+        assertEquals(List.of(web.id(), db.id()), ids());
+        assertEquals(before, status(db2, bound));
+        assertTrue(takePending(web2, offered), "an event may have been under way");
+        assertTrue(takePending(db2, bound));
+        db2.eventChannels().send(bound);
+        assertTrue(takePending(web2, offered));
+        web2.eventChannels().send(offered);
+        assertTrue(takePending(db2, bound));
+        assertEquals(1, web2.grantTable().save().mappings().size());
+        assertEquals(1, db2.grantTable().save().tracked().size());
+        assertFalse(db2.isHeld());
+        assertEquals(GrantStatus.OKAY, unmap(db2, handle));
+        assertEquals(List.of(), web2.grantTable().save().mappings());
+        web2.eventChannels().close(offered);
+        assertEquals(EvtchnStatus.Unbound.class, status(db2, bound).getClass());
+    }
+
+    @Test
+    void nothingIsLostOverManyCycles() throws Exception {
+        Domain web = create("web");
+        Domain db = create("db");
+        int handle = map(web, db);
+        List<EvtchnPort> offered = new ArrayList<>();
+        List<EvtchnPort> bound = new ArrayList<>();
+        for (int i = 0; i < CYCLES; i++) {
+            Domain one = i % 2 == 0 ? web : db;
+            Domain other = i % 2 == 0 ? db : web;
+            offered.add(one.eventChannels().allocUnbound(DomId.SELF, other.id()));
+            bound.add(other.eventChannels().bindInterdomain(one.id(), offered.getLast()));
+
+            save(DomainOrder.Then.END, web, db);
+            restore();
+            web = fake.next();
+            db = fake.next();
+
+            for (int channel = 0; channel <= i; channel++) {
+                Domain from = channel % 2 == 0 ? web : db;
+                Domain to = channel % 2 == 0 ? db : web;
+                boolean _ = takePending(to, bound.get(channel));
+                from.eventChannels().send(offered.get(channel));
+                assertTrue(takePending(to, bound.get(channel)));
+            }
+            assertEquals(1, web.grantTable().save().mappings().size());
+        }
+        assertEquals(GrantStatus.OKAY, unmap(db, handle));
+    }
+
+    @Test
+    void checkpointOfTwoLetsBothGoOnAndTellsHowLongTheyStood() throws Exception {
+        Domain web = create("web");
+        Domain db = create("db");
+        int handle = map(web, db);
+
+        assertTrue(
+                guests.save(List.of(web, db), file(), DomainOrder.Then.GO_ON, _ -> {}).isPositive());
+
+        assertFalse(web.isHeld());
+        assertFalse(db.isHeld());
+        assertEquals(GrantStatus.OKAY, unmap(db, handle));
+        SavedReport report = SavedReport.read(FileChannel.open(file().path()));
+        assertEquals(
+                List.of("web", "db"),
+                report.guests().stream().map(guest -> guest.head().guest().name()).toList());
+        save(DomainOrder.Then.STAY_PAUSED, web, db);
+        assertTrue(web.isPaused() && db.isPaused());
+    }
+
+    @Test
+    void whatAThirdGuestSharesStillBlocks() throws Exception {
+        Domain web = create("web");
+        Domain db = create("db");
+        Domain third = create("third");
+        EvtchnPort offered = web.eventChannels().allocUnbound(DomId.SELF, third.id());
+        third.eventChannels().bindInterdomain(web.id(), offered);
+        map(db, third);
+
+        assertEquals(
+                "web cannot be saved: evtchn: it has an event channel to dom3\n"
+                        + "db cannot be saved: grants: dom3 maps pages of it",
+                refusal(() -> save(DomainOrder.Then.END, web, db)));
+        assertEquals(
+                "third cannot be saved: grants: it maps pages of dom2\n"
+                        + "evtchn: it has an event channel to dom1",
+                refusal(() ->
+                        domains.order(
+                                third,
+                                new DomainOrder.Save(
+                                        file(),
+                                        DomainOrder.Then.END,
+                                        false,
+                                        _ -> {},
+                                        _ -> {}))));
+        assertFalse(web.isHeld() || db.isHeld() || third.isHeld());
+        assertFalse(Files.exists(file().path()));
+        save(DomainOrder.Then.END, third, db, web);
+        restore();
+        assertEquals(3, ids().size());
+    }
+
+    @Test
+    void allAreRestoredOrNone() throws Exception {
+        Domain web = create("web");
+        Domain db = create("db");
+        map(web, db);
+        save(DomainOrder.Then.END, web, db);
+        Domain other = create("db");
+
+        assertEquals("a domain has this name already: db", refusal(this::restore));
+        assertEquals(List.of(other.id()), ids());
+        assertNull(guests.named("web"));
+
+        HostedGuest left = guests.named("db");
+        domains.destroy(other);
+        if (left != null) {
+            left.awaitEnd();
+        }
+        byte[] good = Files.readAllBytes(file().path());
+        for (int cut = 1; cut < 4; cut++) {
+            Files.write(file().path(), Arrays.copyOf(good, good.length * cut / 4));
+            Exception e = assertThrows(Exception.class, this::restore);
+            assertTrue(e instanceof Refused || e instanceof BootException, e::toString);
+            assertEquals(file().path() + ": the saved guest is cut off", e.getMessage());
+            assertEquals(List.of(), ids());
+            assertNull(guests.named("web"));
+        }
+        Files.write(file().path(), good);
+        restore();
+        assertEquals(List.of(web.id(), db.id()), ids());
+    }
+
+    @Test
+    void oneThatIsNotThereKeepsTheOtherRunning() throws Exception {
+        Domain web = create("web");
+        Domain db = create("db");
+        HostedGuest gone = guests.named("db");
+        domains.destroy(db);
+        if (gone != null) {
+            gone.awaitEnd();
+        }
+
+        assertEquals(
+                "no such domain: db", refusal(() -> save(DomainOrder.Then.END, web, db)));
+
+        domains.order(web, DomainOrder.Plain.PAUSE);
+        domains.order(web, DomainOrder.Plain.UNPAUSE);
+        assertFalse(web.isHeld());
+    }
+
+    @Test
+    void saveThatWasGivenUpTakesNoGuest() {
+        SaveParty party = new SaveParty(2);
+        party.giveUp(new Refused("one of the guests is busy"));
+        party.giveUp(new Refused("another reason"));
+        assertEquals(
+                "one of the guests is busy", refusal(() -> party.await(new GuestInbox("web"))));
+    }
+}
