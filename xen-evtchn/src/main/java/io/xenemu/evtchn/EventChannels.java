@@ -408,10 +408,7 @@ public final class EventChannels {
                     && end.remote().equals(peer.domId)) {
                 Snapshot.require(
                         Interdomain.rejoin(
-                                bindings,
-                                new EvtchnPort(port.number()),
-                                peer.bindings,
-                                end.port()),
+                                bindings, new EvtchnPort(port.number()), peer.bindings, end.port()),
                         port);
             }
         }

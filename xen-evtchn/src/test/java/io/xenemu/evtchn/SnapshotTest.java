@@ -127,8 +127,7 @@ final class SnapshotTest {
         guest.setPending(2, false);
         otherRestored.send(port(1));
         assertTrue(guest.pending(2));
-        assertThrows(
-                IllegalArgumentException.class, () -> restored.rejoin(state, otherRestored));
+        assertThrows(IllegalArgumentException.class, () -> restored.rejoin(state, otherRestored));
     }
 
     /// Port 1 was the last event of priority 9, and goes to another queue after the restore.

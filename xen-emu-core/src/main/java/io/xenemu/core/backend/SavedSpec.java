@@ -30,9 +30,7 @@ public record SavedSpec(DeviceKind kind, int version, List<Byte> body) {
     /// @throws WireException if it cannot be used
     public static SavedSpec decode(BodyReader reader) throws WireException {
         return new SavedSpec(
-                DeviceState.kind(reader),
-                reader.u16(),
-                Bytes.asList(reader.bytes(MAX_BODY)));
+                DeviceState.kind(reader), reader.u16(), Bytes.asList(reader.bytes(MAX_BODY)));
     }
 
     BodyReader reader() {

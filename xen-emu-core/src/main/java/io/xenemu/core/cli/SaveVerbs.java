@@ -99,8 +99,7 @@ final class SaveVerbs {
                 words.add("suspend");
             }
             if (every != null && (!checkpoint || paused || every < 1 || file.equals(PIPE))) {
-                throw wrong(
-                        "--checkpoint-every needs -c, at least 1 second, a file, and no -p");
+                throw wrong("--checkpoint-every needs -c, at least 1 second, a file, and no -p");
             }
             if (file.equals(PIPE)) {
                 words.add("socket");

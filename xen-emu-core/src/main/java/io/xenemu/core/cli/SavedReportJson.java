@@ -61,8 +61,7 @@ final class SavedReportJson {
                         .with("bytes", config.length());
         try {
             Json.Obj settings = Json.EMPTY;
-            for (Map.Entry<String, String> setting :
-                    SavedSettings.of(config).values().entrySet()) {
+            for (Map.Entry<String, String> setting : SavedSettings.of(config).values().entrySet()) {
                 settings = settings.with(setting.getKey(), setting.getValue());
             }
             return known.with("settings", settings);

@@ -65,8 +65,7 @@ final class SavedReportText {
     private static void addConfig(List<String> lines, SavedConfig config) {
         lines.add(
                 "  configuration: version %s, %d bytes"
-                        .formatted(
-                                Integer.toUnsignedString(config.version()), config.length()));
+                        .formatted(Integer.toUnsignedString(config.version()), config.length()));
         try {
             SavedSettings.of(config)
                     .values()

@@ -95,9 +95,7 @@ final class SaveCommands {
         DomainOrder.Then then = then(call);
         Duration stoodStill = save(service, List.copyOf(domains), place, then, call);
         if (then != DomainOrder.Then.END) {
-            return then == DomainOrder.Then.GO_ON
-                    ? stoodStill(stoodStill)
-                    : ControlReply.done();
+            return then == DomainOrder.Then.GO_ON ? stoodStill(stoodStill) : ControlReply.done();
         }
         for (Domain domain : domains) {
             service.domains().awaitEnd(domain);
@@ -123,7 +121,8 @@ final class SaveCommands {
             return service.guests().save(domains, place, then, call::tell);
         }
         AtomicReference<Duration> stoodStill = new AtomicReference<>(Duration.ZERO);
-        DomainOrder.Save order = new DomainOrder.Save(place, then, suspend, call::tell, stoodStill::set);
+        DomainOrder.Save order =
+                new DomainOrder.Save(place, then, suspend, call::tell, stoodStill::set);
         service.domains().order(domains.getFirst(), order);
         return stoodStill.get();
     }

@@ -225,8 +225,8 @@ public final class DomainPages implements AutoCloseable {
         return memory.blocker();
     }
 
-    /// The reason for which its grants cannot be saved: a mapping between two guests ends when one of them ends. A guest
-    /// that has suspended itself grants its pages anew.
+    /// The reason for which its grants cannot be saved: a mapping between two guests ends when one of them ends. A
+    /// guest that has suspended itself grants its pages anew.
     Optional<String> grantBlocker(SaveScope scope) {
         GrantTableState state = grantTable.save();
         Optional<DomId> user =

@@ -47,9 +47,7 @@ public record OwnPart(
     ///
     /// @param blocked see [Part#blocker]
     public static OwnPart blocking(
-            String name,
-            Function<SaveScope, Optional<String>> blocked,
-            Supplier<PartState> state) {
+            String name, Function<SaveScope, Optional<String>> blocked, Supplier<PartState> state) {
         return new OwnPart(name, NOTHING, NOTHING, blocked, state, NOTHING);
     }
 

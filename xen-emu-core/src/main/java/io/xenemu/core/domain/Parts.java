@@ -113,8 +113,8 @@ public final class Parts implements AutoCloseable {
         return quiesceAndSave(List.of(this), SaveScope.ALONE).getFirst();
     }
 
-    /// Stops every part of several guests, and then asks each for its state, as the method for one guest does. All stand
-    /// still before the first is asked: until then one may change what another one shares with it.
+    /// Stops every part of several guests, and then asks each for its state, as the method for one guest does. All
+    /// stand still before the first is asked: until then one may change what another one shares with it.
     ///
     /// @return the states of each guest, in their order
     /// @throws BlockedException if a part cannot be saved; then no part stands still

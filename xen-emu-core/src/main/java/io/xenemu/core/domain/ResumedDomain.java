@@ -61,18 +61,14 @@ public final class ResumedDomain {
     private static HvmParams.State params(HvmParams.State saved) {
         List<Long> values = new ArrayList<>(saved.values());
         for (int index :
-                List.of(
-                        HvmParams.CALLBACK_IRQ,
-                        HvmParams.STORE_EVTCHN,
-                        HvmParams.CONSOLE_EVTCHN)) {
+                List.of(HvmParams.CALLBACK_IRQ, HvmParams.STORE_EVTCHN, HvmParams.CONSOLE_EVTCHN)) {
             values.set(index, 0L);
         }
         return new HvmParams.State(values);
     }
 
     private static VcpuAreas.State unregistered(VcpuAreas.State areas) {
-        WrittenArea.State none =
-                new WrittenArea.State(VcpuPort.INVALID_GPA, VcpuPort.INVALID_GPA);
+        WrittenArea.State none = new WrittenArea.State(VcpuPort.INVALID_GPA, VcpuPort.INVALID_GPA);
         return new VcpuAreas.State(
                 VcpuPort.INVALID_GPA, none, none, areas.account(), areas.power());
     }

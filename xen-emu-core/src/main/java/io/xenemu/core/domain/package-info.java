@@ -12,8 +12,8 @@
 /// - vCPUs that stand still: [Quiescence], [PauseCount], [Suspension], [SoftReset], [VcpuGate], [StuckException].
 /// - Parts, which stand still, are saved and end: [Part], [Parts], [OwnPart], [DomainParts], [TimersPart], [PartState],
 ///   [SaveScope], [BlockedException].
-/// - Saved state: [XenState], [SavedFrames], [DomainStateCodec], [DomainConfigCodec], [DomainOrigin], [DomainRestore], [DomainTies],
-///   [ResumedDomain], [HeldState].
+/// - Saved state: [XenState], [SavedFrames], [DomainStateCodec], [DomainConfigCodec], [DomainOrigin], [DomainRestore],
+///   [DomainTies], [ResumedDomain], [HeldState].
 /// - Events: [EventDelivery] makes a vCPU notice, [KvmKernelPorts] keeps the kernel's table, [InterruptLines] and
 ///   [MessageInterrupts] are devices' lines and messages.
 ///

@@ -6,8 +6,8 @@ import io.xenemu.core.toolstack.Refused;
 import java.util.ArrayList;
 import java.util.List;
 
-/// One restore of the guests of a [SavedStream], as the thread sees it that waits for it. Each guest has its own driver,
-/// which makes its domain; this thread lets them do so one after the other, as the stream has them.
+/// One restore of the guests of a [SavedStream], as the thread sees it that waits for it. Each guest has its own
+/// driver, which makes its domain; this thread lets them do so one after the other, as the stream has them.
 final class GuestsRestore implements AutoCloseable {
     private final SavedStream stream;
     private final Runnable told;
@@ -66,8 +66,7 @@ final class GuestsRestore implements AutoCloseable {
     }
 
     /// Waits for a guest's start, or throws what has kept it from starting.
-    private void awaitStart(HostedGuest guest)
-            throws BootException, Refused, InterruptedException {
+    private void awaitStart(HostedGuest guest) throws BootException, Refused, InterruptedException {
         while (!guest.isStarted()) {
             told.run();
         }

@@ -55,8 +55,7 @@ public record SavedSettings(SequencedMap<String, String> values) {
                 (config.xenVersion() >>> 16) + "." + (config.xenVersion() & 0xffff));
         all.put(GuestSetting.EVTCHN, events.fifo() ? "auto" : "2level");
         all.put(GuestSetting.MAX_EVENT_CHANNELS, Integer.toString(events.maxEventChannels()));
-        all.put(
-                GuestSetting.MAX_GRANT_FRAMES, Integer.toString(config.grants().maxGrantFrames()));
+        all.put(GuestSetting.MAX_GRANT_FRAMES, Integer.toString(config.grants().maxGrantFrames()));
         all.put(GuestSetting.TSC_MODE, config.cpu().tscMode().word());
         all.put(
                 GuestSetting.ENGINES,

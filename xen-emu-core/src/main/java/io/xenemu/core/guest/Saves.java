@@ -23,11 +23,7 @@ final class Saves {
 
     /// @param request for the guest's boots
     /// @param suspendLimit how long the guest may take to suspend itself
-    Saves(
-            Hypervisor hypervisor,
-            GuestInbox inbox,
-            GuestRequest request,
-            Duration suspendLimit) {
+    Saves(Hypervisor hypervisor, GuestInbox inbox, GuestRequest request, Duration suspendLimit) {
         this.hypervisor = hypervisor;
         this.inbox = inbox;
         this.request = request;

@@ -118,8 +118,7 @@ final class CooperativeSaveTest {
 
     /// Does what the drivers of a guest do that is asked to suspend.
     private void suspend(Domain domain) throws Exception {
-        Eventually.holds(
-                "it is asked", () -> read(control(domain, "shutdown")).equals("suspend"));
+        Eventually.holds("it is asked", () -> read(control(domain, "shutdown")).equals("suspend"));
         write(control(domain, "shutdown"), "");
         domain.suspension().suspend(domain.vcpus().getFirst());
     }
@@ -248,8 +247,7 @@ final class CooperativeSaveTest {
         Domain domain = create();
         domain.params().set(HvmParams.CALLBACK_IRQ, 1);
         FutureTask<@Nullable Void> save = save(domain, DomainOrder.Then.END);
-        Eventually.holds(
-                "it is asked", () -> read(control(domain, "shutdown")).equals("suspend"));
+        Eventually.holds("it is asked", () -> read(control(domain, "shutdown")).equals("suspend"));
         domains.destroy(domain);
         assertEquals("web has been destroyed", refusal(save));
     }
@@ -272,15 +270,13 @@ final class CooperativeSaveTest {
 
     @Test
     void devicesAreMadeAnewThoseOfDriverDomainsToo() throws Exception {
-        Domain first =
-                create(DiskSpec.parse(List.of(folder.resolve("disk") + ",raw,xvda,rw")));
+        Domain first = create(DiskSpec.parse(List.of(folder.resolve("disk") + ",raw,xvda,rw")));
         first.params().set(HvmParams.CALLBACK_IRQ, 1);
         GuestRequest sibling = WebGuest.request(folder.resolve("kernel")).sibling("driver", "");
         guests.create(withoutModules(sibling), false);
         Domain driver = fake.next();
         DeviceAttachment attachment = fake.hypervisor.devices().attachment();
-        DeviceSpec spec =
-                DiskSpec.parse(List.of("/dev/vg/disk,raw,xvdb,rw,backend=driver"));
+        DeviceSpec spec = DiskSpec.parse(List.of("/dev/vg/disk,raw,xvdb,rw,backend=driver"));
         PvDevice device = attachment.create("web", spec);
         serveBackend(driver, first, 51728, XenbusState.INIT_WAIT);
         attachment.devices().awaitBackend(device, spec);
@@ -320,8 +316,7 @@ final class CooperativeSaveTest {
             client.rm("/local/domain/%d/backend/vbd".formatted(driver.id().value()));
         }
         Domain second = fake.next();
-        Eventually.holds(
-                "a new device", () -> backState(driver, second, 51728).equals("1"));
+        Eventually.holds("a new device", () -> backState(driver, second, 51728).equals("1"));
         serveBackend(driver, second, 51728, XenbusState.INIT_WAIT);
         assertEquals("saved", refusal(restore));
 
@@ -329,11 +324,7 @@ final class CooperativeSaveTest {
         assertEquals("2", read("/local/domain/0/backend/vbd/1/51712/state"));
         assertEquals(
                 List.of("51712", "51728"),
-                attachment
-                        .devices()
-                        .list()
-                        .table(DeviceKind.VBD, List.of(second.id()))
-                        .stream()
+                attachment.devices().list().table(DeviceKind.VBD, List.of(second.id())).stream()
                         .skip(1)
                         .map(row -> row.substring(0, row.indexOf(' ')))
                         .toList());

@@ -157,7 +157,7 @@ final class SharedSaveTest {
 
     private static boolean takePending(Domain domain, EvtchnPort port) {
         MemorySegment page = domain.special().page(SpecialPages.SHARED_INFO);
-        long at = SHARED_PENDING + port.value() / 8;
+        long at = (long) SHARED_PENDING + port.value() / 8;
         byte bits = page.get(ValueLayout.JAVA_BYTE, at);
         int bit = 1 << port.value() % 8;
         page.set(ValueLayout.JAVA_BYTE, at, (byte) (bits & ~bit));
@@ -237,7 +237,8 @@ final class SharedSaveTest {
         int handle = map(web, db);
 
         assertTrue(
-                guests.save(List.of(web, db), file(), DomainOrder.Then.GO_ON, _ -> {}).isPositive());
+                guests.save(List.of(web, db), file(), DomainOrder.Then.GO_ON, _ -> {})
+                        .isPositive());
 
         assertFalse(web.isHeld());
         assertFalse(db.isHeld());
@@ -270,11 +271,7 @@ final class SharedSaveTest {
                         domains.order(
                                 third,
                                 new DomainOrder.Save(
-                                        file(),
-                                        DomainOrder.Then.END,
-                                        false,
-                                        _ -> {},
-                                        _ -> {}))));
+                                        file(), DomainOrder.Then.END, false, _ -> {}, _ -> {}))));
         assertFalse(web.isHeld() || db.isHeld() || third.isHeld());
         assertFalse(Files.exists(file().path()));
         save(DomainOrder.Then.END, third, db, web);
@@ -323,8 +320,7 @@ final class SharedSaveTest {
             gone.awaitEnd();
         }
 
-        assertEquals(
-                "no such domain: db", refusal(() -> save(DomainOrder.Then.END, web, db)));
+        assertEquals("no such domain: db", refusal(() -> save(DomainOrder.Then.END, web, db)));
 
         domains.order(web, DomainOrder.Plain.PAUSE);
         domains.order(web, DomainOrder.Plain.UNPAUSE);

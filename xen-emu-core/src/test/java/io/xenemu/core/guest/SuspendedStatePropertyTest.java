@@ -58,8 +58,7 @@ final class SuspendedStatePropertyTest {
         HexFormat hex = HexFormat.of();
         assertEquals(hex.formatHex(golden), hex.formatHex(bytes(GOLDEN)));
         assertEquals(GOLDEN, decode(golden));
-        assertThrows(
-                WireException.class, () -> SuspendedState.decode(2, new BodyReader(golden)));
+        assertThrows(WireException.class, () -> SuspendedState.decode(2, new BodyReader(golden)));
     }
 
     @Provide
