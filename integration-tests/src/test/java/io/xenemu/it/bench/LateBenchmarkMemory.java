@@ -44,7 +44,8 @@ final class LateBenchmarkMemory implements LateMemory, AutoCloseable {
                 throw new IOException("a second guest");
             }
         }
-        service.bring("late", this, UserFaultFd.open(), HostFile.open(file, Set.of()), start);
+        service.bring(
+                "late", this, false, UserFaultFd.open(), HostFile.open(file, Set.of()), start);
     }
 
     /// Waits for a page.

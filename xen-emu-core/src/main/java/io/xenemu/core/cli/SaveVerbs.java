@@ -213,4 +213,45 @@ final class SaveVerbs {
             return 0;
         }
     }
+
+    @Command(name = "clone")
+    static final class Clone extends ServiceVerb {
+        @Parameters(index = "0", paramLabel = "FILE", description = "On the service's host.")
+        private String file = "";
+
+        @Option(
+                names = {"-n", "--count"},
+                paramLabel = "N",
+                defaultValue = "1",
+                description = "How many clones. Default: ${DEFAULT-VALUE}.")
+        private int count;
+
+        @Option(
+                names = "--name",
+                paramLabel = "NAME",
+                description =
+                        "Their name, with -1, -2 and so on if there are several. Default: the saved guest's name with "
+                                + "these numbers.")
+        private @Nullable String name;
+
+        @Option(
+                names = {"-p", "--paused"},
+                description = "Leave them paused.")
+        private boolean paused;
+
+        @Override
+        public Integer call() throws HostException {
+            List<String> words =
+                    new ArrayList<>(List.of(verb(), absolute(file), Integer.toString(count)));
+            if (paused) {
+                words.add("paused");
+            }
+            if (name != null) {
+                words.add(name);
+            }
+            ControlClient.toldCommand(socket(), words, ControlClient.Progress.IGNORED)
+                    .forEach(System.out::println);
+            return 0;
+        }
+    }
 }

@@ -35,6 +35,7 @@ record Subcommand(String name, Class<?> type) {
                     new Subcommand("resume", DomainVerbs.Resume.class),
                     new Subcommand("save", SaveVerbs.Save.class),
                     new Subcommand("restore", SaveVerbs.Restore.class),
+                    new Subcommand("clone", SaveVerbs.Clone.class),
                     new Subcommand("destroy", DomainVerbs.Destroy.class),
                     new Subcommand("mem-set", MemoryVerbs.MemSet.class),
                     new Subcommand("mem-max", MemoryVerbs.MemMax.class),

@@ -5,6 +5,7 @@ import static io.xenemu.core.control.VerbArgument.named;
 import static io.xenemu.core.control.VerbArgument.one;
 import static io.xenemu.core.control.VerbArgument.optional;
 
+import com.google.common.primitives.Ints;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.guest.HostedGuest;
@@ -37,6 +38,11 @@ final class SaveCommands {
     private static final String WITH = "with";
     private static final String CLOCK = "clock";
     private static final String LAZY = "lazy";
+    private static final String COUNT = "copies";
+    private static final String NAME = "name";
+
+    /// The most clones of one request. Each has a thread, and an id of 32,751.
+    private static final int MAX_CLONES = 1024;
 
     static final List<Verb> VERBS =
             List.of(
@@ -67,7 +73,18 @@ final class SaveCommands {
                             flag(PAUSED),
                             flag(SOCKET),
                             flag(LAZY),
-                            optional(CLOCK)));
+                            optional(CLOCK)),
+                    Verb.ofDaemon(
+                            "clone",
+                            "Make guests of a saved guest that took part in its save (save --suspend). Each has a domain "
+                                    + "id, a name, a UUID, a VM generation id and MAC addresses of its own. They share "
+                                    + "the pages of its memory that they have not touched.",
+                            Verb.Effect.CHANGES_SLOWLY,
+                            SaveCommands::makeClones,
+                            one(FILE),
+                            one(COUNT),
+                            flag(PAUSED),
+                            optional(NAME)));
 
     private SaveCommands() {}
 
@@ -149,6 +166,24 @@ final class SaveCommands {
                     .restore(
                             place(call), clock(call), call.has(LAZY), call.has(PAUSED), call::tell);
             return ControlReply.done();
+        } catch (BootException | KvmException e) {
+            throw new Refused(String.valueOf(e.getMessage()));
+        }
+    }
+
+    private static ControlReply makeClones(OperatedService service, VerbCall call)
+            throws Refused, InterruptedException {
+        String word = call.one(COUNT);
+        Integer count = Ints.tryParse(word);
+        if (count == null || count < 1 || count > MAX_CLONES) {
+            throw new Refused("copies: '%s' is no number from 1 to %d".formatted(word, MAX_CLONES));
+        }
+        try {
+            SavePlace place = new SavePlace(call.absolutePath(FILE), SavePlace.Kind.FILE);
+            return ControlReply.rows(
+                    service.guests()
+                            .makeClones(
+                                    place, count, call.find(NAME), call.has(PAUSED), call::tell));
         } catch (BootException | KvmException e) {
             throw new Refused(String.valueOf(e.getMessage()));
         }

@@ -114,9 +114,14 @@ public record DomainConfig(
 
     /// This configuration with another name.
     public DomainConfig sibling(String otherName) {
+        return called(otherName, UUID.randomUUID());
+    }
+
+    /// The same domain under another name and UUID.
+    public DomainConfig called(String otherName, UUID otherUuid) {
         return new DomainConfig(
                 otherName,
-                UUID.randomUUID(),
+                otherUuid,
                 memoryBytes,
                 maxMemoryBytes,
                 vcpus,

@@ -29,24 +29,28 @@ public final class ResumedDomain {
     ///
     /// @param saved of the suspended domain
     public static XenState of(XenState saved) {
+        return as(saved, saved.id(), saved.config());
+    }
+
+    /// The same for another domain: a copy of the guest, which reads its domain id anew.
+    ///
+    /// @param saved of the suspended domain
+    /// @param id of the new domain
+    /// @param config as the saved one, but for the name and UUID
+    public static XenState as(XenState saved, DomId id, DomainConfig config) {
         int vcpus = saved.config().vcpus();
         EventChannelsState events = saved.events();
         GrantTableState grants = saved.grants();
         return new XenState(
-                saved.identity(),
+                new XenState.Identity(id, config, saved.identity().pauses()),
                 withoutContents(saved.memory()),
                 params(saved.params()),
                 new SharedInfo.State(GuestWidth.BITS_64, false, 0, false),
                 new EventDelivery.State(Collections.nCopies(vcpus, 0)),
                 saved.areas().stream().map(ResumedDomain::unregistered).toList(),
                 new EventChannelsState(
-                        events.domId(),
-                        vcpus,
-                        events.validPorts(),
-                        List.of(),
-                        PirqsState.EMPTY,
-                        null),
-                new GrantTableState(grants.domId(), 1, grants.limits(), 1, List.of(), List.of()),
+                        id, vcpus, events.validPorts(), List.of(), PirqsState.EMPTY, null),
+                new GrantTableState(id, 1, grants.limits(), 1, List.of(), List.of()),
                 Collections.nCopies(vcpus, new VcpuTimer.State(0, 0)),
                 Watchdogs.State.NONE);
     }

@@ -13,6 +13,7 @@ import io.xenemu.core.domain.HvmParams;
 import io.xenemu.core.domain.ShutdownLatch;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.domain.StuckException;
+import io.xenemu.core.domain.XenState;
 import io.xenemu.core.host.Teardown;
 import io.xenemu.core.hypervisor.ConsoleChannel;
 import io.xenemu.core.hypervisor.DomainDriver;
@@ -120,6 +121,7 @@ final class GuestBoot {
 
     /// Builds the domain of a saved guest, connected to XenStore and its console as it was. It is not started.
     ///
+    /// @param clone the configuration of a clone, which has another name, UUID and id; null for the guest itself
     /// @param ram fills its RAM
     /// @param clock what happens to its clock
     /// @param orders takes an operator's orders for the domain
@@ -130,6 +132,7 @@ final class GuestBoot {
     static GuestBoot restore(
             Hypervisor hypervisor,
             SavedGuest saved,
+            @Nullable DomainConfig clone,
             DomainOrigin.RamContents ram,
             ClockPolicy clock,
             DomainDriver orders,
@@ -140,13 +143,19 @@ final class GuestBoot {
                 new PlatformSettings(saved.acpi().generation(), saved.rtc().offsetSeconds(), false);
         GuestDevices devices =
                 new GuestDevices(platform, hypervisor.blacklist()::has, console, serial, saved);
+        EngineMap map = saved.engines().map();
         Domain domain =
-                hypervisor.restore(
-                        new SavedDomain(
-                                new DomainOrigin.Saved(saved.domain(), ram), saved.kvm(), clock),
-                        devices::ports,
-                        orders,
-                        saved.engines().map());
+                clone == null
+                        ? hypervisor.restore(
+                                from(saved.domain(), saved, ram, clock),
+                                devices::ports,
+                                orders,
+                                map)
+                        : hypervisor.restoreAs(
+                                id -> from(saved.clone(id, clone), saved, ram, clock),
+                                devices::ports,
+                                orders,
+                                map);
         GuestBoot restored = new GuestBoot(hypervisor, devices, domain, saved);
         try {
             RestoredConnections.make(hypervisor, domain, devices, saved);
@@ -158,6 +167,11 @@ final class GuestBoot {
             made.closeAfter(e);
             throw e;
         }
+    }
+
+    private static SavedDomain from(
+            XenState state, SavedGuest saved, DomainOrigin.RamContents ram, ClockPolicy clock) {
+        return new SavedDomain(new DomainOrigin.Saved(state, ram), saved.kvm(), clock);
     }
 
     Domain domain() {

@@ -18,12 +18,15 @@ import org.jspecify.annotations.Nullable;
 /// stay until [#close], for its reboots.
 final class GuestImage implements AutoCloseable {
     private final SavedStream stream;
+    private final GuestRequest saved;
     private final GuestRequest request;
     private final KeptBootFiles files;
 
-    /// @param request has the contents of `files`
-    GuestImage(SavedStream stream, GuestRequest request, KeptBootFiles files) {
+    /// @param saved the request of the saved guest, with the contents of `files`
+    /// @param request that of its clone, or the same
+    GuestImage(SavedStream stream, GuestRequest saved, GuestRequest request, KeptBootFiles files) {
         this.stream = stream;
+        this.saved = saved;
         this.request = request;
         this.files = files;
     }
@@ -49,25 +52,19 @@ final class GuestImage implements AutoCloseable {
             @Nullable HostConsole serial)
             throws BootException {
         try {
-            SavedGuest saved = SavedGuest.read(stream.state());
-            stream.requireNotLazyFor(saved);
-            DomainConfig config = saved.xen().config();
-            SavedStream.require(
-                    saved.xen().id().equals(request.domid())
-                            && config.name().equals(request.config().name())
-                            && config.uuid().equals(request.config().uuid()),
-                    "its state is that of another guest");
+            SavedGuest state = read(hypervisor);
             GuestBoot boot =
                     GuestBoot.restore(
                             hypervisor,
-                            saved,
+                            state,
+                            isClone() ? request.config() : null,
                             memory -> stream.fill(request.config().name(), memory),
                             stream.clock(),
                             orders,
                             console,
                             serial);
             stream.serves(boot.domain());
-            awaitOthers(boot, saved);
+            awaitOthers(boot, state);
             return boot;
         } catch (UncheckedIOException e) {
             throw new BootException(stream.reason(Objects.requireNonNull(e.getCause())));
@@ -78,9 +75,24 @@ final class GuestImage implements AutoCloseable {
         }
     }
 
-    private void awaitOthers(GuestBoot boot, SavedGuest saved) throws BootException {
+    private boolean isClone() {
+        return !request.equals(saved);
+    }
+
+    private SavedGuest read(Hypervisor hypervisor) throws IOException, Refused {
+        SavedGuest state = SavedGuest.read(stream.state());
+        DomainConfig config = state.xen().config();
+        SavedStream.require(
+                state.xen().id().equals(saved.domid())
+                        && config.name().equals(saved.config().name())
+                        && config.uuid().equals(saved.config().uuid()),
+                "its state is that of another guest");
+        return isClone() ? state.forClone(hypervisor.devices()) : state;
+    }
+
+    private void awaitOthers(GuestBoot boot, SavedGuest state) throws BootException {
         try {
-            stream.gate().add(new DomainTies.Restored(boot.domain(), saved.domain()));
+            stream.gate().add(new DomainTies.Restored(boot.domain(), state.domain()));
             stream.gate().pass();
         } catch (BootException e) {
             Teardown made = new Teardown();

@@ -90,6 +90,23 @@ public record GuestRequest(
                 null);
     }
 
+    /// A copy of a saved guest, with a name and UUID of its own. Its devices are those of the saved domain.
+    GuestRequest cloned(String name) {
+        return new GuestRequest(
+                config.sibling(name),
+                onlineVcpus,
+                kernel,
+                modules,
+                commandLine,
+                platform,
+                ends,
+                List.of(),
+                overcommit,
+                engines,
+                null,
+                kept);
+    }
+
     /// The request for the guest's next boot, after a reboot. Its domain has the next id then, as under xl.
     ///
     /// @param memory bytes that it has at first

@@ -32,6 +32,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -117,18 +118,59 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
             throws BootException, Refused, InterruptedException {
         WorkProgress progress = new WorkProgress();
         SavedStream stream = SavedStream.open(place, clock, lazy ? pages : null, progress);
-        GuestsRestore restore = new GuestsRestore(stream, () -> told.accept(progress));
+        List<String> _ = restore(stream, paused, () -> told.accept(progress));
+    }
+
+    /// Restores the guests of a stream, and closes it.
+    ///
+    /// @return their names
+    private List<String> restore(SavedStream stream, boolean paused, Runnable told)
+            throws BootException, Refused, InterruptedException {
+        GuestsRestore restore = new GuestsRestore(stream, told);
         SaveMetrics.Result result = SaveMetrics.Result.FAILED;
         try {
+            List<String> names = new ArrayList<>();
             for (GuestImage image = stream.next(); image != null; image = stream.next()) {
+                names.add(image.request().config().name());
                 restore.make(image, add(image, paused));
             }
             restore.letGo();
             result = SaveMetrics.Result.OK;
+            return names;
         } finally {
             restore.close();
             stream.count(hypervisor.saveMetrics(), result);
         }
+    }
+
+    /// Makes clones of a saved guest that had suspended itself, one after the other. If one cannot be made, those
+    /// before it go on.
+    ///
+    /// @param count of them
+    /// @param name that they get with a number; null for the name of the saved guest. A single clone gets a given name
+    ///     as it is
+    /// @param paused whether they begin with one more pause
+    /// @param told gets the progress from time to time, on this thread
+    /// @return their names
+    /// @throws BootException when the image cannot be used, or the host cannot run a guest
+    /// @throws Refused when the guest cannot be cloned, or there is a guest of such a name
+    public List<String> makeClones(
+            SavePlace place,
+            int count,
+            @Nullable String name,
+            boolean paused,
+            Consumer<WorkProgress> told)
+            throws BootException, Refused, InterruptedException {
+        List<String> names = new ArrayList<>();
+        for (int i = 1; i <= count; i++) {
+            String suffix = "-" + i;
+            UnaryOperator<String> clone =
+                    saved -> name == null ? saved + suffix : count == 1 ? name : name + suffix;
+            WorkProgress progress = new WorkProgress();
+            SavedStream stream = SavedStream.ofClone(place, pages, clone, progress);
+            names.add(restore(stream, paused, () -> told.accept(progress)).getFirst());
+        }
+        return names;
     }
 
     /// Makes a guest of an image, which it closes at its end.

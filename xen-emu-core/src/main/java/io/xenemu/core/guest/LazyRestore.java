@@ -23,6 +23,10 @@ import org.jspecify.annotations.Nullable;
 /// A restore after which the guest's memory comes from its file while it runs. For the thread that restores.
 final class LazyRestore implements AutoCloseable {
     private final PageService pages;
+
+    /// Whether other guests share the pages of the file.
+    private final boolean shares;
+
     private final FileChannel channel;
 
     /// These are the page service's own after [#begin].
@@ -32,8 +36,14 @@ final class LazyRestore implements AutoCloseable {
     private long start;
     private @Nullable LateRam ram;
 
-    private LazyRestore(PageService pages, UserFaultFd faults, HostFile file, FileChannel channel) {
+    private LazyRestore(
+            PageService pages,
+            boolean shares,
+            UserFaultFd faults,
+            HostFile file,
+            FileChannel channel) {
         this.pages = pages;
+        this.shares = shares;
         this.faults = faults;
         this.file = file;
         this.channel = channel;
@@ -41,9 +51,11 @@ final class LazyRestore implements AutoCloseable {
 
     /// Opens a file. What this host does not allow is found first.
     ///
+    /// @param shares whether other guests share its pages
     /// @throws Refused if it is no file, or this process may not make the kernel wait for pages
     /// @throws IOException if it cannot be opened
-    static LazyRestore open(SavePlace place, PageService pages) throws Refused, IOException {
+    static LazyRestore open(SavePlace place, PageService pages, boolean shares)
+            throws Refused, IOException {
         if (place.kind() != SavePlace.Kind.FILE) {
             throw new Refused("lazy: a pipe cannot be read in any order, only a file");
         }
@@ -54,7 +66,7 @@ final class LazyRestore implements AutoCloseable {
             file = file(place.path());
             FileChannel channel =
                     FileChannel.open(Path.of("/proc/self/fd", Integer.toString(file.fd())));
-            LazyRestore opened = new LazyRestore(pages, faults, file, channel);
+            LazyRestore opened = new LazyRestore(pages, shares, faults, file, channel);
             pages.prepare();
             done = true;
             return opened;
@@ -74,10 +86,9 @@ final class LazyRestore implements AutoCloseable {
         } catch (KvmException e) {
             throw new Refused(
                     e.errno() == Errno.EPERM
-                            ? "lazy: this service may not use userfaultfd: it needs CAP_SYS_PTRACE, or the right to"
+                            ? "this service may not use userfaultfd: it needs CAP_SYS_PTRACE, or the right to"
                                     + " open /dev/userfaultfd"
-                            : "lazy: this host has no userfaultfd for shared memory: "
-                                    + e.getMessage());
+                            : "this host has no userfaultfd for shared memory: " + e.getMessage());
         }
     }
 
@@ -97,7 +108,7 @@ final class LazyRestore implements AutoCloseable {
         }
         if (file.status().kind() != FileStatus.Kind.REGULAR) {
             file.close();
-            throw new Refused("lazy: " + path + " is not a file");
+            throw new Refused(path + ": not a file");
         }
         return file;
     }
@@ -124,7 +135,7 @@ final class LazyRestore implements AutoCloseable {
         HostFile from = Objects.requireNonNull(file);
         faults = null;
         file = null;
-        ram = pages.bring(name, memory, given, from, start);
+        ram = pages.bring(name, memory, shares, given, from, start);
     }
 
     /// Crashes the domain if its memory is lost.

@@ -8,11 +8,14 @@ import io.xenemu.core.device.DeviceStateCodec;
 import io.xenemu.core.device.RtcState;
 import io.xenemu.core.device.SerialState;
 import io.xenemu.core.device.UnplugState;
+import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.ResumedDomain;
 import io.xenemu.core.domain.SavedFrames;
 import io.xenemu.core.domain.XenState;
+import io.xenemu.core.hypervisor.DomainDevices;
 import io.xenemu.core.machine.state.KvmState;
 import io.xenemu.core.machine.state.KvmStateCodec;
+import io.xenemu.core.toolstack.Refused;
 import io.xenemu.evtchn.EventChannelsState;
 import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.evtchn.EvtchnStatus;
@@ -124,6 +127,42 @@ record SavedGuest(
     /// The state from which its domain is made.
     XenState domain() {
         return suspended.isPresent() ? ResumedDomain.of(xen) : xen;
+    }
+
+    /// The state from which the domain of a clone is made.
+    ///
+    /// @param id of the clone
+    /// @param config has its name and UUID
+    XenState clone(DomId id, DomainConfig config) {
+        return ResumedDomain.as(xen, id, xen.config().called(config.name(), config.uuid()));
+    }
+
+    /// The same guest with devices of its own, to become a clone.
+    ///
+    /// @throws Refused if it had not suspended itself, or two guests cannot have one of its devices
+    SavedGuest forClone(DomainDevices devices) throws Refused {
+        SuspendedState anew =
+                suspended.orElseThrow(() ->
+                        new Refused(
+                                xen.config().name()
+                                        + " did not take part in its save (--suspend): it would not notice that it"
+                                        + " has another domain id"));
+        return new SavedGuest(
+                xen,
+                kvm,
+                store,
+                console,
+                serial,
+                rtc,
+                unplug,
+                acpi,
+                engines,
+                backends,
+                Optional.of(
+                        new SuspendedState(
+                                anew.onlineVcpus(),
+                                anew.memory(),
+                                devices.ofClone(anew.devices()))));
     }
 
     /// Reads a saved guest.

@@ -22,6 +22,7 @@ import java.nio.channels.FileChannel;
 import java.nio.channels.ReadableByteChannel;
 import java.time.Duration;
 import java.util.List;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -36,6 +37,10 @@ final class SavedStream implements AutoCloseable {
     private final ClockPolicy clock;
     private final ReadableByteChannel channel;
     private final @Nullable LazyRestore lazy;
+
+    /// The name of a clone for that of the saved guest; null if the guest itself goes on.
+    private final @Nullable UnaryOperator<String> clone;
+
     private final SaveReader reader;
     private final WorkProgress progress;
     private final RestoreGate gate = new RestoreGate();
@@ -49,6 +54,7 @@ final class SavedStream implements AutoCloseable {
             ClockPolicy clock,
             ReadableByteChannel channel,
             @Nullable LazyRestore lazy,
+            @Nullable UnaryOperator<String> clone,
             SaveReader reader,
             WorkProgress progress,
             long begun) {
@@ -56,6 +62,7 @@ final class SavedStream implements AutoCloseable {
         this.clock = clock;
         this.channel = channel;
         this.lazy = lazy;
+        this.clone = clone;
         this.reader = reader;
         this.progress = progress;
         this.begun = begun;
@@ -70,6 +77,27 @@ final class SavedStream implements AutoCloseable {
     static SavedStream open(
             SavePlace place, ClockPolicy clock, @Nullable PageService pages, WorkProgress progress)
             throws Refused {
+        return open(place, clock, pages, null, progress);
+    }
+
+    /// Opens a stream, whose only guest becomes a clone.
+    ///
+    /// @param pages brings its memory, as far as it touches it
+    /// @param clone gives its name for that of the saved guest
+    /// @throws Refused as [#open]
+    static SavedStream ofClone(
+            SavePlace place, PageService pages, UnaryOperator<String> clone, WorkProgress progress)
+            throws Refused {
+        return open(place, ClockPolicy.STAND_STILL, pages, clone, progress);
+    }
+
+    private static SavedStream open(
+            SavePlace place,
+            ClockPolicy clock,
+            @Nullable PageService pages,
+            @Nullable UnaryOperator<String> clone,
+            WorkProgress progress)
+            throws Refused {
         long begun = System.nanoTime();
         LazyRestore lazy = null;
         ReadableByteChannel channel = null;
@@ -77,14 +105,14 @@ final class SavedStream implements AutoCloseable {
         SavedStream stream = null;
         boolean done = false;
         try {
-            lazy = pages == null ? null : LazyRestore.open(place, pages);
+            lazy = pages == null ? null : LazyRestore.open(place, pages, clone != null);
             channel =
                     switch (place.kind()) {
                         case FILE -> lazy == null ? FileChannel.open(place.path()) : lazy.channel();
                         case SOCKET -> SaveTarget.connect(place);
                     };
             reader = new SaveReader(channel);
-            stream = new SavedStream(place, clock, channel, lazy, reader, progress, begun);
+            stream = new SavedStream(place, clock, channel, lazy, clone, reader, progress, begun);
             stream.next = stream.readHead();
             if (stream.next == null) {
                 throw new WireException("there is no guest in it");
@@ -118,7 +146,10 @@ final class SavedStream implements AutoCloseable {
                 reader.requireNoMore();
                 return null;
             }
-            GuestImage image = new GuestImage(this, request(head, files), files);
+            GuestRequest saved = request(head, files);
+            GuestRequest request =
+                    clone == null ? saved : saved.cloned(clone.apply(saved.config().name()));
+            GuestImage image = new GuestImage(this, saved, request, files);
             done = true;
             return image;
         } finally {
@@ -171,15 +202,6 @@ final class SavedStream implements AutoCloseable {
         return reader.state();
     }
 
-    /// A guest that had suspended itself finds other pages than it had, before its memory is there.
-    ///
-    /// @throws WireException if its memory was to come later
-    void requireNotLazyFor(SavedGuest guest) throws WireException {
-        require(
-                lazy == null || guest.suspended().isEmpty(),
-                "lazy: a guest that had suspended itself needs all of its memory at once");
-    }
-
     /// Reads the RAM of the guest whose state was read last, or where it is, and then what the next guest is.
     ///
     /// @param name of the guest
@@ -193,7 +215,9 @@ final class SavedStream implements AutoCloseable {
             } else {
                 lazy.find(reader, memory.ramBytes());
                 next = readHead();
-                require(next == null, "lazy: there is more than one guest in it");
+                require(
+                        next == null,
+                        "there is more than one guest in it: their memory cannot come later");
                 lazy.begin(name, memory);
             }
         } catch (IOException e) {

@@ -19,6 +19,7 @@ import io.xenemu.core.toolstack.Refused;
 import io.xenemu.evtchn.ServicePorts;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.xenstore.XenStoreServer;
+import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -98,6 +99,18 @@ public final class DomainDevices implements AutoCloseable {
             saved.add(backends.saved(spec));
         }
         return saved;
+    }
+
+    /// The same devices for a clone of the domain: with addresses of their own.
+    ///
+    /// @throws Refused if one cannot be used by two domains
+    public List<SavedSpec> ofClone(List<SavedSpec> saved) throws Refused {
+        List<SavedSpec> own = new ArrayList<>();
+        SecureRandom random = new SecureRandom();
+        for (SavedSpec spec : saved) {
+            own.add(backends.saved(DeviceSpec.ofClone(backends.spec(spec), random)));
+        }
+        return own;
     }
 
     /// Waits until nothing is left of the devices of the domain that had this id before.

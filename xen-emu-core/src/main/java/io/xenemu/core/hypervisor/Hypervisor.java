@@ -337,15 +337,41 @@ public final class Hypervisor implements AutoCloseable {
         if (missing.isPresent()) {
             throw new Refused(noEngine(missing.get()));
         }
-        DomId id = saved.origin().id();
-        ids.claim(id);
+        ids.claim(saved.origin().id());
+        return restoreTaken(saved, devices, driver, map);
+    }
+
+    /// Makes a domain of a saved one, with the next id of the policy. [#restore] has the other parameters.
+    ///
+    /// @param saved gives the state for an id
+    /// @throws Refused as [#restore], or if all ids are in use
+    public Domain restoreAs(
+            Function<DomId, SavedDomain> saved,
+            Function<Domain, PortBus> devices,
+            DomainDriver driver,
+            EngineMap map)
+            throws BootException, Refused {
+        Optional<EngineId> missing = engines.missing(map);
+        if (missing.isPresent()) {
+            throw new Refused(noEngine(missing.get()));
+        }
+        return restoreTaken(saved.apply(ids.next()), devices, driver, map);
+    }
+
+    /// @param saved its id has been taken
+    private Domain restoreTaken(
+            SavedDomain saved,
+            Function<Domain, PortBus> devices,
+            DomainDriver driver,
+            EngineMap map)
+            throws BootException, Refused {
         try {
             return made(source.restore(saved, devices), driver, map);
         } catch (IllegalArgumentException e) {
             throw Introductions.contradiction(
                     saved.origin().config().name(), String.valueOf(e.getMessage()));
         } finally {
-            ids.release(id);
+            ids.release(saved.origin().id());
         }
     }
 

@@ -176,6 +176,11 @@ public final class SavedPages implements AutoCloseable {
         return present.get(page);
     }
 
+    /// The first page from `page` on that the file has; -1 if there is none.
+    public int next(int page) {
+        return present.nextSetBit(page);
+    }
+
     /// The number of sections.
     public int sections() {
         return starts.length();

@@ -35,6 +35,9 @@ final class FaultingGuest implements AutoCloseable {
     /// The addresses at which threads wait, in the order in which they came.
     private final Queue<Long> waiting = new ArrayDeque<>();
 
+    /// Whether it gets pages that nobody waits for.
+    private boolean wantsAll;
+
     private boolean complete;
 
     /// The service's process has ended, or has let the guest go.
@@ -57,6 +60,7 @@ final class FaultingGuest implements AutoCloseable {
         this.source = source;
         this.present = present;
         mappings = add.mappings();
+        wantsAll = !add.shares();
     }
 
     /// Takes the guest over. Another server may have served it before: what that server had read and not answered is
@@ -156,9 +160,14 @@ final class FaultingGuest implements AutoCloseable {
         return complete;
     }
 
-    /// Whether all pages are there that its source has.
-    boolean isComplete() {
-        return complete;
+    /// Whether there are pages to be brought that nobody waits for.
+    boolean hasMore() {
+        return wantsAll && !complete;
+    }
+
+    /// Brings it all pages from now on.
+    void bringAll() {
+        wantsAll = true;
     }
 
     private static void check(long result) throws IOException {

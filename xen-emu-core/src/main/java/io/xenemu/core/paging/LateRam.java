@@ -32,7 +32,8 @@ public final class LateRam implements LatePages {
     private final LateMemory memory;
     private final UserFaultFd faults;
     private final HostFile file;
-    private final PageMessage.Add message;
+    private final long start;
+    private final long pages;
     private final List<RamView> views;
     private final PresentPages present;
     private final MissingPages missing;
@@ -50,7 +51,11 @@ public final class LateRam implements LatePages {
     @GuardedBy("this")
     private boolean ended;
 
+    /// Whether it shares the pages that it has not touched.
+    private volatile boolean shares;
+
     /// @param number by which messages name it
+    /// @param shares whether it gets only the pages that it touches, until [#awaitAll]
     /// @param faults owned from now on
     /// @param file with the pages, owned from now on
     /// @param start of the pages in it
@@ -59,6 +64,7 @@ public final class LateRam implements LatePages {
             String name,
             int number,
             LateMemory memory,
+            boolean shares,
             UserFaultFd faults,
             HostFile file,
             long start) {
@@ -68,13 +74,12 @@ public final class LateRam implements LatePages {
         this.memory = memory;
         this.faults = faults;
         this.file = file;
+        this.start = start;
+        this.shares = shares;
         views = memory.ramViews();
-        long pages = memory.ramBytes() / GuestMemory.PAGE_SIZE;
+        pages = memory.ramBytes() / GuestMemory.PAGE_SIZE;
         present = PresentPages.create("xen-present-" + name, pages);
         missing = new MissingPages(views.stream().map(LateRam::guarded).toList(), present);
-        message =
-                new PageMessage.Add(
-                        number, name, start, pages, views.stream().map(LateRam::mapped).toList());
     }
 
     private static MissingPages.Mapped guarded(RamView view) {
@@ -107,7 +112,8 @@ public final class LateRam implements LatePages {
 
     /// What a server has to know.
     PageMessage.Add message() {
-        return message;
+        return new PageMessage.Add(
+                number, name, shares, start, pages, views.stream().map(LateRam::mapped).toList());
     }
 
     /// The descriptors that go with the message.
@@ -162,6 +168,10 @@ public final class LateRam implements LatePages {
 
     @Override
     public void awaitAll() {
+        if (shares) {
+            shares = false;
+            service.bringAll(this);
+        }
         try {
             there.join();
         } catch (CompletionException e) {

@@ -19,6 +19,7 @@ sealed interface PageMessage {
     int DONE = 3;
     int FAILED = 4;
     int DROPPED = 5;
+    int BRING_ALL = 6;
 
     /// The number that the service has given the guest.
     int guest();
@@ -28,10 +29,12 @@ sealed interface PageMessage {
     ///
     /// @param guest a number
     /// @param name for messages to an operator
+    /// @param shares whether other guests use the file's pages too; then it gets only those that it touches
     /// @param start of the pages in the file
     /// @param total the number of pages
     /// @param mappings of the RAM in the service, the first of all pages
-    record Add(int guest, String name, long start, long total, List<Mapped> mappings)
+    record Add(
+            int guest, String name, boolean shares, long start, long total, List<Mapped> mappings)
             implements PageMessage {
         public Add {
             mappings = List.copyOf(mappings);
@@ -44,6 +47,9 @@ sealed interface PageMessage {
     /// @param pages their number
     /// @param first the number of the first page
     record Mapped(long address, long pages, long first) {}
+
+    /// To the server: bring a guest all pages, also those that it shares with others. The answer is [Done].
+    record BringAll(int guest) implements PageMessage {}
 
     /// To the server: let a guest go. The answer is [Dropped].
     record Drop(int guest) implements PageMessage {}
@@ -63,12 +69,20 @@ sealed interface PageMessage {
     default byte[] encode() {
         BodyWriter body = new BodyWriter();
         switch (this) {
-            case Add(int guest, String name, long start, long total, List<Mapped> mappings) -> {
-                body.u8(ADD).u32(guest).string(name).u64(start).u64(total).u32(mappings.size());
+            case Add(
+                            int guest,
+                            String name,
+                            boolean shares,
+                            long start,
+                            long total,
+                            List<Mapped> mappings) -> {
+                body.u8(ADD).u32(guest).string(name).bool(shares).u64(start).u64(total);
+                body.u32(mappings.size());
                 for (Mapped mapped : mappings) {
                     body.u64(mapped.address()).u64(mapped.pages()).u64(mapped.first());
                 }
             }
+            case BringAll(int guest) -> body.u8(BRING_ALL).u32(guest);
             case Drop(int guest) -> body.u8(DROP).u32(guest);
             case Done(int guest) -> body.u8(DONE).u32(guest);
             case Failed(int guest, String reason) -> body.u8(FAILED).u32(guest).string(reason);
@@ -90,9 +104,11 @@ sealed interface PageMessage {
                             new Add(
                                     guest,
                                     body.string(MAX_TEXT_BYTES),
+                                    body.bool(),
                                     body.u64(),
                                     body.u64(),
                                     mappings(body));
+                    case BRING_ALL -> new BringAll(guest);
                     case DROP -> new Drop(guest);
                     case DONE -> new Done(guest);
                     case FAILED -> new Failed(guest, body.string(MAX_TEXT_BYTES));

@@ -35,6 +35,7 @@ public final class PageServer implements AutoCloseable {
     private final MessageSocket service;
     private final Epoll epoll = new Epoll(MOST_EVENTS);
     private final Map<Integer, FaultingGuest> guests = new HashMap<>();
+    private final SharedPages shared = new SharedPages();
 
     private PageServer(MessageSocket service) {
         this.service = service;
@@ -115,7 +116,7 @@ public final class PageServer implements AutoCloseable {
     private boolean bringMore() throws IOException {
         boolean more = false;
         for (FaultingGuest guest : all()) {
-            if (!guest.isComplete()) {
+            if (guest.hasMore()) {
                 more = true;
                 on(
                         guest,
@@ -145,6 +146,7 @@ public final class PageServer implements AutoCloseable {
         epoll.unmute(service.fd(), SERVICE);
         switch (PageMessage.decode(message.bytes())) {
             case PageMessage.Add add -> add(add, message.descriptors());
+            case PageMessage.BringAll(int guest) -> on(guests.get(guest), FaultingGuest::bringAll);
             case PageMessage.Drop(int guest) -> {
                 remove(guest);
                 service.send(new PageMessage.Dropped(guest).encode());
@@ -163,7 +165,10 @@ public final class PageServer implements AutoCloseable {
         PresentPages present = PresentPages.received(descriptors.get(2), add.total());
         PageSource source;
         try (HostFile file = HostFile.received(descriptors.get(1))) {
-            source = FilePages.open(file.fd(), add.start(), add.total());
+            source =
+                    add.shares()
+                            ? shared.open(file.fd(), add.start(), add.total())
+                            : FilePages.open(file.fd(), add.start(), add.total());
         } catch (IOException e) {
             faults.close();
             present.close();

@@ -82,19 +82,26 @@ public final class PageService implements AutoCloseable {
     /// Lets the RAM of a new domain come while the domain runs.
     ///
     /// @param name for messages
+    /// @param shares whether it shares the pages with other guests of the file: then it gets only those that it touches
     /// @param faults owned from now on
     /// @param file with the pages, owned from now on
     /// @param start of the pages in it
     /// @throws IOException if there is no server
     public LateRam bring(
-            String name, LateMemory memory, UserFaultFd faults, HostFile file, long start)
+            String name,
+            LateMemory memory,
+            boolean shares,
+            UserFaultFd faults,
+            HostFile file,
+            long start)
             throws IOException {
         log.info("{}: its memory comes while it runs", name);
         synchronized (this) {
             boolean done = false;
             try {
                 PageServerProcess running = started();
-                LateRam ram = new LateRam(this, name, ++lastNumber, memory, faults, file, start);
+                LateRam ram =
+                        new LateRam(this, name, ++lastNumber, memory, shares, faults, file, start);
                 ram.register();
                 guests.put(ram.number(), ram);
                 done = true;
@@ -174,7 +181,7 @@ public final class PageService implements AutoCloseable {
                     boolean _ = answer.complete(null);
                 }
             }
-            case PageMessage.Add _, PageMessage.Drop _ ->
+            case PageMessage.Add _, PageMessage.BringAll _, PageMessage.Drop _ ->
                     throw new IOException("it has sent a message for a server");
         }
     }
@@ -225,6 +232,19 @@ public final class PageService implements AutoCloseable {
         String why = reason;
         orphans.forEach(ram -> ram.lose(why));
         old.close();
+    }
+
+    /// Makes the server bring a guest all pages.
+    synchronized void bringAll(LateRam ram) {
+        PageServerProcess running = server;
+        // One that has just ended has a successor soon, which is told so too.
+        if (running != null && guests.containsKey(ram.number())) {
+            try {
+                running.connection().send(new PageMessage.BringAll(ram.number()).encode());
+            } catch (IOException e) {
+                log.debug("the page server has ended: {}", e.toString());
+            }
+        }
     }
 
     /// Makes the server let a guest go, and waits until it has.

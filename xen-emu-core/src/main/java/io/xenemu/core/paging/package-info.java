@@ -5,7 +5,7 @@
 ///
 /// - The service's side: [PageService] keeps a [PageServerProcess]; [LateRam] is the memory of one guest.
 /// - The server's side: [PageServer] serves each [FaultingGuest] from its [PageSource]; [FilePages] is that of a saved
-///   guest's file.
+///   guest's file, [SharedPages] that of a file that several guests share.
 /// - Between them: [PageMessage].
 ///
 /// Locks: the monitor of [PageService] guards its guests and the server, also while a server is started. Below it is

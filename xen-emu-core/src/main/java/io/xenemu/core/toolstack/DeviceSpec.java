@@ -52,6 +52,21 @@ public sealed interface DeviceSpec permits DiskSpec, NicSpec, P9Spec, ConsoleSpe
         };
     }
 
+    /// The device of a clone of the guest that has this one.
+    ///
+    /// @param random makes what is the clone's own
+    /// @throws Refused if two guests cannot have the device
+    static DeviceSpec ofClone(DeviceSpec spec, RandomGenerator random) throws Refused {
+        return switch (spec) {
+            case DiskSpec disk when disk.writable() ->
+                    throw new Refused(
+                            "the disk %s is writable: several guests would write to %s"
+                                    .formatted(disk.vdev(), disk.target()));
+            case NicSpec nic -> nic.withMac(MacAddress.random(random));
+            case DiskSpec _, P9Spec _, ConsoleSpec _ -> spec;
+        };
+    }
+
     /// The kind of device.
     DeviceKind kind();
 

@@ -66,6 +66,12 @@ public record NicSpec(
                 passt);
     }
 
+    /// The same interface with another address.
+    NicSpec withMac(MacAddress other) {
+        return new NicSpec(
+                id, other, mtu, backend, script, bridge, forScript, rate, trusted, passt);
+    }
+
     /// The path of the script. One without a folder is in Xen's folder.
     public String scriptPath() {
         return DeviceContents.script(script);

@@ -24,8 +24,10 @@ final class VerbTableDocTest {
     /// The verbs of `shutdown --all` and `reboot --all`.
     private static final String ALL = "-all";
 
-    /// Arguments that the command line has as options: those of a guest, `console --type` and `trace --filter`.
-    private static final Set<String> OPTIONS = Set.of("setting", "kind", "filter", "clock");
+    /// Arguments that the command line has as options: those of a guest and its clones, `console --type` and `trace
+    /// --filter`.
+    private static final Set<String> OPTIONS =
+            Set.of("setting", "kind", "filter", "clock", "copies", "name");
 
     /// The name of the subcommand that asks for a verb.
     private static String command(Verb verb) {

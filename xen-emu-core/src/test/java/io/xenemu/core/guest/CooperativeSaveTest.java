@@ -2,21 +2,25 @@ package io.xenemu.core.guest;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.backend.block.BlockKind;
 import io.xenemu.core.backend.engine.EngineMap;
 import io.xenemu.core.backend.nbd.NbdOpener;
+import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.HvmParams;
+import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.hypervisor.DeviceAttachment;
 import io.xenemu.core.hypervisor.DomainOrder;
 import io.xenemu.core.hypervisor.OperatedDomains;
 import io.xenemu.core.hypervisor.SavePlace;
 import io.xenemu.core.machine.state.ClockPolicy;
 import io.xenemu.core.memory.SpecialPages;
+import io.xenemu.core.paging.LatePagesNeeds;
 import io.xenemu.core.startup.TrainingKernel;
 import io.xenemu.core.toolstack.DeviceKind;
 import io.xenemu.core.toolstack.DeviceSpec;
@@ -37,7 +41,9 @@ import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import org.jspecify.annotations.Nullable;
@@ -188,6 +194,131 @@ final class CooperativeSaveTest {
                             : 1;
         }
         return used;
+    }
+
+    /// Saves a guest that takes part, and ends it.
+    private void saveSuspended(Domain domain) throws Exception {
+        domain.params().set(HvmParams.CALLBACK_IRQ, 1);
+        HostedGuest hosted = guests.named("web");
+        FutureTask<@Nullable Void> save = save(domain, DomainOrder.Then.END);
+        suspend(domain);
+        save.get();
+        if (hosted != null) {
+            hosted.awaitEnd();
+        }
+    }
+
+    private String node(Domain domain, String name) throws XenError {
+        return read("/local/domain/" + domain.id().value() + "/" + name);
+    }
+
+    @Test
+    void clonesHaveTheMemoryOfTheSavedGuestAndIdentitiesOfTheirOwn() throws Exception {
+        LatePagesNeeds.rightToUseUserfaultfd();
+        Domain first = create();
+        first.memory().ram().set(ValueLayout.JAVA_LONG, PLACE, 0x1234);
+        first.memory().ram().set(ValueLayout.JAVA_LONG, PLACE + 4096, 0x5678);
+        String vm = node(first, "vm");
+        saveSuspended(first);
+
+        assertEquals(
+                List.of("web-1", "web-2", "web-3"),
+                guests.makeClones(file(), 3, null, false, _ -> {}));
+        List<Domain> clones = List.of(fake.next(), fake.next(), fake.next());
+
+        Set<String> vms = new HashSet<>(Set.of(vm));
+        Set<Integer> ids = new HashSet<>();
+        for (Domain clone : clones) {
+            ids.add(clone.id().value());
+            vms.add(node(clone, "vm"));
+            assertEquals(clone.config().name(), node(clone, "name"));
+            assertFalse(clone.isHeld());
+            assertEquals(0x1234, clone.memory().guest().read64(PLACE));
+        }
+        assertEquals(Set.of(2, 3, 4), ids);
+        assertEquals(4, vms.size(), vms::toString);
+        assertEquals("web-2", clones.get(1).config().name());
+        clones.get(0).memory().guest().write64(PLACE, 1);
+        assertEquals(0x1234, clones.get(1).memory().guest().read64(PLACE));
+        assertEquals(0x5678, clones.get(2).memory().ram().get(ValueLayout.JAVA_LONG, PLACE + 4096));
+
+        clones.get(2).shutdown(ShutdownReason.REBOOT, "");
+        assertEquals("web-3", fake.next().config().name());
+    }
+
+    @Test
+    void cloneCanBeSavedAndHasTheNameThatItIsGiven() throws Exception {
+        LatePagesNeeds.rightToUseUserfaultfd();
+        Domain first = create();
+        first.memory().ram().set(ValueLayout.JAVA_LONG, PLACE, 0x1234);
+        saveSuspended(first);
+        assertEquals(List.of("copy"), guests.makeClones(file(), 1, "copy", true, _ -> {}));
+        Domain clone = fake.next();
+        assertTrue(clone.isPaused());
+        domains.order(
+                clone,
+                new DomainOrder.Save(file(), DomainOrder.Then.GO_ON, false, _ -> {}, _ -> {}));
+        assertEquals(0x1234, clone.memory().ram().get(ValueLayout.JAVA_LONG, PLACE));
+        HostedGuest hosted = guests.named("copy");
+        domains.destroy(clone);
+        domains.awaitEnd(clone);
+        if (hosted != null) {
+            hosted.awaitEnd();
+        }
+        guests.restore(file(), ClockPolicy.STAND_STILL, true, false, _ -> {});
+        Domain again = fake.next();
+        assertEquals(clone.id(), again.id());
+        assertEquals(clone.config(), again.config());
+        assertEquals(0x1234, again.memory().guest().read64(PLACE));
+    }
+
+    @Test
+    void guestThatCannotHaveACloneIsRefusedInOneLine() throws Exception {
+        LatePagesNeeds.rightToUseUserfaultfd();
+        DomainOrder.Save notSuspended =
+                new DomainOrder.Save(file(), DomainOrder.Then.GO_ON, false, _ -> {}, _ -> {});
+        Domain first = create();
+        domains.order(first, notSuspended);
+        assertEquals(
+                "web did not take part in its save (--suspend): it would not notice that it has another"
+                        + " domain id",
+                cloneRefusal());
+        saveSuspended(first);
+        Domain second = create();
+        assertEquals(
+                "a domain has this name already: web",
+                assertThrows(
+                                Refused.class,
+                                () -> guests.makeClones(file(), 1, "web", false, _ -> {}))
+                        .reason());
+        domains.destroy(second);
+        domains.awaitEnd(second);
+    }
+
+    private String cloneRefusal() {
+        return String.valueOf(
+                assertThrows(
+                                BootException.class,
+                                () -> guests.makeClones(file(), 1, null, false, _ -> {}))
+                        .getMessage());
+    }
+
+    @Test
+    void writableDiskKeepsAGuestFromBeingCloned() throws Exception {
+        LatePagesNeeds.rightToUseUserfaultfd();
+        Domain first = create(DiskSpec.parse(List.of(folder.resolve("disk") + ",raw,xvda,rw")));
+        saveSuspended(first);
+        assertEquals(
+                "the disk xvda is writable: several guests would write to "
+                        + folder.resolve("disk"),
+                cloneRefusal());
+        Domain second = create(DiskSpec.parse(List.of(folder.resolve("disk") + ",raw,xvda,ro")));
+        saveSuspended(second);
+        assertEquals(2, guests.makeClones(file(), 2, null, false, _ -> {}).size());
+        Domain clone = fake.next();
+        assertEquals(
+                clone.id().value() + "",
+                read("/local/domain/0/backend/vbd/" + clone.id().value() + "/51712/frontend-id"));
     }
 
     @Test

@@ -109,6 +109,7 @@ final class SavableGuest implements AutoCloseable {
                     GuestBoot.restore(
                             hypervisor,
                             saved,
+                            null,
                             ram,
                             ClockPolicy.STAND_STILL,
                             new NoOrders(),

@@ -29,11 +29,13 @@ final class PageMessagePropertyTest {
                                                 StringBuilder::appendCodePoint,
                                                 StringBuilder::append)
                                         .toString(),
+                                guest % 2 == 0,
                                 number,
                                 ~number,
                                 numbers.stream()
                                         .map(it -> new PageMessage.Mapped(it, it + 1, it + 2))
                                         .toList()),
+                        new PageMessage.BringAll(guest),
                         new PageMessage.Drop(guest),
                         new PageMessage.Done(guest),
                         new PageMessage.Failed(guest, "because"),

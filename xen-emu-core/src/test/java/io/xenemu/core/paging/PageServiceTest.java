@@ -64,7 +64,7 @@ class PageServiceTest {
     }
 
     private LateRam bring(OverlaidGuest into) throws IOException {
-        return Objects.requireNonNull(image).bring(service, into.memory);
+        return Objects.requireNonNull(image).bring(service, into.memory, false);
     }
 
     private void signal(String signal) throws Exception {
@@ -181,7 +181,7 @@ class PageServiceTest {
             IOException e =
                     assertThrows(
                             IOException.class,
-                            () -> Objects.requireNonNull(image).bring(broken, guest.memory));
+                            () -> Objects.requireNonNull(image).bring(broken, guest.memory, false));
             assertEquals("the page server does not start: it is broken", e.getMessage());
         }
         guest.memory.endGuest();

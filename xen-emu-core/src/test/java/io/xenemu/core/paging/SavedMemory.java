@@ -11,9 +11,12 @@ import io.xenemu.core.migration.SaveWriter;
 import io.xenemu.core.migration.SavedPages;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.file.HostFile;
+import io.xenemu.kvm.memory.MemFd;
 import io.xenemu.kvm.memory.UserFaultFd;
 import io.xenemu.kvm.wire.BodyWriter;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -26,6 +29,20 @@ import java.util.UUID;
 /// @param file of it
 /// @param start of its pages
 record SavedMemory(Path file, long start) {
+    /// Writes one whose first pages have their number and one in the first word.
+    ///
+    /// @param pages all
+    /// @param count of those that are not zero
+    static SavedMemory write(Path file, int pages, int count) throws IOException {
+        try (MemFd memory = MemFd.create("saved", pages * 4096L)) {
+            MemorySegment all = memory.map(0, memory.size());
+            for (long page = 0; page < count; page++) {
+                all.set(ValueLayout.JAVA_LONG, page * 4096, page + 1);
+            }
+            return write(file, new RamSource(memory, all));
+        }
+    }
+
     /// Writes one.
     static SavedMemory write(Path file, RamSource ram) throws IOException {
         try (FileChannel out =
@@ -50,7 +67,8 @@ record SavedMemory(Path file, long start) {
     }
 
     /// Lets it come.
-    LateRam bring(PageService service, LateMemory into) throws IOException {
-        return service.bring("web", into, UserFaultFd.open(), HostFile.open(file, Set.of()), start);
+    LateRam bring(PageService service, LateMemory into, boolean shares) throws IOException {
+        return service.bring(
+                "web", into, shares, UserFaultFd.open(), HostFile.open(file, Set.of()), start);
     }
 }
