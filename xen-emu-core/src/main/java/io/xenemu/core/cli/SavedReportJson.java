@@ -1,8 +1,8 @@
 package io.xenemu.core.cli;
 
-import io.xenemu.core.control.Json;
-import io.xenemu.core.control.JsonWriter;
 import io.xenemu.core.guest.SavedSettings;
+import io.xenemu.core.json.Json;
+import io.xenemu.core.json.JsonWriter;
 import io.xenemu.core.migration.BootFile;
 import io.xenemu.core.migration.GuestSummary;
 import io.xenemu.core.migration.SavedConfig;

@@ -2,6 +2,8 @@ package io.xenemu.core.control;
 
 import io.xenemu.core.guest.GuestSettings;
 import io.xenemu.core.hypervisor.HostException;
+import io.xenemu.core.json.Json;
+import io.xenemu.core.json.JsonWriter;
 import io.xenemu.kvm.abi.IoReason;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;

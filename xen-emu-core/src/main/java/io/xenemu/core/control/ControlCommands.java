@@ -1,5 +1,6 @@
 package io.xenemu.core.control;
 
+import io.xenemu.core.json.Json;
 import io.xenemu.core.toolstack.Refused;
 
 /// The commands that a [ControlSocket] serves.

@@ -3,6 +3,10 @@ package io.xenemu.core.control;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import io.xenemu.core.hypervisor.HostException;
+import io.xenemu.core.json.Json;
+import io.xenemu.core.json.JsonException;
+import io.xenemu.core.json.JsonReader;
+import io.xenemu.core.json.JsonWriter;
 import io.xenemu.kvm.abi.IoReason;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;

@@ -2,6 +2,8 @@ package io.xenemu.core.control;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import io.xenemu.core.json.Json;
+import io.xenemu.core.json.JsonWriter;
 import io.xenemu.core.toolstack.Refused;
 import java.io.IOException;
 import java.nio.ByteBuffer;

@@ -1,5 +1,6 @@
 package io.xenemu.core.control;
 
+import io.xenemu.core.json.Json;
 import java.util.List;
 import java.util.Locale;
 

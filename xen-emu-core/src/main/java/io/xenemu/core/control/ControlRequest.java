@@ -1,5 +1,9 @@
 package io.xenemu.core.control;
 
+import io.xenemu.core.json.Json;
+import io.xenemu.core.json.JsonException;
+import io.xenemu.core.json.JsonReader;
+import io.xenemu.core.json.JsonWriter;
 import io.xenemu.core.toolstack.Refused;
 import java.util.List;
 import java.util.Set;

@@ -5,6 +5,7 @@ import static io.xenemu.core.control.VerbArgument.one;
 import static io.xenemu.core.control.VerbArgument.some;
 
 import io.xenemu.core.hypervisor.DeviceAttachment;
+import io.xenemu.core.json.Json;
 import io.xenemu.core.toolstack.DetachMode;
 import io.xenemu.core.toolstack.DeviceKind;
 import io.xenemu.core.toolstack.DeviceList;

@@ -10,6 +10,7 @@ import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.HvmParams;
 import io.xenemu.core.hypervisor.DomainOrder;
 import io.xenemu.core.hypervisor.OperatedDomains;
+import io.xenemu.core.json.Json;
 import io.xenemu.core.toolstack.Refused;
 import java.util.ArrayList;
 import java.util.List;

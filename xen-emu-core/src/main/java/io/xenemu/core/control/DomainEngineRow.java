@@ -3,6 +3,7 @@ package io.xenemu.core.control;
 import io.xenemu.core.backend.engine.DomainEngines;
 import io.xenemu.core.backend.engine.EngineClass;
 import io.xenemu.core.backend.engine.EngineMap;
+import io.xenemu.core.json.Json;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;

@@ -5,6 +5,7 @@ import io.xenemu.core.domain.ShutdownLatch;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.domain.ThreadActivity;
 import io.xenemu.core.domain.Vcpu;
+import io.xenemu.core.json.Json;
 import io.xenemu.kvm.memory.GuestMemory;
 import java.time.Duration;
 import java.util.List;

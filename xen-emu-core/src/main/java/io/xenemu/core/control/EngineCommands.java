@@ -9,6 +9,7 @@ import io.xenemu.core.backend.engine.EngineId;
 import io.xenemu.core.backend.engine.EngineMap;
 import io.xenemu.core.backend.engine.EngineMapLayout;
 import io.xenemu.core.domain.Domain;
+import io.xenemu.core.json.Json;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.XenError;
 import java.util.ArrayList;

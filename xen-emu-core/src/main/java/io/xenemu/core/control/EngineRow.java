@@ -1,6 +1,7 @@
 package io.xenemu.core.control;
 
 import io.xenemu.core.backend.engine.Engine;
+import io.xenemu.core.json.Json;
 import java.util.List;
 import java.util.Locale;
 import java.util.stream.Stream;

@@ -4,6 +4,7 @@ import io.xenemu.core.domain.Domain;
 import io.xenemu.core.hypervisor.DomainEvent;
 import io.xenemu.core.hypervisor.EventBoard;
 import io.xenemu.core.hypervisor.OperatedDomains;
+import io.xenemu.core.json.Json;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;

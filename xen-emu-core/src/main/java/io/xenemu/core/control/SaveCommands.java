@@ -12,6 +12,7 @@ import io.xenemu.core.guest.HostedGuest;
 import io.xenemu.core.guest.HostedGuests;
 import io.xenemu.core.hypervisor.DomainOrder;
 import io.xenemu.core.hypervisor.SavePlace;
+import io.xenemu.core.json.Json;
 import io.xenemu.core.machine.state.ClockPolicy;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.KvmException;

@@ -1,5 +1,7 @@
 package io.xenemu.core.control;
 
+import io.xenemu.core.json.Json;
+import io.xenemu.core.json.JsonWriter;
 import io.xenemu.core.toolstack.Refused;
 import java.io.IOException;
 import java.nio.channels.SocketChannel;

@@ -1,6 +1,8 @@
 package io.xenemu.core.control;
 
 import io.xenemu.core.hypercall.HypercallOp;
+import io.xenemu.core.json.Json;
+import io.xenemu.core.json.JsonWriter;
 import io.xenemu.core.trace.CallDecoder;
 import io.xenemu.core.trace.Shown;
 import io.xenemu.core.trace.TraceText;

@@ -5,6 +5,7 @@ import static io.xenemu.core.control.VerbArgument.optional;
 
 import com.google.common.primitives.Ints;
 import io.xenemu.core.domain.Domain;
+import io.xenemu.core.json.Json;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.XenError;
 import java.time.Duration;

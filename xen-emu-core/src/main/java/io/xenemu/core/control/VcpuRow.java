@@ -3,6 +3,7 @@ package io.xenemu.core.control;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.ThreadActivity;
 import io.xenemu.core.domain.Vcpu;
+import io.xenemu.core.json.Json;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;

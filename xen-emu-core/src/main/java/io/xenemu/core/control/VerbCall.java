@@ -1,6 +1,7 @@
 package io.xenemu.core.control;
 
 import io.xenemu.core.host.WorkProgress;
+import io.xenemu.core.json.Json;
 import io.xenemu.core.toolstack.Refused;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;

@@ -4,8 +4,7 @@
 ///
 /// Families of files:
 ///
-/// - The protocol: [ControlProtocol], [ControlRequest]; its text is [Json], by [JsonReader], [JsonWriter],
-///   [JsonException].
+/// - The protocol: [ControlProtocol], [ControlRequest]; its text is [io.xenemu.core.json.Json].
 /// - The service's side: [ControlSocket], [ServedConnection], [RequestLines], [ControlOutput], [ControlReply],
 ///   [SocketDeadline], [ClientWatch].
 /// - The client's side: [ControlClient], [ControlConnection], [ClientStream].

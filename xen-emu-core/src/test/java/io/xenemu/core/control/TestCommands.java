@@ -1,5 +1,6 @@
 package io.xenemu.core.control;
 
+import io.xenemu.core.json.Json;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;

@@ -31,6 +31,8 @@ import io.xenemu.core.hypervisor.EventBoard;
 import io.xenemu.core.hypervisor.MemoryTargets;
 import io.xenemu.core.hypervisor.NamedDomains;
 import io.xenemu.core.hypervisor.OperatedDomains;
+import io.xenemu.core.json.Json;
+import io.xenemu.core.json.JsonWriter;
 import io.xenemu.core.toolstack.DeviceEvents;
 import io.xenemu.core.toolstack.GuestControls;
 import io.xenemu.core.toolstack.PvDevices;

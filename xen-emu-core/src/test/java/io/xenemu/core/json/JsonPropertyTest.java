@@ -1,4 +1,4 @@
-package io.xenemu.core.control;
+package io.xenemu.core.json;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;

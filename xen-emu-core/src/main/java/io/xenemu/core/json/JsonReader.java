@@ -1,4 +1,4 @@
-package io.xenemu.core.control;
+package io.xenemu.core.json;
 
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -7,9 +7,9 @@ import java.util.Map;
 
 /// Reads [Json] from one line, strictly. Numbers are whole and have 64 bits. Nothing nests deeper than [#MAX_DEPTH].
 /// The caller bounds the length of the line.
-final class JsonReader {
+public final class JsonReader {
     /// The deepest nesting of lists and objects; the protocol itself has four levels.
-    static final int MAX_DEPTH = 16;
+    public static final int MAX_DEPTH = 16;
 
     private static final int HEX = 16;
     private static final int UNICODE_DIGITS = 4;
@@ -24,7 +24,7 @@ final class JsonReader {
     /// Reads the only value of a line.
     ///
     /// @throws JsonException if it is not one
-    static Json read(String line) throws JsonException {
+    public static Json read(String line) throws JsonException {
         JsonReader reader = new JsonReader(line);
         Json value = reader.value(0);
         if (reader.next() >= 0) {

@@ -1,4 +1,4 @@
-package io.xenemu.core.control;
+package io.xenemu.core.json;
 
 import java.util.Collections;
 import java.util.LinkedHashMap;

@@ -1,7 +1,7 @@
-package io.xenemu.core.control;
+package io.xenemu.core.json;
 
 /// Thrown for a text that is not the control protocol's JSON.
-final class JsonException extends Exception {
+public final class JsonException extends Exception {
     private static final long serialVersionUID = 1;
 
     /// @param at where in the text, from 0

@@ -1,4 +1,4 @@
-package io.xenemu.core.control;
+package io.xenemu.core.json;
 
 import java.util.Iterator;
 import java.util.List;
