@@ -67,6 +67,7 @@ public final class GuestMemoryMap {
     private static final long BIOS_END = 0x10_0000;
 
     private final long lowRamEnd;
+    private final long acpiBytes;
     private final List<Slot> slots;
     private final List<Entry> entries;
 
@@ -97,6 +98,31 @@ public final class GuestMemoryMap {
         if (highRam > 0) {
             slotList.add(new Slot(HIGH_RAM_START, highRam, Backing.RAM));
             map.add(new Entry(HIGH_RAM_START, highRam, Type.RAM));
+        }
+        slots = List.copyOf(slotList);
+        entries = List.copyOf(map);
+        acpiBytes = ACPI_SIZE;
+    }
+
+    /// The map of a guest that another hypervisor has built. All memory below the hole is RAM for it, as for a PVH
+    /// domain of Xen.
+    public GuestMemoryMap(MachineLayout layout) {
+        lowRamEnd = layout.lowRamBytes();
+        acpiBytes = layout.acpiBytes();
+        var slotList = new ArrayList<Slot>();
+        var map = new ArrayList<Entry>();
+        slotList.add(new Slot(0, lowRamEnd, Backing.RAM));
+        map.add(new Entry(0, lowRamEnd, Type.RAM));
+        if (acpiBytes > 0) {
+            slotList.add(new Slot(ACPI_START, acpiBytes, Backing.RAM));
+            map.add(new Entry(ACPI_START, acpiBytes, Type.ACPI));
+        }
+        slotList.add(new Slot(SPECIAL_START, SPECIAL_SIZE, Backing.SPECIAL));
+        map.add(new Entry(LAPIC_START, PAGE_SIZE, Type.RESERVED));
+        map.add(new Entry(SPECIAL_START, SPECIAL_SIZE, Type.RESERVED));
+        if (layout.highRamBytes() > 0) {
+            slotList.add(new Slot(HIGH_RAM_START, layout.highRamBytes(), Backing.RAM));
+            map.add(new Entry(HIGH_RAM_START, layout.highRamBytes(), Type.RAM));
         }
         slots = List.copyOf(slotList);
         entries = List.copyOf(map);
@@ -134,6 +160,11 @@ public final class GuestMemoryMap {
     /// The memory map that the guest sees, in ascending order without overlaps.
     public List<Entry> entries() {
         return entries;
+    }
+
+    /// The memory of the ACPI tables, in bytes. The guest owns it in addition to its RAM.
+    public long acpiBytes() {
+        return acpiBytes;
     }
 
     /// The end of the RAM below 4 GiB.

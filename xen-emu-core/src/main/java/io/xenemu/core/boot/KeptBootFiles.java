@@ -4,20 +4,13 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.WritableByteChannel;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 
 /// The contents of a restored guest's kernel and modules, for its reboots. They came with its saved state, so the host
-/// need not have these files. They are on a disk, in files without a name: nothing is left of them when the service
-/// ends, in whatever way.
+/// need not have these files. They are in files without a name ([NamelessFile]).
 public final class KeptBootFiles implements AutoCloseable {
-    /// A folder on a disk, also on hosts whose other temporary files are in memory.
-    private static final Path ON_DISK = Path.of("/var/tmp");
-
     private final List<Kept> files = new ArrayList<>();
 
     /// A file of the host where the guest was saved.
@@ -30,16 +23,7 @@ public final class KeptBootFiles implements AutoCloseable {
     ///
     /// @return takes its content
     public WritableByteChannel add(String path) throws IOException {
-        Path name =
-                Files.isWritable(ON_DISK)
-                        ? Files.createTempFile(ON_DISK, "xen-emu-", ".boot")
-                        : Files.createTempFile("xen-emu-", ".boot");
-        FileChannel file;
-        try {
-            file = FileChannel.open(name, StandardOpenOption.READ, StandardOpenOption.WRITE);
-        } finally {
-            Files.delete(name);
-        }
+        FileChannel file = NamelessFile.create(".boot");
         files.add(new Kept(path, file));
         return new Content(file);
     }

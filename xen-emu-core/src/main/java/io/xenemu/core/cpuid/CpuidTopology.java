@@ -3,8 +3,8 @@ package io.xenemu.core.cpuid;
 import io.xenemu.kvm.ioctl.CpuidEntry;
 import java.util.List;
 
-/// The CPUID leaves of the topology: one socket, one thread per core, and APIC ids that are the vCPU ids. Each core has
-/// caches of levels 1 and 2, and all share one of level 3.
+/// The CPUID leaves of the topology: one socket, one thread per core, and APIC ids that are the vCPU ids, or a multiple
+/// of them. Each core has caches of levels 1 and 2, and all share one of level 3.
 final class CpuidTopology {
     private static final int EDX1_HTT = 1 << 28;
     private static final int ECX81_CMP_LEGACY = 1 << 1;
@@ -16,15 +16,18 @@ final class CpuidTopology {
     private static final int LAST_LEVEL_CACHE = 3;
 
     private final int vcpus;
+    private final int step;
     private final int idBits;
     private final boolean amd;
     private final int maxBasicLeaf;
 
-    CpuidTopology(int vcpus, boolean amd, int maxBasicLeaf) {
+    /// @param step the APIC id of each vCPU is its number times this
+    CpuidTopology(int vcpus, int step, boolean amd, int maxBasicLeaf) {
         this.vcpus = vcpus;
+        this.step = step;
         this.amd = amd;
         this.maxBasicLeaf = maxBasicLeaf;
-        idBits = Integer.SIZE - Integer.numberOfLeadingZeros(vcpus - 1);
+        idBits = Integer.SIZE - Integer.numberOfLeadingZeros((vcpus - 1) * step);
     }
 
     /// Whether [#addLevels] makes this leaf.
@@ -32,15 +35,16 @@ final class CpuidTopology {
         return function == LEAF_EXTENDED || function == LEAF_EXTENDED_V2;
     }
 
-    /// The leaf as vCPU `id` sees it.
-    CpuidEntry patch(CpuidEntry leaf, int id) {
+    /// The leaf as a vCPU sees it.
+    CpuidEntry patch(CpuidEntry leaf, int vcpu) {
+        int id = vcpu * step;
         int eax = leaf.eax();
         int ebx = leaf.ebx();
         int ecx = leaf.ecx();
         int edx = leaf.edx();
         switch (leaf.function()) {
             case 0x1 -> {
-                ebx = (ebx & 0x0000_ffff) | id << 24 | Math.min(vcpus, 255) << 16;
+                ebx = (ebx & 0x0000_ffff) | id << 24 | Math.min(vcpus * step, 255) << 16;
                 edx = vcpus > 1 ? edx | EDX1_HTT : edx & ~EDX1_HTT;
             }
             case 0x4 -> eax = (cache(eax) & 0x03ff_ffff) | coresField() << 26;
@@ -72,7 +76,8 @@ final class CpuidTopology {
     }
 
     /// Adds leaves 0xb and 0x1f as far as leaf 0 announces them.
-    void addLevels(List<CpuidEntry> leaves, int id) {
+    void addLevels(List<CpuidEntry> leaves, int vcpu) {
+        int id = vcpu * step;
         for (int leaf : new int[] {LEAF_EXTENDED, LEAF_EXTENDED_V2}) {
             if (maxBasicLeaf >= leaf) {
                 leaves.add(level(leaf, 0, 0, 1, LEVEL_SMT, id));

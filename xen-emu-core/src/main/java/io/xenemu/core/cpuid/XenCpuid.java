@@ -21,7 +21,18 @@ public final class XenCpuid {
     /// @param viridian the guest's enlightenments
     /// @param xen Xen's leaves
     public XenCpuid(CpuPolicy policy, int vcpus, Viridian viridian, XenLeaves xen) {
-        topology = new CpuidTopology(vcpus, policy.isAmd(), policy.get(PolicyLeaf.of(0)).eax());
+        this(policy, vcpus, 1, viridian, xen);
+    }
+
+    /// @param policy what the guest is offered
+    /// @param vcpus the guest's number of vCPUs
+    /// @param apicIdStep the APIC id of each vCPU is its number times this
+    /// @param viridian the guest's enlightenments
+    /// @param xen Xen's leaves
+    public XenCpuid(
+            CpuPolicy policy, int vcpus, int apicIdStep, Viridian viridian, XenLeaves xen) {
+        int maxLeaf = policy.get(PolicyLeaf.of(0)).eax();
+        topology = new CpuidTopology(vcpus, apicIdStep, policy.isAmd(), maxLeaf);
         this.xen = xen;
         hyperV = viridian.leaves();
         common = List.copyOf(policy.entries());

@@ -4,7 +4,8 @@
 ///
 /// Families of files:
 ///
-/// - Policies: [CpuPolicy] is what a processor offers, [HostPolicy] that of this host; [LeafRule] says how policies
+/// - Policies: [CpuPolicy] is what a processor offers, [HostPolicy] that of this host, [XenPolicy] what Xen has
+///   shown; [LeafRule] says how policies
 ///   combine, [Consistency] which features need others. [PolicyFile] is the text form. [CannotOfferException] says what
 ///   a host lacks.
 /// - Their words: [PolicyLeaf], [Register], [Registers], [CpuFeature], [FeatureNames], [PolicyText].

@@ -3,6 +3,7 @@ package io.xenemu.core.domain;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.boot.AcpiTables;
 import io.xenemu.core.boot.GuestMemoryMap;
+import io.xenemu.core.boot.MachineLayout;
 import io.xenemu.core.delivery.EventFdThreads;
 import io.xenemu.core.device.AcpiEvents;
 import io.xenemu.core.device.DeviceMetrics;
@@ -19,11 +20,13 @@ import io.xenemu.evtchn.EvtchnOptions;
 import io.xenemu.gnttab.GrantTable;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.GuestWidth;
+import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.ioctl.XenCapability;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -34,6 +37,7 @@ public final class Domain implements AutoCloseable {
     private final DomainEnvironment environment;
     private final VmPort vm;
     private final Set<XenCapability> capabilities;
+    private final Optional<MachineLayout> layout;
     private final GuestMemoryMap memoryMap;
     private final ReportedMemoryMap reportedMemoryMap;
     private final List<Vcpu> vcpus = new ArrayList<>();
@@ -91,6 +95,7 @@ public final class Domain implements AutoCloseable {
             DomainEnvironment environment) {
         this.id = origin.id();
         this.config = origin.config();
+        this.layout = origin.layout();
         this.memoryMap = memoryMap;
         this.reportedMemoryMap = new ReportedMemoryMap(memoryMap);
         this.vm = vm;
@@ -144,6 +149,7 @@ public final class Domain implements AutoCloseable {
                             messageInterrupts::close));
             parts.add(OwnPart.passive("params", () -> DomainParts.params(this)));
             parts.add(OwnPart.passive("shared_info", () -> DomainParts.sharedInfo(this)));
+            parts.add(OwnPart.passive("layout", () -> DomainParts.layout(layout)));
             parts.add(
                     OwnPart.blocking(
                             "memory map",
@@ -252,6 +258,16 @@ public final class Domain implements AutoCloseable {
     /// Its physical address map.
     public GuestMemoryMap memoryMap() {
         return memoryMap;
+    }
+
+    /// The layout of its machine if another hypervisor has built it; empty for one of our own.
+    public Optional<MachineLayout> layout() {
+        return layout;
+    }
+
+    /// The id of a vCPU's local APIC, which is KVM's number of the vCPU too.
+    int apicId(VcpuId vcpu) {
+        return vcpu.value() * layout.map(MachineLayout::apicIdStep).orElse(1);
     }
 
     /// The memory map that its guest reads.

@@ -69,12 +69,18 @@ public final class DomainPages implements AutoCloseable {
             physmap = new DomainPhysmap(memory, this::isInUse);
             remains.add(frames::freed);
             remains.add(memory::close);
-            if (origin instanceof DomainOrigin.Saved saved) {
-                // First: the grant table and FIFO event channels look at pages when they are made.
-                // RAM
-                // before the pages that cover it: its mappings are whole then.
-                saved.ram().fill(memory);
-                memory.restore(saved.state().memory());
+            // First: the grant table and FIFO event channels look at pages when they are made. RAM
+            // before the pages that cover it: its mappings are whole then.
+            switch (origin) {
+                case DomainOrigin.Boot _ -> {}
+                case DomainOrigin.Saved saved -> {
+                    saved.ram().fill(memory);
+                    memory.restore(saved.state().memory());
+                }
+                case DomainOrigin.Imported imported -> {
+                    imported.ram().fill(memory);
+                    memory.restore(imported.memory());
+                }
             }
             grantTable = newGrantTable(origin);
             meters = resources.register(registry, origin.id());

@@ -1,5 +1,6 @@
 package io.xenemu.core.domain;
 
+import io.xenemu.core.boot.MachineLayout;
 import io.xenemu.core.delivery.EventFdThreads;
 import io.xenemu.evtchn.EventChannelsCodec;
 import io.xenemu.evtchn.EventChannelsState;
@@ -88,6 +89,16 @@ final class DomainParts {
             }
         }
         return Optional.empty();
+    }
+
+    /// The layout of a machine that another hypervisor has built. That of our own follows from the configuration.
+    static PartState layout(Optional<MachineLayout> layout) {
+        return layout.<PartState>map(
+                        it ->
+                                saved(
+                                        DomainStateCodec.LAYOUT,
+                                        DomainStateCodec.encode(it)))
+                .orElseGet(() -> new PartState.Derived("domain"));
     }
 
     /// Channels to domain 0 come back unbound, and the service binds its ends again.

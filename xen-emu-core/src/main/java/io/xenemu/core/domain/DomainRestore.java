@@ -1,5 +1,6 @@
 package io.xenemu.core.domain;
 
+import io.xenemu.core.boot.MachineLayout;
 import io.xenemu.core.memory.MemoryState;
 import io.xenemu.core.timer.VcpuTimer;
 import io.xenemu.core.timer.Watchdogs;
@@ -7,6 +8,7 @@ import io.xenemu.evtchn.EventChannelsState;
 import io.xenemu.gnttab.GrantTableState;
 import io.xenemu.kvm.abi.DomId;
 import java.util.List;
+import java.util.Optional;
 
 /// The second half of restoring a domain: the steps that need its vCPUs. The first half is its construction from
 /// [DomainOrigin.Saved]: memory first, then grant table and event channels, which read pages, and parameters.
@@ -30,7 +32,8 @@ final class DomainRestore {
                             EventChannelsState _,
                             GrantTableState _,
                             List<VcpuTimer.State> timers,
-                            Watchdogs.State watchdogs) -> {
+                            Watchdogs.State watchdogs,
+                            Optional<MachineLayout> _) -> {
                 // The width first: it tells KVM the layout of shared_info and runstate, and the
                 // number of ports. Then the page, before anything raises an event: an event without
                 // it would be lost.

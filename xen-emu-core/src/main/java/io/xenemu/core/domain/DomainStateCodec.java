@@ -1,5 +1,6 @@
 package io.xenemu.core.domain;
 
+import io.xenemu.core.boot.MachineLayout;
 import io.xenemu.core.delivery.CallbackVia;
 import io.xenemu.core.timer.Watchdogs;
 import io.xenemu.core.vm.VcpuPort;
@@ -11,6 +12,7 @@ import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /// Encodes and decodes the frames of a domain's saved state whose records are in this package: one pair of methods for
 /// each.
@@ -52,6 +54,11 @@ final class DomainStateCodec {
     ///
     /// Version 1: for each watchdog its time u32, in seconds; 0 for one that is free.
     static final int WATCHDOGS = 0x474f4457;
+
+    /// Frame type "LAYO": [MachineLayout]; only domains that were imported have it.
+    ///
+    /// Version 1: bytes of RAM from 0 on, of ACPI tables, and of RAM from 4 GiB on, u64 each; step of APIC ids u32.
+    static final int LAYOUT = 0x4f59414c;
 
     /// Xen's runstates.
     private static final int RUNSTATES = 4;
@@ -210,6 +217,24 @@ final class DomainStateCodec {
             seconds.add(Integer.toUnsignedLong(body.u32()));
         }
         return new Watchdogs.State(seconds);
+    }
+
+    static BodyWriter encode(MachineLayout layout) {
+        return new BodyWriter()
+                .u64(layout.lowRamBytes())
+                .u64(layout.acpiBytes())
+                .u64(layout.highRamBytes())
+                .u32(layout.apicIdStep());
+    }
+
+    static Optional<MachineLayout> layout(int version, BodyReader body) throws WireException {
+        requireVersion("machine", version);
+        try {
+            return Optional.of(
+                    new MachineLayout(body.u64(), body.u64(), body.u64(), body.u32()));
+        } catch (IllegalArgumentException e) {
+            throw new WireException(String.valueOf(e.getMessage()), e);
+        }
     }
 
     /// A vCPU's account. It does not run while it is saved.

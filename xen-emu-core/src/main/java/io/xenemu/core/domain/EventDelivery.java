@@ -193,7 +193,7 @@ public final class EventDelivery implements UpcallSink, AutoCloseable {
             observer.upcall(id, vector);
         }
         if (vector != 0) {
-            long address = MSI_ADDRESS | ((long) id.value() << MSI_DESTINATION_SHIFT);
+            long address = MSI_ADDRESS | ((long) domain.apicId(id) << MSI_DESTINATION_SHIFT);
             if (!vm.signalMsi(address, vector)) {
                 owed.set(id.value(), 1);
                 // The vCPU may have set up its local APIC and passed its last exit meanwhile.

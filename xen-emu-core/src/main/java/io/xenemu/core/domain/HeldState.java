@@ -53,6 +53,7 @@ public final class HeldState {
                         VcpuTimersCodec.VERSION,
                         VcpuTimersCodec.encode(timers)));
         parts.put("watchdogs", DomainParts.watchdogs(domain));
+        parts.put("layout", DomainParts.layout(domain.layout()));
         return XenState.write(parts);
     }
 

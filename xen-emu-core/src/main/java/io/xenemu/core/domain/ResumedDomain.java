@@ -52,7 +52,8 @@ public final class ResumedDomain {
                         id, vcpus, events.validPorts(), List.of(), PirqsState.EMPTY, null),
                 new GrantTableState(id, 1, grants.limits(), 1, List.of(), List.of()),
                 Collections.nCopies(vcpus, new VcpuTimer.State(0, 0)),
-                Watchdogs.State.NONE);
+                Watchdogs.State.NONE,
+                saved.layout());
     }
 
     /// The special pages are zero. They are where they were, until [#finish] takes them away: that gives the guest the

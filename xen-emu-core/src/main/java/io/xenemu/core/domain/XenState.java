@@ -1,5 +1,6 @@
 package io.xenemu.core.domain;
 
+import io.xenemu.core.boot.MachineLayout;
 import io.xenemu.core.memory.MemoryState;
 import io.xenemu.core.memory.MemoryStateCodec;
 import io.xenemu.core.timer.VcpuTimer;
@@ -17,6 +18,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Supplier;
 
 /// The table of contents of a saved domain: the state that Xen keeps of it. State in KVM is not in it: registers,
@@ -35,6 +37,7 @@ import java.util.function.Supplier;
 /// @param grants its grant table
 /// @param timers the timers of each vCPU
 /// @param watchdogs its watchdogs
+/// @param layout of its machine, if another hypervisor has built it
 public record XenState(
         Identity identity,
         MemoryState memory,
@@ -45,7 +48,8 @@ public record XenState(
         EventChannelsState events,
         GrantTableState grants,
         List<VcpuTimer.State> timers,
-        Watchdogs.State watchdogs) {
+        Watchdogs.State watchdogs,
+        Optional<MachineLayout> layout) {
     /// Checks that the components are of one domain.
     ///
     /// @throws IllegalArgumentException if they contradict each other
@@ -129,6 +133,10 @@ public record XenState(
                         DomainStateCodec.WATCHDOGS,
                         DomainStateCodec::watchdogs,
                         Watchdogs.State.NONE);
+        // Only domains that were imported have it.
+        var layout =
+                frames.<Optional<MachineLayout>>addOptional(
+                        DomainStateCodec.LAYOUT, DomainStateCodec::layout, Optional.empty());
         return () ->
                 new XenState(
                         identity.get(),
@@ -140,6 +148,7 @@ public record XenState(
                         events.get(),
                         grants.get(),
                         timers.get(),
-                        watchdogs.get());
+                        watchdogs.get(),
+                        layout.get());
     }
 }

@@ -21,6 +21,7 @@ import io.xenemu.core.hypercall.HypercallTable;
 import io.xenemu.core.jfr.FlightRecorderTap;
 import io.xenemu.core.machine.DomainBuilder;
 import io.xenemu.core.machine.DomainSource;
+import io.xenemu.core.machine.ImportedDomain;
 import io.xenemu.core.machine.SavedDomain;
 import io.xenemu.core.memory.HostResources;
 import io.xenemu.core.toolstack.DriverBlacklist;
@@ -372,6 +373,29 @@ public final class Hypervisor implements AutoCloseable {
                     saved.origin().config().name(), String.valueOf(e.getMessage()));
         } finally {
             ids.release(saved.origin().id());
+        }
+    }
+
+    /// Makes a domain of a guest that has suspended itself under another hypervisor. It is neither started nor connected
+    /// to XenStore, and has the next id of the service's policy.
+    ///
+    /// @param imported gives its parts, for its id
+    /// @param devices makes the devices that it sees in its I/O space
+    /// @param driver takes the operator's orders for it
+    /// @throws Refused if the state contradicts itself
+    /// @throws BootException when the domain cannot be had on this host
+    public Domain resume(
+            Function<DomId, ImportedDomain> imported,
+            Function<Domain, PortBus> devices,
+            DomainDriver driver)
+            throws BootException, Refused {
+        DomId id = ids.next();
+        try {
+            return made(source.resume(imported.apply(id), devices), driver, EngineMap.DEFAULT);
+        } catch (IllegalArgumentException e) {
+            throw new Refused("the image cannot be used: " + e.getMessage());
+        } finally {
+            ids.release(id);
         }
     }
 

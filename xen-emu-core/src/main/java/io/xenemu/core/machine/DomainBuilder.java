@@ -11,6 +11,7 @@ import io.xenemu.core.boot.CpuEntry;
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.boot.HypercallPage;
 import io.xenemu.core.boot.KernelImage;
+import io.xenemu.core.boot.MachineLayout;
 import io.xenemu.core.cpuid.CpuConfig;
 import io.xenemu.core.cpuid.XenCpuid;
 import io.xenemu.core.delivery.GsiRoutes;
@@ -23,6 +24,7 @@ import io.xenemu.core.domain.HvmParams;
 import io.xenemu.core.domain.Vcpu;
 import io.xenemu.core.host.Teardown;
 import io.xenemu.core.hypercall.HypercallTable;
+import io.xenemu.core.machine.state.ClockPolicy;
 import io.xenemu.core.machine.state.KvmState;
 import io.xenemu.core.machine.state.KvmStateException;
 import io.xenemu.core.machine.state.SavedMsrs;
@@ -36,6 +38,7 @@ import io.xenemu.kvm.ioctl.KvmVm;
 import io.xenemu.kvm.ioctl.XenCapability;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.Function;
 
 /// Builds a domain from its configuration and a kernel: VM, memory, vCPUs, boot structures.
@@ -113,10 +116,11 @@ public final class DomainBuilder implements DomainSource {
     private Domain make(DomainOrigin origin, VcpuModel model, int incarnation, Steps steps)
             throws BootException {
         DomainConfig config = origin.config();
-        GuestMemoryMap map = new GuestMemoryMap(config.maxMemoryBytes());
+        GuestMemoryMap map = origin.memoryMap();
         map.requireAddressable(AddressWidth.of(model.policy().entries()));
         requireVcpus(config);
-        LocalVm vm = new LocalVm(newVm(config), config.cpu().hypercallMsr());
+        int step = apicIdStep(origin.layout());
+        LocalVm vm = new LocalVm(newVm(config), config.cpu().hypercallMsr(), step);
         Domain domain = new Domain(origin, map, vm, capabilities, environment);
         try {
             int[] msrs = SavedMsrs.of(kvm.msrIndexList());
@@ -129,6 +133,10 @@ public final class DomainBuilder implements DomainSource {
             made.closeAfter(e);
             throw e;
         }
+    }
+
+    private static int apicIdStep(Optional<MachineLayout> layout) {
+        return layout.map(MachineLayout::apicIdStep).orElse(1);
     }
 
     /// The steps from a domain without vCPUs to one that can be started.
@@ -163,23 +171,61 @@ public final class DomainBuilder implements DomainSource {
                     // Devices first: lines that they hold up are no new edges for chips that come
                     // later.
                     addVcpus(vm, domain, devices.apply(domain), model);
-                    try {
-                        // The clock when RAM has been filled, which takes time, and before Xen's
-                        // half, which is in this time.
-                        state.applyTime(vm.kvm(), vm.vcpus(), saved.clock());
-                        // Leaves before registers, which KVM checks against them.
-                        giveLeaves(vm, domain, model, incarnation);
-                        int xsave = vm.kvm().checkExtension(KvmCapability.XSAVE2);
-                        state.applyTo(vm.kvm(), vm.vcpus(), xsave);
-                    } catch (KvmStateException e) {
-                        throw new BootException(
-                                "%s cannot be restored: %s"
-                                        .formatted(origin.config().name(), e.getMessage()),
-                                e);
-                    }
+                    apply(state, saved.clock(), vm, domain, model, incarnation);
                     // Xen's half last: its events need local APICs, and end in the chips.
                     domain.restored(origin.state());
                 });
+    }
+
+    @Override
+    public Domain resume(ImportedDomain imported, Function<Domain, PortBus> devices)
+            throws BootException {
+        DomainOrigin.Imported origin = imported.origin();
+        VcpuModel model = VcpuModel.of(kvm, origin.config());
+        DomainOrigin offered = origin.withConfig(model.config());
+        int incarnation = imported.kvm().vm().incarnation() + 1;
+        return make(
+                offered,
+                model,
+                incarnation,
+                (vm, domain) -> {
+                    addVcpus(vm, domain, devices.apply(domain), model);
+                    domain.params().set(HvmParams.X87_FIP_WIDTH, model.x87FipWidth());
+                    KvmState state = imported.kvm();
+                    apply(
+                            imported.isNativeTsc()
+                                    ? state.atFrequency(vm.vcpus().getFirst().getTscKhz())
+                                    : state,
+                            ClockPolicy.STAND_STILL,
+                            vm,
+                            domain,
+                            model,
+                            incarnation);
+                });
+    }
+
+    /// Gives a VM its state.
+    private static void apply(
+            KvmState state,
+            ClockPolicy clock,
+            LocalVm vm,
+            Domain domain,
+            VcpuModel model,
+            int incarnation)
+            throws BootException {
+        try {
+            // The clock when RAM has been filled, which takes time, and before Xen's half, which is
+            // in this time.
+            state.applyTime(vm.kvm(), vm.vcpus(), clock);
+            // Leaves before registers, which KVM checks against them.
+            giveLeaves(vm, domain, model, incarnation);
+            int xsave = vm.kvm().checkExtension(KvmCapability.XSAVE2);
+            state.applyTo(vm.kvm(), vm.vcpus(), xsave);
+        } catch (KvmStateException e) {
+            throw new BootException(
+                    "%s cannot be restored: %s".formatted(domain.config().name(), e.getMessage()),
+                    e);
+        }
     }
 
     private KvmVm newVm(DomainConfig config) {
@@ -225,16 +271,21 @@ public final class DomainBuilder implements DomainSource {
         for (int i = 0; i < domain.config().vcpus(); i++) {
             LocalVcpu vcpu = vm.createVcpu(new VcpuId(i));
             KvmVcpu own = vcpu.kvm();
-            own.xen().vcpuId(own.id().value());
-            domain.add(new Vcpu(domain, own.id(), vcpu, v -> loop.run(v, own)));
+            own.xen().vcpuId(i);
+            domain.add(new Vcpu(domain, new VcpuId(i), vcpu, v -> loop.run(v, own)));
         }
     }
 
     /// Gives the vCPUs their leaves.
     private static void giveLeaves(LocalVm vm, Domain domain, VcpuModel model, int incarnation) {
-        XenCpuid cpuid = model.leaves(vm.vcpus().getFirst(), vm.clock(), incarnation);
-        for (KvmVcpu vcpu : vm.vcpus()) {
-            model.applyTo(vcpu, cpuid.leavesOf(vcpu.id(), domain.id()));
+        XenCpuid cpuid =
+                model.leaves(
+                        vm.vcpus().getFirst(),
+                        vm.clock(),
+                        incarnation,
+                        apicIdStep(domain.layout()));
+        for (int i = 0; i < vm.vcpus().size(); i++) {
+            model.applyTo(vm.vcpus().get(i), cpuid.leavesOf(new VcpuId(i), domain.id()));
         }
     }
 }

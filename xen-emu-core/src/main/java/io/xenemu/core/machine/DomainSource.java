@@ -32,4 +32,12 @@ public interface DomainSource {
     /// @throws BootException when this host cannot run it
     /// @throws IllegalArgumentException if the state contradicts itself
     Domain restore(SavedDomain saved, Function<Domain, PortBus> devices) throws BootException;
+
+    /// Builds a domain of a guest that has suspended itself under another hypervisor; its vCPUs are not started.
+    ///
+    /// @param devices makes the devices in its I/O space
+    /// @throws BootException when this host cannot run it
+    /// @throws IllegalArgumentException if the state contradicts itself
+    Domain resume(ImportedDomain imported, Function<Domain, PortBus> devices)
+            throws BootException;
 }

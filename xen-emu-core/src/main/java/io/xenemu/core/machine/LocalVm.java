@@ -1,6 +1,7 @@
 package io.xenemu.core.machine;
 
 import io.xenemu.core.cpuid.CpuConfig;
+import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.host.Teardown;
 import io.xenemu.core.vm.VmPort;
 import io.xenemu.kvm.abi.VcpuId;
@@ -15,6 +16,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /// A VM that this process has made with KVM. It gives KVM the calls of its domain, and closes its vCPUs.
 public final class LocalVm implements VmPort {
@@ -22,6 +24,10 @@ public final class LocalVm implements VmPort {
     private final XenHvmAttributes xen;
     private final KvmEvents events;
     private final int hypercallMsr;
+
+    /// KVM's number of each vCPU, which is its APIC id, by Xen's number.
+    private final List<VcpuId> apicIds;
+
     private final Teardown open = new Teardown();
 
     /// Filled while the domain is built.
@@ -29,15 +35,20 @@ public final class LocalVm implements VmPort {
 
     /// Takes over the descriptor. The hypercall MSR has its usual number.
     public LocalVm(KvmVm kvm) {
-        this(kvm, CpuConfig.DEFAULT.hypercallMsr());
+        this(kvm, CpuConfig.DEFAULT.hypercallMsr(), 1);
     }
 
     /// Takes over the descriptor.
     ///
     /// @param hypercallMsr the number of the guest's hypercall MSR
-    LocalVm(KvmVm kvm, int hypercallMsr) {
+    /// @param apicIdStep each vCPU's APIC id is its number times this
+    LocalVm(KvmVm kvm, int hypercallMsr, int apicIdStep) {
         this.kvm = kvm;
         this.hypercallMsr = hypercallMsr;
+        this.apicIds =
+                IntStream.range(0, DomainConfig.MAX_VCPUS)
+                        .mapToObj(vcpu -> new VcpuId(vcpu * apicIdStep))
+                        .toList();
         this.xen = kvm.xen();
         this.events = kvm.events();
         open.add(kvm::close);
@@ -45,10 +56,15 @@ public final class LocalVm implements VmPort {
 
     /// KVM_CREATE_VCPU. The vCPU is closed with the VM, before it. Only while the domain is built.
     public LocalVcpu createVcpu(VcpuId id) {
-        LocalVcpu vcpu = new LocalVcpu(kvm.createVcpu(id));
+        LocalVcpu vcpu = new LocalVcpu(kvm.createVcpu(apicId(id)));
         open.add(vcpu.kvm()::close);
         vcpus.add(vcpu.kvm());
         return vcpu;
+    }
+
+    /// KVM's number of a vCPU, which is its APIC id.
+    private VcpuId apicId(VcpuId vcpu) {
+        return apicIds.get(vcpu.value());
     }
 
     /// The descriptor.
@@ -88,17 +104,17 @@ public final class LocalVm implements VmPort {
 
     @Override
     public void assignIpi(int port, VcpuId vcpu) {
-        xen.assignIpi(port, vcpu);
+        xen.assignIpi(port, apicId(vcpu));
     }
 
     @Override
     public void assignLoopback(int sendPort, int deliverPort, VcpuId vcpu) {
-        xen.assignLoopback(sendPort, deliverPort, vcpu);
+        xen.assignLoopback(sendPort, deliverPort, apicId(vcpu));
     }
 
     @Override
     public void updateLoopback(int sendPort, int deliverPort, VcpuId vcpu) {
-        xen.updateLoopback(sendPort, deliverPort, vcpu);
+        xen.updateLoopback(sendPort, deliverPort, apicId(vcpu));
     }
 
     @Override
@@ -118,7 +134,7 @@ public final class LocalVm implements VmPort {
 
     @Override
     public void xenEvtchnSend(int port, VcpuId vcpu) {
-        kvm.xenEvtchnSend(port, vcpu);
+        kvm.xenEvtchnSend(port, apicId(vcpu));
     }
 
     @Override
@@ -139,7 +155,15 @@ public final class LocalVm implements VmPort {
 
     @Override
     public void setGsiRouting(List<GsiRoute> routes) {
-        events.setGsiRouting(routes);
+        events.setGsiRouting(routes.stream().map(this::toApicId).toList());
+    }
+
+    private GsiRoute toApicId(GsiRoute route) {
+        return switch (route) {
+            case GsiRoute.XenEvtchn event ->
+                    new GsiRoute.XenEvtchn(event.gsi(), event.port(), apicId(event.vcpu()));
+            case GsiRoute.Irqchip _, GsiRoute.Msi _ -> route;
+        };
     }
 
     @Override

@@ -69,7 +69,8 @@ public record VcpuModel(DomainConfig config, CpuPolicy policy, int x87FipWidth) 
     /// @param boot a vCPU that has not run
     /// @param clock the VM's clock, in nanoseconds
     /// @param incarnation how often the guest was made
-    XenCpuid leaves(KvmVcpu boot, long clock, int incarnation) {
+    /// @param apicIdStep the APIC id of each vCPU is its number times this
+    XenCpuid leaves(KvmVcpu boot, long clock, int incarnation, int apicIdStep) {
         TscInfo tsc =
                 TscInfo.at(
                         config.cpu().tscMode(),
@@ -81,7 +82,7 @@ public record VcpuModel(DomainConfig config, CpuPolicy policy, int x87FipWidth) 
         int version = config.xenVersion();
         XenLeaves xen =
                 new XenLeaves(config.cpu(), version >>> 16, version & 0xffff, tsc, incarnation);
-        return new XenCpuid(policy, config.vcpus(), config.cpu().viridian(), xen);
+        return new XenCpuid(policy, config.vcpus(), apicIdStep, config.cpu().viridian(), xen);
     }
 
     /// Gives a vCPU its leaves, and what goes with them.

@@ -80,8 +80,8 @@ public final class DomainMemory implements BootMemory, LateMemory, AutoCloseable
         reservation =
                 new Reservation(
                         memory / GuestMemory.PAGE_SIZE,
-                        (ramBytes - GuestMemoryMap.ACPI_SIZE) / GuestMemory.PAGE_SIZE,
-                        GuestMemoryMap.ACPI_SIZE / GuestMemory.PAGE_SIZE);
+                        (ramBytes - map.acpiBytes()) / GuestMemory.PAGE_SIZE,
+                        map.acpiBytes() / GuestMemory.PAGE_SIZE);
         ram = new RamPages("xen-ram-" + name, ramBytes);
         numbers = new PageNumbers(ram, pages);
         try {

@@ -19,6 +19,21 @@ public record MemoryState(
         long owned,
         List<Content> contents,
         Optional<Further> further) {
+    /// The state of a domain that another hypervisor has built, before its guest has placed any page here.
+    ///
+    /// @param gone the pages of RAM that it does not have
+    /// @param owned the number of pages that it owns
+    /// @param most the number of pages that it may own, beside some slack: not more than its memory map has
+    /// @param highest the highest frame that has a page
+    public static MemoryState imported(PageRuns gone, long owned, long most, long highest) {
+        return new MemoryState(
+                List.of(),
+                gone,
+                owned,
+                List.of(),
+                Optional.of(new Further(most + Reservation.SLACK, 0, highest, List.of())));
+    }
+
     public MemoryState {
         overlays = List.copyOf(overlays);
         contents = List.copyOf(contents);

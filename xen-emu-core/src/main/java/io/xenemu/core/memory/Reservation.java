@@ -10,7 +10,7 @@ import java.util.List;
 /// balloon driver gives the difference up at its start, which does not reduce the pages that the domain owns.
 public final class Reservation {
     /// Pages that a domain may own beyond its memory, as with xl (`LIBXL_MAXMEM_CONSTANT`): 1 MiB.
-    private static final long SLACK = (1 << 20) / GuestMemory.PAGE_SIZE;
+    static final long SLACK = (1 << 20) / GuestMemory.PAGE_SIZE;
 
     /// Pages of RAM that are not part of its memory: those of its ACPI tables.
     private final long beside;

@@ -2,7 +2,6 @@ package io.xenemu.core.replay;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.boot.BootException;
-import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.delivery.InlineListener;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainEnvironment;
@@ -89,7 +88,7 @@ final class ReplayedDomain implements AutoCloseable {
         Domain domain =
                 new Domain(
                         origin,
-                        new GuestMemoryMap(origin.config().maxMemoryBytes()),
+                        origin.memoryMap(),
                         new StillVm(() -> clock + now),
                         header.replay().capabilities(),
                         new DomainEnvironment(

@@ -135,6 +135,27 @@ class GuestMemoryMapTest {
     }
 
     @Test
+    void aMachineOfXenHasItsOwnRanges() {
+        var layout = new MachineLayout(0xf000_0000L, 0x9000, 1 << 20, 2);
+        var map = new GuestMemoryMap(layout);
+        assertEquals(0xf000_0000L, map.lowRamEnd());
+        assertEquals(0x9000, map.acpiBytes());
+        assertTrue(map.isRam(0xa_0000, 0x6_0000));
+        assertTrue(map.isRam(1L << 32, 1 << 20));
+        assertFalse(map.isRam(0xfc00_0000L, 0x1000));
+        assertEquals(4, map.slots().size());
+        // Pages are counted as the slots have them.
+        assertEquals(0xeffff, layout.pageAt(0xeffff));
+        assertEquals(-1, layout.pageAt(0xf0000));
+        assertEquals(0xf0000, layout.pageAt(0xfc000));
+        assertEquals(0xf0008, layout.pageAt(0xfc008));
+        assertEquals(-1, layout.pageAt(0xfc009));
+        assertEquals(0xf0009, layout.pageAt(0x100000));
+        assertEquals(-1, layout.pageAt(0x100100));
+        assertEquals(3, new GuestMemoryMap(new MachineLayout(4096, 4096, 0, 1)).slots().size());
+    }
+
+    @Test
     void isRamKnowsTheEdges() throws BootException {
         var map = new GuestMemoryMap(4 * GIB);
         assertTrue(map.isRam(0, 0xa0000));

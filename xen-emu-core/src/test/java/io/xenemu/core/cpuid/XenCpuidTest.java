@@ -117,6 +117,23 @@ class XenCpuidTest {
     }
 
     @Test
+    void apicIdsOfAnImportedGuestAreTwiceTheVcpuIds() {
+        CpuPolicy policy = HostPolicy.defaults(HostPolicy.offerable(supported(AMD), 0), false);
+        TscInfo tsc = new TscInfo(TscMode.DEFAULT, 2_400_000, 0, true, true);
+        XenLeaves xen = new XenLeaves(CpuConfig.DEFAULT, 4, 17, tsc, 2);
+        List<CpuidEntry> leaves =
+                new XenCpuid(policy, 3, 2, CpuConfig.DEFAULT.viridian(), xen)
+                        .leavesOf(new VcpuId(2), DOMAIN);
+        assertEquals(4, get(leaves, 1, 0).ebx() >>> 24);
+        assertEquals(6, get(leaves, 1, 0).ebx() >>> 16 & 0xff);
+        assertEquals(4, get(leaves, 0xb, 0).edx());
+        assertEquals(3, get(leaves, 0xb, 1).eax());
+        assertEquals(4, get(leaves, 0x8000_001e, 0).eax());
+        // Xen's own number stays.
+        assertEquals(2, get(leaves, 0x4000_0004, 0).ebx());
+    }
+
+    @Test
     void apicIdIsTheVcpuId() {
         for (int id = 0; id < 4; id++) {
             List<CpuidEntry> leaves = leaves(AMD, 4, id);

@@ -109,7 +109,8 @@ final class DomainStatePropertyTest {
                 state.events(),
                 state.grants(),
                 state.timers(),
-                state.watchdogs());
+                state.watchdogs(),
+                state.layout());
     }
 
     /// An account goes on while it is not looked at.

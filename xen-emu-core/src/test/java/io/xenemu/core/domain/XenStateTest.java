@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import com.google.common.primitives.ImmutableLongArray;
+import io.xenemu.core.boot.MachineLayout;
 import io.xenemu.core.cpuid.CpuConfig;
 import io.xenemu.core.cpuid.CpuidOverrides;
 import io.xenemu.core.cpuid.PolicyFile;
@@ -38,6 +39,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.UUID;
 import org.junit.jupiter.api.Test;
 
@@ -80,7 +82,18 @@ final class XenStateTest {
                     FURTHER,
                     areas(0x9a_b000, 0xcd_e010, ACCOUNT, true),
                     CPU,
-                    new Watchdogs.State(List.of(0L, 30L)));
+                    new Watchdogs.State(List.of(0L, 30L)),
+                    Optional.of(new MachineLayout(0xc00_0000, 0x9000, 0x1000_0000, 2)));
+
+    /// The state from before domains of other hypervisors could be imported.
+    private static final XenState VERSION_7 =
+            state(
+                    128 << 20,
+                    FURTHER,
+                    areas(0x9a_b000, 0xcd_e010, ACCOUNT, true),
+                    CPU,
+                    new Watchdogs.State(List.of(0L, 30L)),
+                    Optional.empty());
 
     /// The state from before vCPUs that are down, and watchdogs, were saved.
     private static final XenState VERSION_6 =
@@ -89,28 +102,29 @@ final class XenStateTest {
                     FURTHER,
                     areas(0x9a_b000, 0xcd_e010, ACCOUNT, false),
                     CPU,
-                    Watchdogs.State.NONE);
+                    Watchdogs.State.NONE,
+                    Optional.empty());
 
     private static final List<VcpuAreas.State> WITHOUT_ACCOUNT =
             areas(0x9a_b000, 0xcd_e010, Runstate.NONE, false);
 
     /// The state from before the accounts of the vCPUs' time were saved.
     private static final XenState VERSION_4 =
-            state(128 << 20, FURTHER, WITHOUT_ACCOUNT, CPU, Watchdogs.State.NONE);
+            state(128 << 20, FURTHER, WITHOUT_ACCOUNT, CPU, Watchdogs.State.NONE, Optional.empty());
 
     /// The state from before a domain could see another processor than its host's.
     private static final XenState VERSION_3 =
-            state(128 << 20, FURTHER, WITHOUT_ACCOUNT, CpuConfig.DEFAULT, Watchdogs.State.NONE);
+            state(128 << 20, FURTHER, WITHOUT_ACCOUNT, CpuConfig.DEFAULT, Watchdogs.State.NONE, Optional.empty());
 
     private static final List<VcpuAreas.State> LINEAR = areas(NONE, NONE, Runstate.NONE, false);
 
     /// The state from before areas could be registered by physical address.
     private static final XenState VERSION_2 =
-            state(128 << 20, FURTHER, LINEAR, CpuConfig.DEFAULT, Watchdogs.State.NONE);
+            state(128 << 20, FURTHER, LINEAR, CpuConfig.DEFAULT, Watchdogs.State.NONE, Optional.empty());
 
     /// The state from before a domain could see more memory than it has.
     private static final XenState VERSION_1 =
-            state(64 << 20, Optional.empty(), LINEAR, CpuConfig.DEFAULT, Watchdogs.State.NONE);
+            state(64 << 20, Optional.empty(), LINEAR, CpuConfig.DEFAULT, Watchdogs.State.NONE, Optional.empty());
 
     /// @param time the second time area of vCPU 1 by physical address
     /// @param runstate the runstate area of vCPU 0 by physical address
@@ -138,7 +152,8 @@ final class XenStateTest {
             Optional<MemoryState.Further> further,
             List<VcpuAreas.State> areas,
             CpuConfig cpu,
-            Watchdogs.State watchdogs) {
+            Watchdogs.State watchdogs,
+            Optional<MachineLayout> layout) {
         return new XenState(
                 new XenState.Identity(
                         new DomId(7),
@@ -174,7 +189,8 @@ final class XenStateTest {
                         null),
                 new GrantTableState(new DomId(7), 1, LIMITS, 2, List.of(), List.of()),
                 List.of(new VcpuTimer.State(12345, 0), new VcpuTimer.State(0, 2_000_000)),
-                watchdogs);
+                watchdogs,
+                layout);
     }
 
     private static ImmutableLongArray words() {
@@ -237,7 +253,16 @@ final class XenStateTest {
                 "watchdogs",
                 own(DomainStateCodec.WATCHDOGS, DomainStateCodec.encode(STATE.watchdogs())));
         parts.put("vcpus", own(DomainStateCodec.AREAS, DomainStateCodec.encode(STATE.areas())));
+        parts.put(
+                "layout",
+                own(
+                        DomainStateCodec.LAYOUT,
+                        DomainStateCodec.encode(STATE.layout().orElseThrow())));
         return parts;
+    }
+
+    private static BodyReader layout(long low, long acpi, long high, int step) {
+        return body(new BodyWriter().u64(low).u64(acpi).u64(high).u32(step));
     }
 
     private static byte[] golden(int version) throws IOException {
@@ -280,22 +305,30 @@ final class XenStateTest {
 
     @Test
     void version7IsReadAsItWasWritten() throws IOException {
-        assertEquals(STATE, read(golden(7)));
+        assertEquals(VERSION_7, read(golden(7)));
+    }
+
+    @Test
+    void version8IsReadAsItWasWritten() throws IOException {
+        assertEquals(STATE, read(golden(8)));
     }
 
     @Test
     void theCurrentVersionIsWrittenAsInItsGoldenFile() throws IOException {
         HexFormat hex = HexFormat.of();
-        assertEquals(hex.formatHex(golden(7)), hex.formatHex(XenState.write(parts())));
+        assertEquals(hex.formatHex(golden(8)), hex.formatHex(XenState.write(parts())));
     }
 
     @Test
-    void everyFrameIsRequiredButOne() throws IOException {
+    void everyFrameIsRequiredButTwo() throws IOException {
         Map<String, PartState> unwatched = parts();
         unwatched.remove("watchdogs");
         assertEquals(Watchdogs.State.NONE, read(XenState.write(unwatched)).watchdogs());
+        Map<String, PartState> own = parts();
+        own.remove("layout");
+        assertEquals(Optional.empty(), read(XenState.write(own)).layout());
         parts().keySet().stream()
-                .filter(name -> !name.equals("meters") && !name.equals("watchdogs"))
+                .filter(name -> !Set.of("meters", "watchdogs", "layout").contains(name))
                 .forEach(name -> {
                     Map<String, PartState> others = parts();
                     others.remove(name);
@@ -328,6 +361,12 @@ final class XenStateTest {
         assertRefused(() -> DomainStateCodec.areas(3, area(Runstate.OFFLINE, Long.MAX_VALUE)));
         assertRefused(() -> DomainStateCodec.watchdogs(1, body(new BodyWriter().u32(1))));
         assertRefused(() -> DomainStateCodec.watchdogs(2, body(new BodyWriter().u64(1))));
+        assertRefused(() -> DomainStateCodec.layout(1, layout(0x1000, 0, 0, 3)));
+        assertRefused(() -> DomainStateCodec.layout(1, layout(0, 0, 0x1000, 1)));
+        assertRefused(() -> DomainStateCodec.layout(1, layout(0x1001, 0, 0, 1)));
+        assertRefused(() -> DomainStateCodec.layout(1, layout(0x1000, -0x1000, 0, 1)));
+        assertRefused(() -> DomainStateCodec.layout(1, layout(0x1000, 0, Long.MIN_VALUE, 1)));
+        assertRefused(() -> DomainStateCodec.layout(2, layout(0x1000, 0, 0, 1)));
         assertRefused(() -> DomainStateCodec.params(1, body(new BodyWriter().u64(0))));
         assertRefused(() -> DomainStateCodec.sharedInfo(1, body(new BodyWriter().u8(2))));
         assertRefused(

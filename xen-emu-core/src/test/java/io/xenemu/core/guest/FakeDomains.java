@@ -2,7 +2,6 @@ package io.xenemu.core.guest;
 
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.BootModule;
-import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.boot.KernelImage;
 import io.xenemu.core.device.PortBus;
 import io.xenemu.core.domain.Domain;
@@ -12,6 +11,7 @@ import io.xenemu.core.domain.DomainOrigin;
 import io.xenemu.core.domain.OwnPart;
 import io.xenemu.core.domain.Vcpu;
 import io.xenemu.core.machine.DomainSource;
+import io.xenemu.core.machine.ImportedDomain;
 import io.xenemu.core.machine.SavedDomain;
 import io.xenemu.core.machine.state.KvmStates;
 import io.xenemu.core.vm.FakeVm;
@@ -79,6 +79,14 @@ final class FakeDomains implements DomainSource {
         return domain;
     }
 
+    @Override
+    public Domain resume(ImportedDomain imported, Function<Domain, PortBus> devices)
+            throws BootException {
+        Domain domain = domain(imported.origin(), devices);
+        built.add(domain);
+        return domain;
+    }
+
     private Domain domain(DomainOrigin origin, Function<Domain, PortBus> devices)
             throws BootException {
         FakeVm vm = new FakeVm();
@@ -86,7 +94,7 @@ final class FakeDomains implements DomainSource {
         Domain domain =
                 new Domain(
                         origin,
-                        new GuestMemoryMap(config.maxMemoryBytes()),
+                        origin.memoryMap(),
                         vm,
                         EnumSet.noneOf(XenCapability.class),
                         environment);

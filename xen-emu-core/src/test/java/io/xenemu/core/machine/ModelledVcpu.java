@@ -75,7 +75,7 @@ final class ModelledVcpu implements AutoCloseable {
         VcpuModel model = VcpuModel.of(system, config(cpu));
         model.applyTo(
                 vcpu,
-                model.leaves(vcpu, kvm.vm().getClock().clock(), 1)
+                model.leaves(vcpu, kvm.vm().getClock().clock(), 1, 1)
                         .leavesOf(new VcpuId(0), new DomId(7)));
         return model;
     }

@@ -20,6 +20,11 @@ public record KvmState(VmState vm, List<VcpuState> vcpus) {
         }
     }
 
+    /// The same state with another frequency of the time stamp counters.
+    public KvmState atFrequency(int khz) {
+        return new KvmState(vm.atFrequency(khz), vcpus);
+    }
+
     /// This state as the answer of a guest's part to a save.
     public PartState saved() {
         return new PartState.Saved(
