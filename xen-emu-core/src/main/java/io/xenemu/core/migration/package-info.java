@@ -5,7 +5,7 @@
 ///
 /// Families of files:
 ///
-/// - The stream: [SaveWriter], [SaveReader], [SaveFormat], [StreamAccount].
+/// - The stream: [SaveWriter], [SaveReader], [SaveFormat], [StreamAccount]; what it is: [PeekedChannel].
 /// - Below it, sections: [SectionWriter], [SectionReader], [SectionType]; content of several: [ChunkWriter],
 ///   [ChunkStream].
 /// - What a guest's sections say: [GuestSummary], [SavedConfig], [BootFile], [SavedHead], [FileContents].
