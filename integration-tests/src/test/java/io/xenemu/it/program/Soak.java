@@ -12,6 +12,7 @@ import io.xenemu.it.fixture.DiskLoad;
 import io.xenemu.it.fixture.EventChannelLoad;
 import io.xenemu.it.fixture.HostileFronts;
 import io.xenemu.it.fixture.HostileNeighbours;
+import io.xenemu.it.fixture.ImportLoad;
 import io.xenemu.it.fixture.LabDaemon;
 import io.xenemu.it.fixture.LabProgram;
 import io.xenemu.it.fixture.NetHotplugLoad;
@@ -114,6 +115,11 @@ public final class Soak implements AutoCloseable {
                             1,
                             "a Linux guest with two vCPUs is saved and restored 100 times while it works",
                             soak -> SaveLoad.run(soak.daemon(), SAVES)),
+                    new Load(
+                            "import",
+                            5,
+                            "a Linux guest goes on from an image as real Xen would have saved it",
+                            soak -> ImportLoad.run(soak.daemon())),
                     new Load(
                             "p9",
                             1,

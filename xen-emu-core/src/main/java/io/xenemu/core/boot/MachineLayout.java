@@ -10,8 +10,7 @@ import io.xenemu.kvm.memory.GuestMemory;
 /// @param acpiBytes memory of the ACPI tables from [GuestMemoryMap#ACPI_START] on; 0 for none
 /// @param highRamBytes RAM from 4 GiB on; 0 for none
 /// @param apicIdStep the APIC id of each vCPU is its number times this: 1, or 2 as under Xen
-public record MachineLayout(
-        long lowRamBytes, long acpiBytes, long highRamBytes, int apicIdStep) {
+public record MachineLayout(long lowRamBytes, long acpiBytes, long highRamBytes, int apicIdStep) {
     /// The most memory of ACPI tables. Those of Xen are some pages.
     public static final long MAX_ACPI_BYTES = 1 << 20;
 

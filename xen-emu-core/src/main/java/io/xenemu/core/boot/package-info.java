@@ -6,8 +6,8 @@
 /// Families of files:
 ///
 /// - Kernels: [KernelImage] is a [BzImage] or an [ElfImage] ([ElfNotes], [ElfSegments]), read by [ImageReader].
-/// - Files: [BootFiles], [KeptBootFiles] with [NamelessFile], [BootContent], [FileContent], [GzipContent], [BootModule],
-///   and [BootLoader], which says where GRUB is. What cannot be booted is a [BootException].
+/// - Files: [BootFiles], [KeptBootFiles] with [NamelessFile], [BootContent], [FileContent], [GzipContent],
+///   [BootModule], and [BootLoader], which says where GRUB is. What cannot be booted is a [BootException].
 /// - Memory: [GuestMemoryMap], [MachineLayout], [AddressWidth], [BootMemory], [Placement], [BootRequest].
 /// - Structures for the kernel: [BootParams] (Linux's protocol), [StartInfo] (PVH), [CpuEntry], [HypercallPage].
 /// - ACPI: [AcpiTables], [AcpiTable], [Dsdt], [Aml].

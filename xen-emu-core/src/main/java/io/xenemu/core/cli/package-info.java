@@ -12,7 +12,8 @@
 ///   [EscapableInput] and [TerminalRelay].
 /// - Of this host alone: [CpuPolicyCommand].
 /// - Values of options: [GuestOptions], [QuotaOptions], [EngineOptions], [DomainIdOption], [MetricsAddress].
-/// - Without a service: [ReplayCommand]; [InspectCommand] with [SavedReportText] and [SavedReportJson].
+/// - Without a service: [ReplayCommand]; [InspectCommand] with [SavedReportText], [SavedReportJson] and
+///   [XenImageText].
 /// - The whole program: [XenEmu], [Subcommand], [ExitCode], [Mistyped], [ProgramVersion], [ManCommand] with [ManPage];
 ///   the log: [LogSettings], [LogProvider], [LogConfigurator].
 @NullMarked

@@ -29,8 +29,7 @@ public final class XenCpuid {
     /// @param apicIdStep the APIC id of each vCPU is its number times this
     /// @param viridian the guest's enlightenments
     /// @param xen Xen's leaves
-    public XenCpuid(
-            CpuPolicy policy, int vcpus, int apicIdStep, Viridian viridian, XenLeaves xen) {
+    public XenCpuid(CpuPolicy policy, int vcpus, int apicIdStep, Viridian viridian, XenLeaves xen) {
         int maxLeaf = policy.get(PolicyLeaf.of(0)).eax();
         topology = new CpuidTopology(vcpus, apicIdStep, policy.isAmd(), maxLeaf);
         this.xen = xen;

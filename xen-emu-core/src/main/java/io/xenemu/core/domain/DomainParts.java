@@ -94,10 +94,7 @@ final class DomainParts {
     /// The layout of a machine that another hypervisor has built. That of our own follows from the configuration.
     static PartState layout(Optional<MachineLayout> layout) {
         return layout.<PartState>map(
-                        it ->
-                                saved(
-                                        DomainStateCodec.LAYOUT,
-                                        DomainStateCodec.encode(it)))
+                        it -> saved(DomainStateCodec.LAYOUT, DomainStateCodec.encode(it)))
                 .orElseGet(() -> new PartState.Derived("domain"));
     }
 

@@ -230,8 +230,7 @@ final class DomainStateCodec {
     static Optional<MachineLayout> layout(int version, BodyReader body) throws WireException {
         requireVersion("machine", version);
         try {
-            return Optional.of(
-                    new MachineLayout(body.u64(), body.u64(), body.u64(), body.u32()));
+            return Optional.of(new MachineLayout(body.u64(), body.u64(), body.u64(), body.u32()));
         } catch (IllegalArgumentException e) {
             throw new WireException(String.valueOf(e.getMessage()), e);
         }

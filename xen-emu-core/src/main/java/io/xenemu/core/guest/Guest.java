@@ -58,7 +58,7 @@ public final class Guest {
     private final Duration suspendLimit;
     private final StoppedBoot.Keeper keeper;
     private final @Nullable StoppedBoot stopped;
-    private final @Nullable GuestImage image;
+    private final @Nullable DomainImage image;
 
     /// A guest that waits for [#start], and whose domains are not renamed.
     ///
@@ -87,13 +87,13 @@ public final class Guest {
     /// @param image closed at the end of [#run]
     /// @param dumps the folder for core dumps of its domains, which may not be there yet
     /// @param keeper takes its stopped domains over that are to stay while it boots again
-    Guest(GuestImage image, Path dumps, StoppedBoot.Keeper keeper) {
+    Guest(DomainImage image, Path dumps, StoppedBoot.Keeper keeper) {
         this(image.request(), image, dumps, SUSPEND_LIMIT, keeper);
     }
 
     private Guest(
             GuestRequest request,
-            @Nullable GuestImage image,
+            @Nullable DomainImage image,
             Path dumps,
             Duration suspendLimit,
             StoppedBoot.Keeper keeper) {

@@ -21,14 +21,17 @@ import io.xenemu.core.hypervisor.DomainEvent;
 import io.xenemu.core.hypervisor.DomainOrder;
 import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.hypervisor.StoreChannel;
+import io.xenemu.core.machine.ImportedDomain;
 import io.xenemu.core.machine.SavedDomain;
 import io.xenemu.core.machine.state.ClockPolicy;
 import io.xenemu.core.toolstack.DevicesOverReboot;
 import io.xenemu.core.toolstack.Refused;
+import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import java.util.Locale;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -59,6 +62,9 @@ final class GuestBoot {
 
     /// Whether it was saved, and goes on elsewhere.
     private boolean leaves;
+
+    /// Whether its guest comes from another hypervisor. It is connected as one that boots.
+    private boolean isImported;
 
     private GuestBoot(
             Hypervisor hypervisor,
@@ -174,6 +180,31 @@ final class GuestBoot {
         return new SavedDomain(new DomainOrigin.Saved(state, ram), saved.kvm(), clock);
     }
 
+    /// Builds the domain of a guest that has suspended itself under another hypervisor. It is not started.
+    ///
+    /// @param platform of the guest
+    /// @param imported gives the domain's parts, for its id
+    /// @param orders takes an operator's orders for the domain
+    /// @param console the host's end of the PV console, if any
+    /// @param serial that of the serial port, if any
+    /// @throws Refused if the state contradicts itself
+    /// @throws BootException when the domain cannot be had on this host
+    static GuestBoot resume(
+            Hypervisor hypervisor,
+            PlatformSettings platform,
+            Function<DomId, ImportedDomain> imported,
+            DomainDriver orders,
+            @Nullable HostConsole console,
+            @Nullable HostConsole serial)
+            throws BootException, Refused {
+        GuestDevices devices =
+                new GuestDevices(platform, hypervisor.blacklist()::has, console, serial, null);
+        Domain domain = hypervisor.resume(imported, devices::ports, orders);
+        GuestBoot boot = new GuestBoot(hypervisor, devices, domain, null);
+        boot.isImported = true;
+        return boot;
+    }
+
     Domain domain() {
         return domain;
     }
@@ -278,11 +309,11 @@ final class GuestBoot {
             hypervisor.devices().resume(domain);
         }
         domain.start();
-        tell(isRestored ? DomainEvent.Type.RESTORED : DomainEvent.Type.STARTED);
+        tell(isRestored || isImported ? DomainEvent.Type.RESTORED : DomainEvent.Type.STARTED);
         log.info(
                 "{}: {} with {} MiB and {} vCPUs",
                 domain,
-                isRestored ? "restored" : "started",
+                isImported ? "imported" : isRestored ? "restored" : "started",
                 domain.config().memoryBytes() >> 20,
                 domain.config().vcpus());
     }

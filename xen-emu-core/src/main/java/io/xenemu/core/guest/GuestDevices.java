@@ -102,7 +102,8 @@ public final class GuestDevices {
         ranges.add(
                 new PortBus.Range(
                         AcpiTables.COM1_PORT, AcpiTables.COM1_PORT + Serial8250.PORTS - 1, com1));
-        PortBus ports = new PortBus(ranges);
+        // A guest that another hypervisor has built knows of none of these devices.
+        PortBus ports = new PortBus(domain.layout().isPresent() ? List.of() : ranges);
         domain.deviceMetrics().add(ports);
         return ports;
     }

@@ -34,7 +34,7 @@ final class GuestDriver {
     private final GuestRequest request;
     private final GuestInbox inbox;
     private final DomainDriver orders;
-    private final @Nullable GuestImage image;
+    private final @Nullable DomainImage image;
     private final @Nullable HostConsole console;
     private final @Nullable HostConsole serial;
     private final CoreDumps dumps;
@@ -63,7 +63,7 @@ final class GuestDriver {
             GuestRequest request,
             GuestInbox inbox,
             DomainDriver orders,
-            @Nullable GuestImage image,
+            @Nullable DomainImage image,
             Path dumps,
             @Nullable HostConsole console,
             @Nullable HostConsole serial,
@@ -149,7 +149,7 @@ final class GuestDriver {
     private RunOutcome boots() throws BootException {
         DevicesOverReboot kept = DevicesOverReboot.ofFirstBoot(request.devices());
         GuestRequest next = request;
-        GuestImage from = image;
+        DomainImage from = image;
         while (!inbox.isDestroyed()) {
             GuestBoot built = make(from, next);
             boolean isRestored = from != null;
@@ -216,7 +216,7 @@ final class GuestDriver {
     /// Makes the guest's next domain.
     ///
     /// @param from the image that it is restored from; null if it boots
-    private GuestBoot make(@Nullable GuestImage from, GuestRequest next) throws BootException {
+    private GuestBoot make(@Nullable DomainImage from, GuestRequest next) throws BootException {
         if (from == null) {
             return GuestBoot.build(hypervisor, next, orders, console, serial);
         }

@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
 
 /// A saved guest that is being restored: one guest of a [SavedStream]. The contents of the guest's kernel and modules
 /// stay until [#close], for its reboots.
-final class GuestImage implements AutoCloseable {
+final class GuestImage implements DomainImage {
     private final SavedStream stream;
     private final GuestRequest saved;
     private final GuestRequest request;
@@ -32,20 +32,16 @@ final class GuestImage implements AutoCloseable {
     }
 
     /// The guest's request, with the contents of its files.
-    GuestRequest request() {
+    @Override
+    public GuestRequest request() {
         return request;
     }
 
     /// Builds the guest's domain, connected to XenStore and its console as it was, and waits for the other guests of
     /// its stream. It is not started. The last guest of a stream can be seen only when all of the stream was read and
     /// checked; of several, all others end if that fails.
-    ///
-    /// @param orders takes an operator's orders for the domain
-    /// @param console the host's end of the PV console, if any
-    /// @param serial that of the serial port, if any
-    /// @throws BootException if the image cannot be used, the domain's id is in use, the domain cannot be had on this
-    ///     host, or another guest of the stream cannot be restored
-    GuestBoot restore(
+    @Override
+    public GuestBoot restore(
             Hypervisor hypervisor,
             DomainDriver orders,
             @Nullable HostConsole console,
@@ -102,8 +98,8 @@ final class GuestImage implements AutoCloseable {
         }
     }
 
-    /// Makes a restore end soon, on another thread.
-    void cancel() {
+    @Override
+    public void cancel() {
         stream.cancel();
     }
 

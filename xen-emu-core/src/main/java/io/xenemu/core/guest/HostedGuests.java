@@ -12,6 +12,7 @@ import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.hypervisor.SaveMetrics;
 import io.xenemu.core.hypervisor.SavePlace;
 import io.xenemu.core.machine.state.ClockPolicy;
+import io.xenemu.core.migration.PeekedChannel;
 import io.xenemu.core.paging.PageService;
 import io.xenemu.core.toolstack.Refused;
 import java.nio.file.Path;
@@ -101,7 +102,7 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
         }
     }
 
-    /// Restores the guests of a saved file: all of them, or none.
+    /// Restores the guests of a saved file: all of them, or none. Or lets a guest go on that real Xen has saved.
     ///
     /// @param clock what happens to their clocks
     /// @param lazy whether the memory of the only guest comes while it runs
@@ -117,7 +118,23 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
             Consumer<WorkProgress> told)
             throws BootException, Refused, InterruptedException {
         WorkProgress progress = new WorkProgress();
-        SavedStream stream = SavedStream.open(place, clock, lazy ? pages : null, progress);
+        if (lazy) {
+            List<String> _ =
+                    restore(
+                            SavedStream.lazy(place, clock, pages, progress),
+                            paused,
+                            () -> told.accept(progress));
+            return;
+        }
+        PeekedChannel channel = SavedChannel.open(place);
+        if (SavedChannel.isOfXen(channel)) {
+            importGuest(
+                    XenGuestImage.open(place, channel, progress),
+                    paused,
+                    () -> told.accept(progress));
+            return;
+        }
+        SavedStream stream = SavedStream.open(place, channel, clock, progress);
         List<String> _ = restore(stream, paused, () -> told.accept(progress));
     }
 
@@ -173,8 +190,26 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
         return names;
     }
 
+    /// Lets a guest of real Xen go on.
+    private void importGuest(XenGuestImage image, boolean paused, Runnable told)
+            throws BootException, Refused, InterruptedException {
+        HostedGuest guest = add(image, paused);
+        boolean done = false;
+        try {
+            guest.begin();
+            while (!guest.isStarted()) {
+                told.run();
+            }
+            done = true;
+        } finally {
+            if (!done) {
+                guest.destroyNow();
+            }
+        }
+    }
+
     /// Makes a guest of an image, which it closes at its end.
-    private HostedGuest add(GuestImage image, boolean paused) throws Refused {
+    private HostedGuest add(DomainImage image, boolean paused) throws Refused {
         boolean taken = false;
         try {
             HostedGuest guest = add(image.request(), new Guest(image, dumps, this::keep), paused);

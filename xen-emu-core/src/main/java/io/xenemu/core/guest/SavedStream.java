@@ -12,27 +12,22 @@ import io.xenemu.core.migration.SaveReader;
 import io.xenemu.core.migration.SavedHead;
 import io.xenemu.core.paging.PageService;
 import io.xenemu.core.toolstack.Refused;
-import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.WireException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
-import java.nio.channels.FileChannel;
 import java.nio.channels.ReadableByteChannel;
 import java.time.Duration;
 import java.util.List;
+import java.util.Objects;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /// A stream of saved guests that are being restored. It is read once, from the beginning to the end, so that it may
 /// come from a pipe. Each guest's driver reads its guest, one after the other: [#next] gives the next image when the
 /// domain of the last one is made.
 final class SavedStream implements AutoCloseable {
-    private static final Logger log = LoggerFactory.getLogger(SavedStream.class);
-
     private final SavePlace place;
     private final ClockPolicy clock;
     private final ReadableByteChannel channel;
@@ -70,14 +65,24 @@ final class SavedStream implements AutoCloseable {
 
     /// Opens a stream, and reads what its first guest is.
     ///
+    /// @param opened the place, at its beginning; closed with the stream, or if this fails
     /// @param clock what happens to the guests' clocks
-    /// @param pages brings a guest's memory while it runs; null if it runs when all memory is there
     /// @param progress how far the restore is
-    /// @throws Refused if it is none, or cannot be read, or its memory cannot come later
+    /// @throws Refused if it is none, or cannot be read
     static SavedStream open(
-            SavePlace place, ClockPolicy clock, @Nullable PageService pages, WorkProgress progress)
+            SavePlace place, ReadableByteChannel opened, ClockPolicy clock, WorkProgress progress)
             throws Refused {
-        return open(place, clock, pages, null, progress);
+        return open(place, opened, clock, null, null, progress);
+    }
+
+    /// Opens a stream, whose only guest runs before its memory is there.
+    ///
+    /// @param pages brings its memory while it runs
+    /// @throws Refused as [#open], and if its memory cannot come later
+    static SavedStream lazy(
+            SavePlace place, ClockPolicy clock, PageService pages, WorkProgress progress)
+            throws Refused {
+        return open(place, null, clock, pages, null, progress);
     }
 
     /// Opens a stream, whose only guest becomes a clone.
@@ -88,11 +93,13 @@ final class SavedStream implements AutoCloseable {
     static SavedStream ofClone(
             SavePlace place, PageService pages, UnaryOperator<String> clone, WorkProgress progress)
             throws Refused {
-        return open(place, ClockPolicy.STAND_STILL, pages, clone, progress);
+        return open(place, null, ClockPolicy.STAND_STILL, pages, clone, progress);
     }
 
+    /// @param opened null if `pages` opens the place
     private static SavedStream open(
             SavePlace place,
+            @Nullable ReadableByteChannel opened,
             ClockPolicy clock,
             @Nullable PageService pages,
             @Nullable UnaryOperator<String> clone,
@@ -100,17 +107,13 @@ final class SavedStream implements AutoCloseable {
             throws Refused {
         long begun = System.nanoTime();
         LazyRestore lazy = null;
-        ReadableByteChannel channel = null;
+        ReadableByteChannel channel = opened;
         SaveReader reader = null;
         SavedStream stream = null;
         boolean done = false;
         try {
             lazy = pages == null ? null : LazyRestore.open(place, pages, clone != null);
-            channel =
-                    switch (place.kind()) {
-                        case FILE -> lazy == null ? FileChannel.open(place.path()) : lazy.channel();
-                        case SOCKET -> SaveTarget.connect(place);
-                    };
+            channel = lazy == null ? Objects.requireNonNull(opened) : lazy.channel();
             reader = new SaveReader(channel);
             stream = new SavedStream(place, clock, channel, lazy, clone, reader, progress, begun);
             stream.next = stream.readHead();
@@ -120,13 +123,13 @@ final class SavedStream implements AutoCloseable {
             done = true;
             return stream;
         } catch (IOException e) {
-            throw new Refused(reason(place, e));
+            throw SavedChannel.refused(place, e);
         } finally {
             if (!done && reader != null) {
                 reader.close();
             }
             if (!done && channel != null) {
-                close(channel);
+                SavedChannel.close(channel);
             }
             if (!done && lazy != null) {
                 lazy.close();
@@ -244,11 +247,7 @@ final class SavedStream implements AutoCloseable {
 
     /// The reason in one line for which it cannot be used.
     String reason(IOException e) {
-        return reason(place, e);
-    }
-
-    private static String reason(SavePlace place, IOException e) {
-        return place.path() + ": " + IoReason.withoutFile(e);
+        return SavedChannel.refused(place, e).reason();
     }
 
     /// Counts the restore.
@@ -260,15 +259,7 @@ final class SavedStream implements AutoCloseable {
     void cancel() {
         progress.cancel();
         gate.shut();
-        close(channel);
-    }
-
-    private static void close(ReadableByteChannel channel) {
-        try {
-            channel.close();
-        } catch (IOException e) {
-            log.debug("saved guests: {}", e.toString());
-        }
+        SavedChannel.close(channel);
     }
 
     /// Ends the reading, when no driver reads any more.
@@ -279,7 +270,7 @@ final class SavedStream implements AutoCloseable {
             left.close();
         }
         reader.close();
-        close(channel);
+        SavedChannel.close(channel);
         if (lazy != null) {
             lazy.close();
         }

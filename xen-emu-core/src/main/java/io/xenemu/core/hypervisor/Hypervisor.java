@@ -376,8 +376,8 @@ public final class Hypervisor implements AutoCloseable {
         }
     }
 
-    /// Makes a domain of a guest that has suspended itself under another hypervisor. It is neither started nor connected
-    /// to XenStore, and has the next id of the service's policy.
+    /// Makes a domain of a guest that has suspended itself under another hypervisor. It is neither started nor
+    /// connected to XenStore, and has the next id of the service's policy.
     ///
     /// @param imported gives its parts, for its id
     /// @param devices makes the devices that it sees in its I/O space

@@ -38,6 +38,5 @@ public interface DomainSource {
     /// @param devices makes the devices in its I/O space
     /// @throws BootException when this host cannot run it
     /// @throws IllegalArgumentException if the state contradicts itself
-    Domain resume(ImportedDomain imported, Function<Domain, PortBus> devices)
-            throws BootException;
+    Domain resume(ImportedDomain imported, Function<Domain, PortBus> devices) throws BootException;
 }

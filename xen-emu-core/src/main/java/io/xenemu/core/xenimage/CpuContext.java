@@ -19,9 +19,24 @@ final class CpuContext {
 
     private static final List<Gpr> GENERAL =
             List.of(
-                    Gpr.RAX, Gpr.RBX, Gpr.RCX, Gpr.RDX, Gpr.RBP, Gpr.RSI, Gpr.RDI, Gpr.RSP,
-                    Gpr.R8, Gpr.R9, Gpr.R10, Gpr.R11, Gpr.R12, Gpr.R13, Gpr.R14, Gpr.R15,
-                    Gpr.RIP, Gpr.RFLAGS);
+                    Gpr.RAX,
+                    Gpr.RBX,
+                    Gpr.RCX,
+                    Gpr.RDX,
+                    Gpr.RBP,
+                    Gpr.RSI,
+                    Gpr.RDI,
+                    Gpr.RSP,
+                    Gpr.R8,
+                    Gpr.R9,
+                    Gpr.R10,
+                    Gpr.R11,
+                    Gpr.R12,
+                    Gpr.R13,
+                    Gpr.R14,
+                    Gpr.R15,
+                    Gpr.RIP,
+                    Gpr.RFLAGS);
 
     private static final long CR0_PG = 1L << 31;
     private static final long EFER_LME = 1 << 8;

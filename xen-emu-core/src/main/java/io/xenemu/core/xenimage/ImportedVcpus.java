@@ -119,8 +119,7 @@ record ImportedVcpus(List<VcpuState> states, int apicIdStep, long tsc) {
 
     /// A vCPU that is down has its registers of a reset: it waits until the guest starts it.
     private static VcpuState down(LapicContext lapic, List<MsrEntry> msrs, long tsc) {
-        KvmRegs registers =
-                new KvmRegs().set(Gpr.RIP, RIP_RESET).set(Gpr.RFLAGS, RFLAGS_FIXED);
+        KvmRegs registers = new KvmRegs().set(Gpr.RIP, RIP_RESET).set(Gpr.RFLAGS, RFLAGS_FIXED);
         BodyWriter system = new BodyWriter();
         segment(system, 0xffff_0000L, 0xf000, CODE, 1);
         for (int i = 0; i < 5; i++) {

@@ -38,8 +38,7 @@ final class LapicContext {
         // Newer versions have an error that waits for the guest to ask.
         hidden.skipAll();
         if (registers.remaining() != PAGE_BYTES) {
-            throw new WireException(
-                    "a local APIC of %d bytes".formatted(registers.remaining()));
+            throw new WireException("a local APIC of %d bytes".formatted(registers.remaining()));
         }
         page =
                 ByteBuffer.wrap(CpuContext.bytes(registers, PAGE_BYTES))
@@ -65,7 +64,7 @@ final class LapicContext {
         if (page.getInt(LOGICAL_ID) != logical) {
             throw new WireException(
                     "the local APIC of id %#x has the logical id %#x, as some releases of Xen up to"
-                            .formatted(id, page.getInt(LOGICAL_ID))
+                                    .formatted(id, page.getInt(LOGICAL_ID))
                             + " 4.18 had it: KVM cannot give it that one");
         }
         return id;
@@ -78,7 +77,7 @@ final class LapicContext {
 
     /// CR8.
     long taskPriority() {
-        return page.getInt(TASK_PRIORITY) >>> 4 & 0xf;
+        return Integer.toUnsignedLong(page.getInt(TASK_PRIORITY) >>> 4 & 0xf);
     }
 
     /// As `kvm_lapic_state`, in the form in which ids are in the upper byte in both modes.

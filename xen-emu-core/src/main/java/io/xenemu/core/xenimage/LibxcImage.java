@@ -211,8 +211,7 @@ final class LibxcImage {
 
     private void requireAll() throws WireException {
         for (LibxcRecord record :
-                List.of(
-                        LibxcRecord.PAGE_DATA, LibxcRecord.HVM_CONTEXT, LibxcRecord.HVM_PARAMS)) {
+                List.of(LibxcRecord.PAGE_DATA, LibxcRecord.HVM_CONTEXT, LibxcRecord.HVM_PARAMS)) {
             if (!counts.containsKey(record)) {
                 throw new WireException("record " + record + " is missing");
             }

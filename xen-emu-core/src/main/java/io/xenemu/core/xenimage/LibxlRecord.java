@@ -13,7 +13,8 @@ enum LibxlRecord implements RecordKind {
     /// Nodes in XenStore of a device model.
     EMULATOR_XENSTORE_DATA(2, Fate.IGNORED, "only a device model reads these nodes"),
     /// The state of a device model.
-    EMULATOR_CONTEXT(3, Fate.REFUSED, "it is the state of a device model, which cannot be had here"),
+    EMULATOR_CONTEXT(
+            3, Fate.REFUSED, "it is the state of a device model, which cannot be had here"),
     /// The end of one of several states in a stream.
     CHECKPOINT_END(4, Fate.REFUSED, "it belongs to a stream of checkpoints (Remus)"),
     /// Control of a secondary guest.

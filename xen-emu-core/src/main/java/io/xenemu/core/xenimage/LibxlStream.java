@@ -77,7 +77,8 @@ final class LibxlStream {
             throw new WireException("its stream of libxl is big-endian");
         }
         if (options != 0) {
-            throw new WireException("its stream of libxl has unknown options: %#x".formatted(options));
+            throw new WireException(
+                    "its stream of libxl has unknown options: %#x".formatted(options));
         }
     }
 

@@ -60,14 +60,12 @@ public final class XenImageReader implements AutoCloseable {
         LibxcImage image = read(pages, progress);
         ImportedVcpus vcpus = ImportedVcpus.of(image.context(), config.vcpus());
         try {
-            MachineLayout layout =
-                    ImportedMemory.layout(image.present(), vcpus.apicIdStep());
+            MachineLayout layout = ImportedMemory.layout(image.present(), vcpus.apicIdStep());
             return new XenImage(
                     image.xenVersion(),
                     policy(image),
                     layout,
-                    ImportedMemory.state(
-                            image.present(), layout, config.maxMemoryKib()),
+                    ImportedMemory.state(image.present(), layout, config.maxMemoryKib()),
                     new KvmState(vm(image, vcpus.tsc()), vcpus.states()),
                     image.tsc().isNative(),
                     ram -> pages.fill(layout, image.present(), ram));
@@ -89,7 +87,8 @@ public final class XenImageReader implements AutoCloseable {
                 image.present().size(),
                 vcpus.apicIdStep(),
                 image.counts().entrySet().stream()
-                        .map(it -> new XenImageReport.Record(it.getKey().name(), it.getValue()))
+                        .map(it ->
+                                new XenImageReport.RecordCount(it.getKey().name(), it.getValue()))
                         .toList(),
                 in.bytes());
     }

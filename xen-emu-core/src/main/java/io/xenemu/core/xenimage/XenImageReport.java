@@ -17,7 +17,7 @@ public record XenImageReport(
         int xenMinor,
         long pages,
         int apicIdStep,
-        List<Record> records,
+        List<RecordCount> records,
         long bytes) {
     public XenImageReport {
         records = List.copyOf(records);
@@ -27,5 +27,5 @@ public record XenImageReport(
     ///
     /// @param name that of Xen's specification
     /// @param count how often it occurs
-    public record Record(String name, int count) {}
+    public record RecordCount(String name, int count) {}
 }

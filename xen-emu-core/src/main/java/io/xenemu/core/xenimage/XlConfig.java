@@ -136,7 +136,8 @@ public record XlConfig(
                             "it is an HVM guest with a device model, and only PVH guests can be"
                                     + " imported");
             case "pv" ->
-                    throw new WireException("it is a PV guest, and only PVH guests can be imported");
+                    throw new WireException(
+                            "it is a PV guest, and only PVH guests can be imported");
             default -> throw new WireException("the guest's type is unknown: " + shown(type));
         }
     }
@@ -186,7 +187,9 @@ public record XlConfig(
         if (number(device, "backend_domid", 0) != 0
                 || !text(device, "backend_domname", "").isEmpty()) {
             throw new WireException(
-                    "a device in " + member + " is served by a driver domain, and cannot be imported");
+                    "a device in "
+                            + member
+                            + " is served by a driver domain, and cannot be imported");
         }
     }
 

@@ -14,8 +14,7 @@ import java.util.Arrays;
 /// Source: tools/xl/xl.h of Xen (`struct save_file_header`).
 final class XlHeader {
     /// The first bytes of a file. Its last four are binary, so that a transfer as text would show.
-    private static final byte[] MAGIC =
-            "Xen saved domain, xl format\n \0 \r".getBytes(US_ASCII);
+    private static final byte[] MAGIC = "Xen saved domain, xl format\n \0 \r".getBytes(US_ASCII);
 
     /// The number of bytes that [#begins] needs.
     static final int MAGIC_BYTES = 32;

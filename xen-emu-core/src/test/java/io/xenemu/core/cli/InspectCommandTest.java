@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.core.migration.SavedStreams;
+import io.xenemu.core.xenimage.TestImages;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -68,6 +69,43 @@ final class InspectCommandTest {
                                 + " compressed",
                         "whole: 1 guests, " + stream.length + " bytes"),
                 output);
+    }
+
+    @Test
+    void anImageOfXenIsTold() throws IOException {
+        byte[] image = TestImages.image(2).bytes();
+        run(file(image));
+        assertEquals(List.of(), errors);
+        assertEquals(
+                List.of(
+                        "guest web",
+                        "  saved by Xen 4.17, uuid 0f0f0f0f-1111-2222-3333-444455556666",
+                        "  2 vCPUs, APIC ids in steps of 2, 8.0 MiB",
+                        "  kernel /boot/of-another-host: not in the file",
+                        "  RAM: 2064 pages",
+                        "  records: END 1, PAGE_DATA 3, X86_TSC_INFO 1, HVM_CONTEXT 1, HVM_PARAMS 1,"
+                                + " STATIC_DATA_END 1, X86_CPUID_POLICY 1, X86_MSR_POLICY 1",
+                        "whole: an image of xl, " + image.length + " bytes"),
+                output);
+        run("--json", file(image));
+        assertEquals(1, output.size());
+        assertTrue(output.getFirst().startsWith("{\"format\": \"xl\", "), output.getFirst());
+    }
+
+    @Test
+    void anImageOfXenThatCannotBeImportedIsTold() throws IOException {
+        byte[] image = TestImages.image(2).bytes();
+        image[image.length - 8] = 3;
+        String file = file(image);
+        run(file);
+        assertEquals(1, code);
+        assertEquals(
+                List.of(
+                        "xen-emu: "
+                                + file
+                                + ": record EMULATOR_CONTEXT: it is the state of a device model,"
+                                + " which cannot be had here"),
+                errors);
     }
 
     @Test

@@ -114,17 +114,35 @@ final class XenStateTest {
 
     /// The state from before a domain could see another processor than its host's.
     private static final XenState VERSION_3 =
-            state(128 << 20, FURTHER, WITHOUT_ACCOUNT, CpuConfig.DEFAULT, Watchdogs.State.NONE, Optional.empty());
+            state(
+                    128 << 20,
+                    FURTHER,
+                    WITHOUT_ACCOUNT,
+                    CpuConfig.DEFAULT,
+                    Watchdogs.State.NONE,
+                    Optional.empty());
 
     private static final List<VcpuAreas.State> LINEAR = areas(NONE, NONE, Runstate.NONE, false);
 
     /// The state from before areas could be registered by physical address.
     private static final XenState VERSION_2 =
-            state(128 << 20, FURTHER, LINEAR, CpuConfig.DEFAULT, Watchdogs.State.NONE, Optional.empty());
+            state(
+                    128 << 20,
+                    FURTHER,
+                    LINEAR,
+                    CpuConfig.DEFAULT,
+                    Watchdogs.State.NONE,
+                    Optional.empty());
 
     /// The state from before a domain could see more memory than it has.
     private static final XenState VERSION_1 =
-            state(64 << 20, Optional.empty(), LINEAR, CpuConfig.DEFAULT, Watchdogs.State.NONE, Optional.empty());
+            state(
+                    64 << 20,
+                    Optional.empty(),
+                    LINEAR,
+                    CpuConfig.DEFAULT,
+                    Watchdogs.State.NONE,
+                    Optional.empty());
 
     /// @param time the second time area of vCPU 1 by physical address
     /// @param runstate the runstate area of vCPU 0 by physical address

@@ -21,9 +21,7 @@ public record CapturedVm(GuestTime time, List<VcpuState> vcpus) {
             int xsave = vm.kvm().checkExtension(KvmCapability.XSAVE2);
             return new CapturedVm(
                     GuestTime.now(vm.kvm(), vm.vcpus().getFirst()),
-                    vm.vcpus().stream()
-                            .map(vcpu -> VcpuState.capture(vcpu, msrs, xsave))
-                            .toList());
+                    vm.vcpus().stream().map(vcpu -> VcpuState.capture(vcpu, msrs, xsave)).toList());
         }
     }
 }

@@ -53,12 +53,6 @@ final class ImportedDomainXenTest {
     /// mov eax, 1; cpuid; mov eax, ebx; shr eax, 24; out PORT, eax; mov ecx, 0x802; rdmsr; out PORT, eax
     private static final String IDS = "b801000000 0fa2 89d8 c1e818 e7%02x b902080000 0f32 e7%1$02x";
 
-    /// mov eax, [0xfc000000]; out PORT, eax
-    private static final String TABLES = "a1000000fc e7%02x";
-
-    /// mov eax, 17; xor ebx, ebx; vmcall or vmmcall; out PORT, eax
-    private static final String VERSION = "b811000000 31db 0f01%02x e7%02x";
-
     /// cli; hlt
     private static final String END = "fa f4";
 
@@ -106,6 +100,16 @@ final class ImportedDomainXenTest {
                         new TracePoints());
     }
 
+    /// mov eax, [0xfc000000]; out PORT, eax
+    private static String tables(int port) {
+        return "a1000000fc e7%02x".formatted(port);
+    }
+
+    /// mov eax, 17; xor ebx, ebx; vmcall or vmmcall; out PORT, eax
+    private static String version(int call, int port) {
+        return "b811000000 31db 0f01%02x e7%02x".formatted(call, port);
+    }
+
     private int khz() {
         try (KvmVm vm = system.createVm();
                 KvmVcpu vcpu = vm.createVcpu(new VcpuId(0))) {
@@ -131,7 +135,11 @@ final class ImportedDomainXenTest {
                                 Viridian.NONE,
                                 false));
         return new DomainOrigin.Imported(
-                new DomId(5), config, image.layout(), image.memory(), memory -> fill(image, memory.ram()));
+                new DomId(5),
+                config,
+                image.layout(),
+                image.memory(),
+                memory -> fill(image, memory.ram()));
     }
 
     private static void fill(XenImage image, MemorySegment ram) {
@@ -157,16 +165,14 @@ final class ImportedDomainXenTest {
                 CodeImage.of(
                         host.entries(),
                         khz(),
-                        IDS.formatted(PORT)
-                                + TABLES.formatted(PORT)
-                                + VERSION.formatted(call, PORT)
-                                + END,
+                        IDS.formatted(PORT) + tables(PORT) + version(call, PORT) + END,
                         IDS.formatted(PORT + 4) + END);
         try (XenImageReader reader =
                 new XenImageReader(Channels.newChannel(new ByteArrayInputStream(image)))) {
             XenImage read = reader.read(new WorkProgress());
             Domain domain =
-                    builder.resume(new ImportedDomain(origin(read), read.kvm(), read.isNativeTsc()),
+                    builder.resume(
+                            new ImportedDomain(origin(read), read.kvm(), read.isNativeTsc()),
                             this::ports);
             try {
                 domain.start();

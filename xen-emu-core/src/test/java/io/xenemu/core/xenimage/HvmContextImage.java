@@ -4,6 +4,7 @@ import java.io.ByteArrayOutputStream;
 import java.nio.ByteBuffer;
 
 /// Writes an HVM context from Xen's `public/arch-x86/hvm/save.h` alone. Members are at the places of its structures.
+@SuppressWarnings("ByteBufferBackingArray") // of buffers that were allocated
 public final class HvmContextImage {
     /// `sizeof(struct hvm_hw_cpu)`.
     public static final int CPU_BYTES = 1032;
@@ -68,6 +69,8 @@ public final class HvmContextImage {
         return lapic(vcpu, 2 * vcpu, lapicPage(2 * vcpu));
     }
 
+    /// Adds a local APIC.
+    ///
     /// @param page of its registers
     public HvmContextImage lapic(int vcpu, int id, byte[] page) {
         ByteBuffer hidden = XlImage.buffer(24);

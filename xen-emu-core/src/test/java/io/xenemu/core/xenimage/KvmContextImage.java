@@ -9,6 +9,7 @@ import java.nio.ByteOrder;
 
 /// The HVM context that Xen would save of a guest that has suspended itself under KVM. APIC ids are twice the vCPUs'
 /// numbers, as under Xen.
+@SuppressWarnings("ByteBufferBackingArray") // of buffers that were allocated
 final class KvmContextImage {
     /// The places of RAX to R15 in `kvm_regs`, in Xen's order; then come RIP and RFLAGS.
     private static final int[] GENERAL = {

@@ -105,12 +105,10 @@ public final class LinuxImage implements AutoCloseable {
     private static void write(Domain domain, OutputStream to, String kernel, String initramfs)
             throws IOException {
         String config =
-                XlImage.config(
-                                NAME,
-                                2,
-                                MEMORY >> 10,
-                                ", 'on_crash': 'preserve'")
-                        .replace("/boot/of-another-host\"", kernel + "\", \"ramdisk\": \"" + initramfs + '"')
+                XlImage.config(NAME, 2, MEMORY >> 10, ", 'on_crash': 'preserve'")
+                        .replace(
+                                "/boot/of-another-host\"",
+                                kernel + "\", \"ramdisk\": \"" + initramfs + '"')
                         .replace("[0]", "[0, 1]")
                         .replace("\"native\"", "\"default\"");
         CapturedVm vm = CapturedVm.of(domain);
@@ -174,7 +172,8 @@ public final class LinuxImage implements AutoCloseable {
             return;
         }
         byte[] page = ram.asSlice(home * PAGE, PAGE).toArray(ValueLayout.JAVA_BYTE);
-        boolean isZero = MemorySegment.ofArray(page).mismatch(MemorySegment.ofArray(new byte[PAGE])) < 0;
+        boolean isZero =
+                MemorySegment.ofArray(page).mismatch(MemorySegment.ofArray(new byte[PAGE])) < 0;
         heads.putLong(isZero ? ALLOCATED | frame : frame);
         if (!isZero) {
             data.put(page);

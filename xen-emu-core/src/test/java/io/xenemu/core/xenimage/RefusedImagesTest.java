@@ -18,6 +18,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /// What cannot be imported is refused by name, with one line.
+@SuppressWarnings("ByteBufferBackingArray") // of buffers that were allocated
 final class RefusedImagesTest {
     private static String refusal(byte[] image) {
         WireException refused =
@@ -76,8 +77,7 @@ final class RefusedImagesTest {
         String changed =
                 config.contains("\"" + name + "\"")
                         ? config.replaceFirst(
-                                "\"" + name + "\": (\"[^\"]*\"|\\d+)",
-                                quoted.replace("\\", "\\\\"))
+                                "\"" + name + "\": (\"[^\"]*\"|\\d+)", quoted.replace("\\", "\\\\"))
                         : XlImage.config("web", 1, TestImages.MEMORY_KIB, ", " + member);
         assertRefused(reason, new XlImage().xl(changed).bytes());
     }
@@ -139,9 +139,7 @@ final class RefusedImagesTest {
     void recordsOfProcessorsAndChipsThatCannotBeImported(HvmRecord record) {
         if (record.fate() == Fate.REFUSED) {
             byte[] context =
-                    new HvmContextImage(TestImages.KHZ)
-                            .entry(record.code(), 0, new byte[8])
-                            .end();
+                    new HvmContextImage(TestImages.KHZ).entry(record.code(), 0, new byte[8]).end();
             assertRefused("record " + record + ": " + record.reason(), image(context));
         }
     }
@@ -209,11 +207,14 @@ final class RefusedImagesTest {
         return Stream.of(
                 arguments(head().tsc(1, 0), "emulated (tsc_mode 1)"),
                 arguments(head().tsc(2, -1), "out of range"),
-                arguments(head().params(1, 0xfeffb, 17, 0xfefff), "XenStore page is at frame 0xfeffb"),
+                arguments(
+                        head().params(1, 0xfeffb, 17, 0xfefff),
+                        "XenStore page is at frame 0xfeffb"),
                 arguments(head().params(1, 0xfeffc), "console page is at frame 0x0"),
                 arguments(head().params(1, 1, 1, 1), "parameter 1 occurs twice"),
                 arguments(
-                        head().params(1, 0xfeffc, 17, 0xfefff, 9, 1), "it has Hyper-V's interfaces"),
+                        head().params(1, 0xfeffc, 17, 0xfefff, 9, 1),
+                        "it has Hyper-V's interfaces"),
                 arguments(
                         head().params(1, 0xfeffc, 17, 0xfefff, 24, 1),
                         "it has nested virtualisation"),

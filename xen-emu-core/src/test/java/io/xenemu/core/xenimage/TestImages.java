@@ -68,7 +68,12 @@ public final class TestImages {
 
     /// The same with a configuration of its own.
     public static XlImage image(String config, int vcpus) {
-        return withPages(head(config)).pages(false).tsc(2, 0).record(9, context(vcpus, 0x1000)).params().end();
+        return withPages(head(config))
+                .pages(false)
+                .tsc(2, 0)
+                .record(9, context(vcpus, 0x1000))
+                .params()
+                .end();
     }
 
     /// The beginning of an image, up to the pages.

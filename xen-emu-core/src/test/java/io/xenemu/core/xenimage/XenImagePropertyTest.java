@@ -123,8 +123,7 @@ class XenImagePropertyTest {
         List<byte[]> pieces = new ArrayList<>(pieces());
         int cut = bytes.length == 0 ? 0 : Byte.toUnsignedInt(bytes[0]) * context.length / 256;
         byte[] changed = XlImage.concat(Arrays.copyOf(context, cut), bytes);
-        pieces.set(
-                pieces.size() - 4, new XlImage().record(XlImage.HVM_CONTEXT, changed).bytes());
+        pieces.set(pieces.size() - 4, new XlImage().record(XlImage.HVM_CONTEXT, changed).bytes());
         boolean _ = readOrRefuse(whole(pieces));
     }
 }

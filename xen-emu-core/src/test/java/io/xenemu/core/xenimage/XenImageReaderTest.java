@@ -25,6 +25,7 @@ import java.util.Map;
 import java.util.UUID;
 import org.junit.jupiter.api.Test;
 
+@SuppressWarnings("ByteBufferBackingArray") // of buffers that were allocated
 final class XenImageReaderTest {
     private static final int PAGE = 4096;
 
@@ -61,7 +62,8 @@ final class XenImageReaderTest {
                              'readwrite': 1, 'trusted': 'True'},
                             {'pdev_path': '/srv/c', 'vdev': 'xvdb', 'format': 'qcow2'}],
                 'nics': [{'devid': 0, 'mac': '00:16:3e:01:02:03', 'bridge': 'br0', 'nictype': 'vif'}, {}],
-                'vfbs': [], 'on_crash': 'restart_rename'"""
+                'vfbs': [], 'on_crash': 'restart_rename'\
+                """
                         .replace("\n", " ");
         byte[] image = new XlImage().xl(XlImage.config("web", 2, 262144, devices)).bytes();
         try (XenImageReader reader = new XenImageReader(TestImages.channel(image))) {
@@ -237,7 +239,13 @@ final class XenImageReaderTest {
     }
 
     private static byte[] msr(int index, long value) {
-        return XlImage.buffer(24).putInt(1).putInt(0).putInt(index).putInt(0).putLong(value).array();
+        return XlImage.buffer(24)
+                .putInt(1)
+                .putInt(0)
+                .putInt(index)
+                .putInt(0)
+                .putLong(value)
+                .array();
     }
 
     private static byte[] image(int vcpus, byte[] context) {

@@ -13,6 +13,7 @@ import java.util.TreeMap;
 
 /// Writes images as `xl save` does, from Xen's specifications alone: it uses nothing of the reader. An image is a list
 /// of pieces, each a header or a record, so that tests can change, leave out, repeat and exchange them.
+@SuppressWarnings("ByteBufferBackingArray") // of buffers that were allocated
 public final class XlImage {
     static final int END = 0;
     static final int PAGE_DATA = 1;
@@ -41,27 +42,27 @@ public final class XlImage {
     /// @param more begins with a comma; single quotes stand for double ones
     static String config(String name, int vcpus, long memoryKib, String more) {
         return """
-                {
-                    "c_info": {
-                        "type": "pvh",
-                        "name": "%s",
-                        "uuid": "0f0f0f0f-1111-2222-3333-444455556666",
-                        "run_hotplug_scripts": "True"
-                    },
-                    "b_info": {
-                        "max_vcpus": %d,
-                        "avail_vcpus": [0],
-                        "max_memkb": %d,
-                        "target_memkb": %d,
-                        "tsc_mode": "native",
-                        "kernel": "/boot/of-another-host",
-                        "cmdline": "console=hvc0",
-                        "type.pvh": {}
-                    },
-                    "on_reboot": "restart",
-                    "on_soft_reset": "soft_reset"%s
-                }
-                """
+        {
+            "c_info": {
+                "type": "pvh",
+                "name": "%s",
+                "uuid": "0f0f0f0f-1111-2222-3333-444455556666",
+                "run_hotplug_scripts": "True"
+            },
+            "b_info": {
+                "max_vcpus": %d,
+                "avail_vcpus": [0],
+                "max_memkb": %d,
+                "target_memkb": %d,
+                "tsc_mode": "native",
+                "kernel": "/boot/of-another-host",
+                "cmdline": "console=hvc0",
+                "type.pvh": {}
+            },
+            "on_reboot": "restart",
+            "on_soft_reset": "soft_reset"%s
+        }
+        """
                 .formatted(name, vcpus, memoryKib, memoryKib, more.replace('\'', '"'));
     }
 
@@ -140,7 +141,13 @@ public final class XlImage {
     ///
     /// @param subleaf -1 for none
     public static byte[] leaf(int leaf, int subleaf, int a, int b, int c, int d) {
-        return buffer(24).putInt(leaf).putInt(subleaf).putInt(a).putInt(b).putInt(c).putInt(d)
+        return buffer(24)
+                .putInt(leaf)
+                .putInt(subleaf)
+                .putInt(a)
+                .putInt(b)
+                .putInt(c)
+                .putInt(d)
                 .array();
     }
 
@@ -184,8 +191,7 @@ public final class XlImage {
         for (int at = 0; at < frames.size(); at += PAGES_OF_RECORD) {
             record(
                     PAGE_DATA,
-                    pageData(
-                            frames.subList(at, Math.min(at + PAGES_OF_RECORD, frames.size()))));
+                    pageData(frames.subList(at, Math.min(at + PAGES_OF_RECORD, frames.size()))));
         }
         return this;
     }
