@@ -31,7 +31,7 @@ import java.util.Objects;
 import java.util.UUID;
 
 /// Boots Linux, has it suspend itself, and writes the image that `xl save` would have made of it. A program for inside
-/// the lab; `XenImportIT` runs it. Arguments: kernel, initramfs, its command line, the image, and a command that the
+/// the lab; `ImportLoad` runs it. Arguments: kernel, initramfs, its command line, the image, and a command that the
 /// guest's shell runs before.
 public final class LinuxImage implements AutoCloseable {
     private static final int PAGE = 4096;
