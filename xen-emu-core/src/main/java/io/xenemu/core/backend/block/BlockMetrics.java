@@ -1,7 +1,6 @@
 package io.xenemu.core.backend.block;
 
-import com.google.errorprone.annotations.CanIgnoreReturnValue;
-import io.micrometer.core.instrument.Counter;
+import io.micrometer.core.instrument.FunctionCounter;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Tags;
@@ -15,6 +14,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.LongAdder;
 
 /// The meters of one disk. Those of good reads and writes are registered in advance, the others at the first request
 /// of their operation and result.
@@ -29,18 +29,17 @@ public final class BlockMetrics implements AutoCloseable {
     private final Tags device;
     private final AtomicInteger inFlight = new AtomicInteger();
 
-    private final Map<BlockStatus, Map<BlockOp, Counter>> requests =
+    private final Map<BlockStatus, Map<BlockOp, LongAdder>> requests =
             new EnumMap<>(BlockStatus.class);
 
-    private final Map<BlockOp, Counter> bytes = new ConcurrentHashMap<>();
+    private final Map<BlockOp, LongAdder> bytes = new ConcurrentHashMap<>();
 
     /// @param number the device's number, the value of the tag `device`
     public BlockMetrics(MeterRegistry registry, DomId domain, int number) {
         meters = new DomainMeters(registry);
         device = DeviceTags.of(domain, number);
-        Map<BlockOp, Counter> good = new ConcurrentHashMap<>();
         for (BlockStatus status : BlockStatus.values()) {
-            requests.put(status, status == BlockStatus.OKAY ? good : new ConcurrentHashMap<>());
+            requests.put(status, new ConcurrentHashMap<>());
         }
         meters.add(
                 Gauge.builder("xen.block.inflight", inFlight, AtomicInteger::get)
@@ -49,8 +48,8 @@ public final class BlockMetrics implements AutoCloseable {
                         .tags(device)
                         .register(registry));
         for (BlockOp op : List.of(BlockOp.READ, BlockOp.WRITE)) {
-            addRequests(good, op, BlockStatus.OKAY);
-            addBytes(op);
+            LongAdder _ = requests(op, BlockStatus.OKAY);
+            LongAdder _ = bytes(op);
         }
     }
 
@@ -62,43 +61,46 @@ public final class BlockMetrics implements AutoCloseable {
     /// A request is about to be answered.
     void ended(BlockRequest request, BlockStatus status) {
         inFlight.decrementAndGet();
-        BlockOp op = request.op();
-        // There is one for every status.
-        Map<BlockOp, Counter> byOp = Objects.requireNonNull(requests.get(status));
-        Counter counter = byOp.get(op);
-        (counter != null ? counter : addRequests(byOp, op, status)).increment();
+        requests(request.op(), status).increment();
         if (status == BlockStatus.OKAY && request.bytes() > 0) {
-            Counter moved = bytes.get(op);
-            (moved != null ? moved : addBytes(op)).increment((double) request.bytes());
+            bytes(request.op()).add(request.bytes());
         }
     }
 
-    // Registering twice gives the same counter.
+    private LongAdder requests(BlockOp op, BlockStatus status) {
+        // There is one for every status.
+        Map<BlockOp, LongAdder> byOp = Objects.requireNonNull(requests.get(status));
+        LongAdder counted = byOp.get(op);
+        return counted != null
+                ? counted
+                : byOp.computeIfAbsent(op, first -> addRequests(first, status));
+    }
 
-    @CanIgnoreReturnValue
-    private Counter addRequests(Map<BlockOp, Counter> byOp, BlockOp op, BlockStatus status) {
-        Counter counter =
-                Counter.builder("xen.block.requests")
+    private LongAdder bytes(BlockOp op) {
+        LongAdder counted = bytes.get(op);
+        return counted != null ? counted : bytes.computeIfAbsent(op, this::addBytes);
+    }
+
+    private LongAdder addRequests(BlockOp op, BlockStatus status) {
+        LongAdder added = new LongAdder();
+        meters.add(
+                FunctionCounter.builder("xen.block.requests", added, LongAdder::sum)
                         .description("Requests of a guest's disk")
                         .baseUnit("requests")
                         .tags(device.and("op", tag(op), "result", tag(status)))
-                        .register(meters.registry());
-        meters.add(counter);
-        byOp.put(op, counter);
-        return counter;
+                        .register(meters.registry()));
+        return added;
     }
 
-    @CanIgnoreReturnValue
-    private Counter addBytes(BlockOp op) {
-        Counter counter =
-                Counter.builder("xen.block.bytes")
+    private LongAdder addBytes(BlockOp op) {
+        LongAdder added = new LongAdder();
+        meters.add(
+                FunctionCounter.builder("xen.block.bytes", added, LongAdder::sum)
                         .description("Bytes read, written and discarded on a guest's disk")
                         .baseUnit("bytes")
                         .tags(device.and("op", tag(op)))
-                        .register(meters.registry());
-        meters.add(counter);
-        bytes.put(op, counter);
-        return counter;
+                        .register(meters.registry()));
+        return added;
     }
 
     private static String tag(Enum<?> value) {

@@ -4,7 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.micrometer.core.instrument.Counter;
+import io.micrometer.core.instrument.FunctionCounter;
 import io.xenemu.core.backend.block.BlockFront.Segment;
 import io.xenemu.core.backend.ring.FrontRing;
 import io.xenemu.core.toolstack.DiskAio;
@@ -63,8 +63,8 @@ class BlockHostilePropertyTest {
     }
 
     private static double answered(BlockFront front) {
-        return front.registry.find("xen.block.requests").counters().stream()
-                .mapToDouble(Counter::count)
+        return front.registry.find("xen.block.requests").functionCounters().stream()
+                .mapToDouble(FunctionCounter::count)
                 .sum();
     }
 

@@ -398,7 +398,8 @@ class BlockQueueTest {
         assertEquals(1, requests("read", "error"));
         assertEquals(1, requests("unknown", "eopnotsupp"));
         assertEquals(
-                4096, front.registry.get("xen.block.bytes").tag("op", "read").counter().count());
+                4096,
+                front.registry.get("xen.block.bytes").tag("op", "read").functionCounter().count());
         assertEquals(0, front.registry.get("xen.block.inflight").gauge().value());
         front.metrics.close();
         assertTrue(front.registry.getMeters().isEmpty());
@@ -466,7 +467,7 @@ class BlockQueueTest {
         return front.registry
                 .get("xen.block.requests")
                 .tags("domain", "1", "device", "51712", "op", op, "result", result)
-                .counter()
+                .functionCounter()
                 .count();
     }
 }
