@@ -9,6 +9,12 @@ import org.jspecify.annotations.Nullable;
 /// as far as there are pages, and the rest into private memory. Its header is private, and all that is decided is
 /// decided by that. Reused; one thread uses it.
 final class RxFrame {
+    /// Pages for the host while frames are small: each one more costs as much again as a frame of one page.
+    private static final int FEW = 2;
+
+    /// Small frames in a row after which the host has only [#FEW] pages. A larger one is copied.
+    private static final int MANY_SMALL = 32;
+
     private final RxWindow window;
     private final MemorySegment rest;
     private final VnetHeader header;
@@ -21,6 +27,7 @@ final class RxFrame {
     private int gap;
     private int room;
     private int headroom;
+    private int smallInARow;
 
     RxFrame(RxWindow window, SegmentAllocator buffers) {
         this.window = window;
@@ -45,7 +52,10 @@ final class RxFrame {
         direct = 0;
         vectors.clear();
         vectors.add(header.memory().address(), VnetHeader.BYTES);
-        int most = features.mostChunks();
+        int most =
+                smallInARow < MANY_SMALL
+                        ? features.mostChunks()
+                        : Math.min(FEW, features.mostChunks());
         while (direct < most && entry(direct, gap) < window.count() && hold(direct)) {
             vectors.add(page(entry(direct, gap)), room);
             direct++;
@@ -53,6 +63,11 @@ final class RxFrame {
         vectors.add(rest.address(), RxFeatures.MAX_FRAME + 1);
         long result = port.receive(vectors);
         length = (int) Math.max(0, result - VnetHeader.BYTES);
+        if (length > FEW * room) {
+            smallInARow = 0;
+        } else if (length > 0 && smallInARow < MANY_SMALL) {
+            smallInARow++;
+        }
         return result;
     }
 

@@ -78,6 +78,29 @@ class RxQueueTest {
         assertArrayEquals(frame, received.toByteArray());
     }
 
+    /// The host has few pages for small frames, and a large one among them is whole all the same.
+    @Test
+    void largeFramesAfterManySmallOnesAreWhole() {
+        FrontRx front = front(ALL);
+        for (int i = 0; i < 100; i++) {
+            front.post(1);
+            front.host(Frames.plain(60 + i));
+            front.serve(i);
+            assertEquals(60 + i, front.take(front.answers().getLast(), false).length);
+        }
+        for (int bytes : new int[] {60_000, 9000, 60, 60_000}) {
+            front.post(18);
+            byte[] frame = Frames.plain(bytes);
+            front.host(frame);
+            front.serve(200);
+            ByteArrayOutputStream received = new ByteArrayOutputStream();
+            for (Answer answer : front.answers()) {
+                received.writeBytes(front.take(answer, false));
+            }
+            assertArrayEquals(frame, received.toByteArray());
+        }
+    }
+
     @Test
     void aHeadroomIsLeftFreeInEachPageAndTold() {
         FrontRx front = front(ALL.withHeadroom(256));
