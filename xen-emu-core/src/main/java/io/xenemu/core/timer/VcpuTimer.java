@@ -37,6 +37,9 @@ public final class VcpuTimer {
     private final OneShotTimer userSpace;
     private final PeriodicTimer periodic;
 
+    /// Raises VIRQ_TIMER.
+    private final Runnable raise;
+
     /// The port of KVM's timer; 0 if it has none.
     private int kernelPort;
 
@@ -62,7 +65,7 @@ public final class VcpuTimer {
         this.id = id;
         this.timers = timers;
         this.clock = clock;
-        Runnable raise = () -> channels.raiseVcpu(Virq.TIMER, id);
+        raise = () -> channels.raiseVcpu(Virq.TIMER, id);
         this.userSpace = new OneShotTimer(timers, clock, raise);
         this.periodic = new PeriodicTimer(timers, raise);
     }
@@ -89,7 +92,18 @@ public final class VcpuTimer {
     public void setDeadline(long nanos) {
         kept = 0;
         long _ = userSpace.stop();
-        start(nanos);
+        if (nanos != 0 && isUserSpaces() && nanos <= clock.getAsLong()) {
+            raise.run();
+        } else {
+            start(nanos);
+        }
+    }
+
+    /// Whether user space runs the one-shot timer.
+    private boolean isUserSpaces() {
+        return kernelPort == 0
+                && channels.timerPort(id).equals(EvtchnPort.NONE)
+                && !channels.isKernelDelivering();
     }
 
     private void start(long nanos) {

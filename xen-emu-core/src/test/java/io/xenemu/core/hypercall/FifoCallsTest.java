@@ -51,21 +51,38 @@ final class FifoCallsTest extends CallingGuest {
         assertEquals(0, expandArray(ARRAY_GFN));
     }
 
-    @Test
-    void timerIsRunInUserSpace() throws XenError {
+    private int bindTimer() throws XenError {
         assertEquals(0, initControl(CONTROL_GFN));
         assertEquals(0, expandArray(ARRAY_GFN));
         memory.write32(ARG, 0);
         memory.write32(ARG + 4, 0);
         assertEquals(0, call(EVENT_CHANNEL_OP, BIND_VIRQ, ARG));
-        int port = memory.read32(ARG + 8);
+        return memory.read32(ARG + 8);
+    }
 
-        assertEquals(0, call(SET_TIMER_OP, 1));
+    private boolean isPending(int port) throws XenError {
+        return (memory.read32(ARRAY_GFN * 4096 + 4L * port) & PENDING) != 0;
+    }
+
+    @Test
+    void timerIsRunInUserSpace() throws XenError {
+        int port = bindTimer();
+
+        assertEquals(0, call(SET_TIMER_OP, guest.domain().vm().clock() + 20_000_000));
 
         // The queue is made ready last.
         Eventually.holds("a queue is ready", () -> memory.read32(CONTROL_GFN * 4096) != 0);
         assertEquals(1 << 7, memory.read32(CONTROL_GFN * 4096), "at the default priority");
-        assertTrue((memory.read32(ARRAY_GFN * 4096 + 4L * port) & PENDING) != 0);
+        assertTrue(isPending(port));
+    }
+
+    @Test
+    void timerWhoseTimeIsOverFiresBeforeTheCallReturns() throws XenError {
+        int port = bindTimer();
+
+        assertEquals(0, call(SET_TIMER_OP, 1));
+
+        assertTrue(isPending(port));
     }
 
     @Test
