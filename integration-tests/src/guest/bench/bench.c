@@ -1,24 +1,24 @@
 /*
  * Benchmark guest: prints "bench NAME ITERATIONS TOTAL_TSC", several lines per name.
  *
- * Command line: iterations=N per line, rounds=N lines per name, warmup=N calls of each in a window, only=NAME.
+ * Command line: iterations=N per line, rounds=N lines per name, warmup=N calls of each in a window, only=NAME (any number).
  * Each is first called, window after window, until its rate is flat; "warm NAME CALLS" says how often that was, or
  * "warming NAME CALLS" that it was not flat then.
  *  noarg    xen_version XENVER_pagesize: reaches user space on every host, no argument in memory
  *  arg      EVTCHNOP_status of an open port: an argument in memory, read and written
  *  alloc    EVTCHNOP_alloc_unbound and EVTCHNOP_close: two calls per iteration
- *  send     EVTCHNOP_send on a masked IPI port: stays in the kernel
+ *  send     EVTCHNOP_send on a masked IPI port: stays in the kernel with the 2-level ABI
+ *  event    EVTCHNOP_send on an IPI port until its handler has run
+ *  timer    VCPUOP_set_singleshot_timer for a time that has passed, until VIRQ_TIMER's handler has run
  *  xenstore READ of "domid" through the ring; waits for reply and notification, with one of its own
- * A host without event channels (the floor VMM) gets the first two.
+ * abi=fifo takes the FIFO ABI first. A host without event channels (the floor VMM) gets the first two.
  */
 #include "../runtime/cpu.h"
 #include "../runtime/memory.h"
 #include "../runtime/print.h"
 #include "../runtime/xen.h"
 #include "../runtime/xenstore.h"
-
-/* Never taken: the guest runs with interrupts off and polls. */
-#define CALLBACK_VECTOR 0x30
+#include "events.h"
 
 /* A rate is flat when so many windows in a row have not brought the shortest time down by one part in FASTER. */
 #define FLAT_WINDOWS 5
@@ -32,7 +32,7 @@ struct benchmark {
 };
 
 static volatile struct shared_info *shared_info;
-static evtchn_port_t status_port, ipi_port, store_port;
+static evtchn_port_t status_port, masked_port, ipi_port, timer_port, store_port;
 static unsigned int failures;
 
 static void noarg(void)
@@ -59,19 +59,34 @@ static void alloc(void)
 
 static void send(void)
 {
+    failures += evtchn_send(masked_port) != 0;
+}
+
+static void event(void)
+{
+    uint32_t before = events_taken(ipi_port);
+
     failures += evtchn_send(ipi_port) != 0;
+    event_wait(ipi_port, before);
+}
+
+static void timer(void)
+{
+    struct vcpu_set_singleshot_timer set = {.timeout_abs_ns = 1};
+    uint32_t before = events_taken(timer_port);
+
+    failures += vcpu_op(VCPUOP_set_singleshot_timer, 0, &set) != 0;
+    event_wait(timer_port, before);
 }
 
 static void xenstore(void)
 {
-    volatile uint8_t *pending = (volatile uint8_t *)shared_info->evtchn_pending + store_port / 8;
-    uint8_t bit = 1u << store_port % 8;
     const struct xenstore_reply *reply;
 
-    __atomic_fetch_and(pending, ~bit, __ATOMIC_SEQ_CST);
+    event_clear(store_port);
     reply = xenstore_request(XS_READ, 0, "domid", 6);
     failures += !reply || reply->header.type != XS_READ;
-    while (reply && !(*pending & bit))
+    while (reply && !event_is_pending(store_port))
         cpu_relax();
 }
 
@@ -124,14 +139,19 @@ static void run(const struct benchmark *benchmark, uint32_t warmup, uint32_t rou
     }
 }
 
+static evtchn_port_t bind_ipi(void)
+{
+    struct evtchn_bind_ipi ipi = {.vcpu = 0};
+
+    event_channel_op(EVTCHNOP_bind_ipi, &ipi);
+    return ipi.port;
+}
+
 /* Opens what the later benchmarks need; 0 on the floor, where every hypercall returns 0 and does nothing. */
 static int open_ports(void)
 {
     struct evtchn_alloc_unbound unbound = {.dom = DOMID_SELF, .remote_dom = 0};
-    struct evtchn_bind_ipi ipi = {.vcpu = 0};
-    struct xen_hvm_param callback = {.domid = DOMID_SELF,
-                                     .index = HVM_PARAM_CALLBACK_IRQ,
-                                     .value = (uint64_t)HVM_PARAM_CALLBACK_TYPE_VECTOR << 56 | CALLBACK_VECTOR};
+    struct evtchn_bind_virq virq = {.virq = VIRQ_TIMER, .vcpu = 0};
     int connected;
 
     shared_info = alloc_page();
@@ -140,11 +160,14 @@ static int open_ports(void)
         return 0;
     status_port = unbound.port;
     map_shared_info((unsigned long)shared_info / PAGE);
-    /* The peer gives a port to the kernel only if the domain has its callback vector by then. */
-    hvm_op(HVMOP_set_param, &callback);
-    event_channel_op(EVTCHNOP_bind_ipi, &ipi);
-    ipi_port = ipi.port;
-    memset((void *)shared_info->evtchn_mask, 0xff, sizeof(shared_info->evtchn_mask));
+    if (!events_arrive(shared_info, command_line_word("abi=fifo", 0)))
+        return 0;
+    masked_port = bind_ipi();
+    ipi_port = bind_ipi();
+    event_unmask(ipi_port);
+    event_channel_op(EVTCHNOP_bind_virq, &virq);
+    timer_port = virq.port;
+    event_unmask(timer_port);
     store_port = (evtchn_port_t)hvm_param(HVM_PARAM_STORE_EVTCHN);
     connected = xenstore_connect();
     /* A pending upcall would make KVM open an interrupt window at each entry. With every port masked, none follows. */
@@ -164,9 +187,10 @@ static int wanted(const char *name)
 void guest_main(void)
 {
     static const struct benchmark benchmarks[] = {
-        {"noarg", noarg}, {"arg", arg}, {"alloc", alloc}, {"send", send}, {"xenstore", xenstore}};
+        {"noarg", noarg}, {"arg", arg}, {"alloc", alloc}, {"send", send}, {"xenstore", xenstore},
+        {"event", event}, {"timer", timer}};
     uint32_t iterations = 2000, rounds = 5, warmup = 2000;
-    unsigned int count = open_ports() ? 5 : 2;
+    unsigned int count = open_ports() ? 7 : 2;
 
     command_line_word("iterations", &iterations);
     command_line_word("rounds", &rounds);

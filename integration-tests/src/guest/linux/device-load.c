@@ -33,6 +33,8 @@ static const int send_buffer = 128 << 10;
 
 // Of a cell's time, before it: both sides find their speed.
 static const double warming = 1;
+// The same before the first cell: what serves the device may be code that nothing has used before.
+static const double settling = 4;
 
 static double now(void)
 {
@@ -170,6 +172,8 @@ static void disks(const char *path, double seconds, char **cells)
     disk.buffers = mmap(NULL, (size_t)MAX_DEPTH * PIECE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     if (disk.buffers == MAP_FAILED)
         fail("mmap");
+    in_flight(&disk, 0, 0, BLOCK, 8, seconds * settling);
+    in_flight(&disk, 1, 0, BLOCK, 8, seconds * settling);
     for (; *cells; cells++) {
         if (strcmp(*cells, "write4k-fsync")) {
             transfer(&disk, *cells, seconds);
@@ -334,6 +338,9 @@ static void ping(const char *address, const char *cell, double seconds)
 
 static void networks(const char *address, double seconds, char **cells)
 {
+    int peer = connected(address, 'r');
+    round_trips(peer, seconds * settling);
+    close(peer);
     for (; *cells; cells++)
         if (!strcmp(*cells, "tcp-out"))
             tcp_out(address, *cells, seconds);
@@ -466,6 +473,7 @@ static void files(const char *folder, double seconds, char **cells)
         for (off_t at = 0; at < SHARE_FILE; at += SHARE_PIECE)
             if (pwrite(file, share_data, SHARE_PIECE, at) != SHARE_PIECE)
                 fail("write");
+    read_blocks(file, seconds * settling);
     for (; *cells; cells++) {
         files_once(*cells, file, seconds * warming);
         begin(*cells);
