@@ -33,6 +33,7 @@ class NetFeaturesIT {
     private static final String OTHER = "10.78.0.3";
     private static final String OTHER6 = "fd78::3";
     private static final String SPEC = "bridge=" + BRIDGE;
+    private static final String MAC = "00:16:3e:0a:0b:0c";
     private static final int JUMBO = 9000;
 
     /// Datagrams for which the machine has to find the guest by multicast first.
@@ -63,7 +64,7 @@ class NetFeaturesIT {
             NetGuest guest = NetGuest.of(daemon, "net-features", booted);
             assertEquals("ok\n", daemon.ask("engines-set net-features net:0,net:1,net:0,net:1"));
             allThatIsOffered(guest, lab);
-            noOffloadsOfIpv6(guest, lab);
+            noOffloads(guest, lab);
             jumboFrames(guest, lab);
             for (int queues = 2; queues <= 4; queues++) {
                 queues(guest, queues);
@@ -88,18 +89,40 @@ class NetFeaturesIT {
 
     private static void allThatIsOffered(NetGuest guest, Lab lab)
             throws IOException, InterruptedException {
-        begin(guest, SPEC, "");
-        allOffloadsOfIpv6(guest);
+        begin(guest, SPEC + ",mac=" + MAC, "");
+        isListed(guest);
+        guest.reaches("ping6", HOST6);
+        assertFrames(true, guest.meanFrames(GUEST, HOST));
+        assertFrames(true, guest.meanFrames(GUEST6, HOST6));
+        assertEquals("", guest.front("event-channel"), "split event channels");
         noMulticastFilter(guest, lab);
         hostsEndDownAndUp(guest, lab);
+        guest.shell().run("ifconfig eth0 down");
+        guest.up(GUEST, GUEST6, HOST);
         guest.detach();
+        assertEquals(
+                "",
+                guest.daemon()
+                        .xenStore(
+                                "xenstore-ls -f | grep -E '/vif|backend/' | grep -v console || :"));
     }
 
-    private static void allOffloadsOfIpv6(NetGuest guest) throws IOException, InterruptedException {
-        guest.reaches("ping6", HOST6);
-        List<Double> frames = guest.meanFrames(GUEST6, HOST6);
-        assertTrue(frames.stream().allMatch(bytes -> bytes > NetGuest.PLAIN_FRAME), "" + frames);
-        assertEquals("", guest.front("event-channel"), "split event channels");
+    private static void isListed(NetGuest guest) throws IOException, InterruptedException {
+        String table = guest.daemon().ask("network-list " + guest.name());
+        String row = table.lines().skip(1).findFirst().orElse("");
+        assertTrue(
+                row.matches(
+                        "\\|0 +0 +%s +0 +4 .*/local/domain/0/backend/vif/%d/0"
+                                .formatted(MAC, guest.id())),
+                row);
+    }
+
+    /// Whether the mean frames of a file, from the guest and to it, are larger than an Ethernet frame. Acknowledgements
+    /// go in the other direction.
+    private static void assertFrames(boolean large, List<Double> frames) {
+        assertTrue(
+                frames.stream().allMatch(bytes -> bytes > NetGuest.PLAIN_FRAME == large),
+                frames::toString);
     }
 
     private static void noMulticastFilter(NetGuest guest, Lab lab)
@@ -119,13 +142,13 @@ class NetFeaturesIT {
         guest.exchange(GUEST, HOST);
     }
 
-    private static void noOffloadsOfIpv6(NetGuest guest, Lab lab)
+    private static void noOffloads(NetGuest guest, Lab lab)
             throws IOException, InterruptedException {
         lab.shell("ip link set " + BRIDGE + " gso_max_segs 1");
         begin(guest, SPEC, "", "sg", "gso-tcpv4", "gso-tcpv6", "ipv6-csum-offload");
         guest.reaches("ping6", HOST6);
-        List<Double> frames = guest.meanFrames(GUEST6, HOST6);
-        assertTrue(frames.stream().allMatch(bytes -> bytes <= NetGuest.PLAIN_FRAME), "" + frames);
+        assertFrames(false, guest.meanFrames(GUEST, HOST));
+        assertFrames(false, guest.meanFrames(GUEST6, HOST6));
         guest.detach();
     }
 

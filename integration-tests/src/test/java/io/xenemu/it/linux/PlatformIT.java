@@ -25,6 +25,10 @@ import org.junit.jupiter.api.extension.ExtendWith;
 @Needs(HostPackage.XENSTORE_UTILS)
 @ExtendWith(LabExtension.class)
 class PlatformIT {
+    /// As many as a guest may have.
+    private static final int VCPUS = 128;
+
+    private static final int LAST = VCPUS - 1;
     private static final long CLOCK_OFFSET = 86_400;
 
     /// The most by which two clocks may differ that a loaded lab reads one after the other.
@@ -36,7 +40,7 @@ class PlatformIT {
                     + "{print substr($0,RSTART,RLENGTH); exit}' /proc/bus/input/devices";
 
     @Test
-    void linuxFindsClockGenerationIdButtonsAndItsFortiethVcpu(Lab lab)
+    void linuxFindsClockGenerationIdButtonsAndItsLastVcpu(Lab lab)
             throws IOException, InterruptedException {
         List<String> arguments =
                 LinuxImages.arguments(
@@ -46,7 +50,7 @@ class PlatformIT {
                         "--vcpus",
                         "1",
                         "--maxvcpus",
-                        "40",
+                        Integer.toString(VCPUS),
                         "--ms-vm-genid",
                         "generate",
                         "--rtc-timeoffset",
@@ -61,7 +65,7 @@ class PlatformIT {
             bootLogIsClean(shell);
             driversAreBound(shell);
             clocksHaveTheOffset(lab, shell);
-            fortiethVcpuWorks(daemon, shell);
+            lastVcpuWorks(daemon, shell);
             shell.assertNoComplaint();
             powerButtonReachesAProgram(daemon, guest);
         }
@@ -109,22 +113,24 @@ class PlatformIT {
         return Long.parseLong(found.group(1));
     }
 
-    private static void fortiethVcpuWorks(LabDaemon daemon, GuestShell shell)
+    private static void lastVcpuWorks(LabDaemon daemon, GuestShell shell)
             throws IOException, InterruptedException {
-        assertEquals("ok\n", daemon.ask("vcpu-set platform 40"));
+        assertEquals("ok\n", daemon.ask("vcpu-set platform " + VCPUS));
         String online =
                 shell.run(
-                        "f=/sys/devices/system/cpu/cpu39/online; for i in $(seq 100); do"
+                        "f=/sys/devices/system/cpu/cpu%d/online; for i in $(seq 100); do"
+                                        .formatted(LAST)
                                 + " echo 1 >$f && break; sleep 0.2; done 2>/dev/null;"
                                 + " cat /sys/devices/system/cpu/online");
-        assertTrue(online.contains("0,39"), online);
+        assertTrue(online.contains("0," + LAST), online);
         assertEquals(
-                39,
+                LAST,
                 number(
                         shell,
-                        "taskset 8000000000 sh -c 'echo \"<$(cut -d\" \" -f39 /proc/self/stat)>\"'"));
-        String timer = shell.run("grep timer39 /proc/interrupts");
-        assertTrue(timer.contains("timer39"), timer);
+                        "taskset -c %d sh -c 'echo \"<$(cut -d\" \" -f39 /proc/self/stat)>\"'"
+                                .formatted(LAST)));
+        String timer = shell.run("grep timer%d /proc/interrupts".formatted(LAST));
+        assertTrue(timer.contains("timer" + LAST), timer);
     }
 
     private static void powerButtonReachesAProgram(LabDaemon daemon, LabGuest guest)

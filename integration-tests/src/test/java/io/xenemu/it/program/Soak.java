@@ -17,6 +17,7 @@ import io.xenemu.it.fixture.LabDaemon;
 import io.xenemu.it.fixture.LabProgram;
 import io.xenemu.it.fixture.NetHotplugLoad;
 import io.xenemu.it.fixture.P9Load;
+import io.xenemu.it.fixture.PeerFronts;
 import io.xenemu.it.fixture.SaveLoad;
 import io.xenemu.it.fixture.SuspendLoad;
 import io.xenemu.it.fixture.TestGuests;
@@ -134,7 +135,7 @@ public final class Soak implements AutoCloseable {
                             "features",
                             1,
                             "a Linux guest negotiates each feature of a disk, on and off",
-                            soak -> DiskFeatures.run(soak.daemon())),
+                            soak -> DiskFeatures.runAll(soak.daemon())),
                     new Load(
                             "plugs",
                             1,
@@ -170,6 +171,16 @@ public final class Soak implements AutoCloseable {
                             20,
                             "a front end attacks its devices 20 times in random order; another one ends with all in flight",
                             Soak::hostile),
+                    new Load(
+                            "peer",
+                            1,
+                            "hostile front ends of the peer's disk and network interface, which may end it",
+                            soak -> PeerFronts.play(soak.lab(), guests())),
+                    new Load(
+                            "connects",
+                            1,
+                            "a front end connects and disconnects each of its devices 1000 times",
+                            Soak::connects),
                     new Load(
                             "fuzz",
                             100,
@@ -280,17 +291,28 @@ public final class Soak implements AutoCloseable {
         beside.nothingWasLost();
     }
 
-    private void hostile() throws IOException, InterruptedException {
+    private HostileFronts fronts() throws IOException, InterruptedException {
         HostileFronts beside = fronts;
         if (beside == null) {
             beside = new HostileFronts(lab(), Path.of("target/soak-guests").toAbsolutePath());
             fronts = beside;
         }
+        return beside;
+    }
+
+    private void hostile() throws IOException, InterruptedException {
+        HostileFronts beside = fronts();
         int seed = random.nextInt(1_000_000);
         int bits = random.nextBoolean() ? 64 : 32;
         System.out.printf("seed %d, a guest of %d bits%n", seed, bits);
         beside.play(bits, "random=%d count=%d".formatted(seed, ATTACKS));
         beside.kill();
+        beside.nothingIsLeft();
+    }
+
+    private void connects() throws IOException, InterruptedException {
+        HostileFronts beside = fronts();
+        beside.play(64, "attack=xsa-350.connects-and-disconnects cycles=1000");
         beside.nothingIsLeft();
     }
 
