@@ -181,6 +181,7 @@ final class PartsTest {
                             "messages Derived",
                             "params Saved",
                             "shared_info Saved",
+                            "layout Derived",
                             "memory map Derived",
                             "domain Saved",
                             "timers Saved",
