@@ -158,6 +158,7 @@ final class GuestBoot {
                                 orders,
                                 map)
                         : hypervisor.restoreAs(
+                                clone.name(),
                                 id -> from(saved.clone(id, clone), saved, ram, clock),
                                 devices::ports,
                                 orders,

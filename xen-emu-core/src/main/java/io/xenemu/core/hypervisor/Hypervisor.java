@@ -334,45 +334,51 @@ public final class Hypervisor implements AutoCloseable {
             DomainDriver driver,
             EngineMap map)
             throws BootException, Refused {
-        Optional<EngineId> missing = engines.missing(map);
-        if (missing.isPresent()) {
-            throw new Refused(noEngine(missing.get()));
-        }
-        ids.claim(saved.origin().id());
-        return restoreTaken(saved, devices, driver, map);
+        requireEngines(map);
+        DomId id = saved.origin().id();
+        ids.claim(id);
+        String name = saved.origin().config().name();
+        return restoreTaken(id, name, _ -> saved, devices, driver, map);
     }
 
     /// Makes a domain of a saved one, with the next id of the policy. [#restore] has the other parameters.
     ///
+    /// @param name of the new domain
     /// @param saved gives the state for an id
     /// @throws Refused as [#restore], or if all ids are in use
     public Domain restoreAs(
+            String name,
             Function<DomId, SavedDomain> saved,
             Function<Domain, PortBus> devices,
             DomainDriver driver,
             EngineMap map)
             throws BootException, Refused {
+        requireEngines(map);
+        return restoreTaken(ids.next(), name, saved, devices, driver, map);
+    }
+
+    private void requireEngines(EngineMap map) throws Refused {
         Optional<EngineId> missing = engines.missing(map);
         if (missing.isPresent()) {
             throw new Refused(noEngine(missing.get()));
         }
-        return restoreTaken(saved.apply(ids.next()), devices, driver, map);
     }
 
-    /// @param saved its id has been taken
+    /// @param id which has been taken; it is released
     private Domain restoreTaken(
-            SavedDomain saved,
+            DomId id,
+            String name,
+            Function<DomId, SavedDomain> saved,
             Function<Domain, PortBus> devices,
             DomainDriver driver,
             EngineMap map)
             throws BootException, Refused {
         try {
-            return made(source.restore(saved, devices), driver, map);
+            return made(source.restore(saved.apply(id), devices), driver, map);
         } catch (IllegalArgumentException e) {
-            throw Introductions.contradiction(
-                    saved.origin().config().name(), String.valueOf(e.getMessage()));
+            throw Introductions.contradiction(name, String.valueOf(e.getMessage()));
         } finally {
-            ids.release(saved.origin().id());
+            ids.release(id);
         }
     }
 
