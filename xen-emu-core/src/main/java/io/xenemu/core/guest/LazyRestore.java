@@ -64,12 +64,11 @@ final class LazyRestore implements AutoCloseable {
         boolean done = false;
         try {
             file = file(place.path());
+            pages.prepare();
             FileChannel channel =
                     FileChannel.open(Path.of("/proc/self/fd", Integer.toString(file.fd())));
-            LazyRestore opened = new LazyRestore(pages, shares, faults, file, channel);
-            pages.prepare();
             done = true;
-            return opened;
+            return new LazyRestore(pages, shares, faults, file, channel);
         } finally {
             if (!done) {
                 faults.close();

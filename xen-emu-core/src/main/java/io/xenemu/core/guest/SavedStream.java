@@ -20,7 +20,6 @@ import java.io.UncheckedIOException;
 import java.nio.channels.ReadableByteChannel;
 import java.time.Duration;
 import java.util.List;
-import java.util.Objects;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
@@ -72,7 +71,7 @@ final class SavedStream implements AutoCloseable {
     static SavedStream open(
             SavePlace place, ReadableByteChannel opened, ClockPolicy clock, WorkProgress progress)
             throws Refused {
-        return open(place, opened, clock, null, null, progress);
+        return open(place, opened, null, clock, null, progress);
     }
 
     /// Opens a stream, whose only guest runs before its memory is there.
@@ -82,7 +81,8 @@ final class SavedStream implements AutoCloseable {
     static SavedStream lazy(
             SavePlace place, ClockPolicy clock, PageService pages, WorkProgress progress)
             throws Refused {
-        return open(place, null, clock, pages, null, progress);
+        LazyRestore lazy = lazy(place, pages, false);
+        return open(place, lazy.channel(), lazy, clock, null, progress);
     }
 
     /// Opens a stream, whose only guest becomes a clone.
@@ -93,29 +93,35 @@ final class SavedStream implements AutoCloseable {
     static SavedStream ofClone(
             SavePlace place, PageService pages, UnaryOperator<String> clone, WorkProgress progress)
             throws Refused {
-        return open(place, null, ClockPolicy.STAND_STILL, pages, clone, progress);
+        LazyRestore lazy = lazy(place, pages, true);
+        return open(place, lazy.channel(), lazy, ClockPolicy.STAND_STILL, clone, progress);
     }
 
-    /// @param opened null if `pages` opens the place
+    private static LazyRestore lazy(SavePlace place, PageService pages, boolean shares)
+            throws Refused {
+        try {
+            return LazyRestore.open(place, pages, shares);
+        } catch (IOException e) {
+            throw SavedChannel.refused(place, e);
+        }
+    }
+
+    /// @param channel the place, at its beginning; closed with the stream, or if this fails, as `lazy` is
     private static SavedStream open(
             SavePlace place,
-            @Nullable ReadableByteChannel opened,
+            ReadableByteChannel channel,
+            @Nullable LazyRestore lazy,
             ClockPolicy clock,
-            @Nullable PageService pages,
             @Nullable UnaryOperator<String> clone,
             WorkProgress progress)
             throws Refused {
         long begun = System.nanoTime();
-        LazyRestore lazy = null;
-        ReadableByteChannel channel = opened;
         SaveReader reader = null;
-        SavedStream stream = null;
         boolean done = false;
         try {
-            lazy = pages == null ? null : LazyRestore.open(place, pages, clone != null);
-            channel = lazy == null ? Objects.requireNonNull(opened) : lazy.channel();
             reader = new SaveReader(channel);
-            stream = new SavedStream(place, clock, channel, lazy, clone, reader, progress, begun);
+            SavedStream stream =
+                    new SavedStream(place, clock, channel, lazy, clone, reader, progress, begun);
             stream.next = stream.readHead();
             if (stream.next == null) {
                 throw new WireException("there is no guest in it");
@@ -128,7 +134,7 @@ final class SavedStream implements AutoCloseable {
             if (!done && reader != null) {
                 reader.close();
             }
-            if (!done && channel != null) {
+            if (!done) {
                 SavedChannel.close(channel);
             }
             if (!done && lazy != null) {

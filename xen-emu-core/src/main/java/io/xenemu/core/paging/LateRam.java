@@ -105,6 +105,12 @@ public final class LateRam implements LatePages {
         memory.comesLater(this);
     }
 
+    /// Closes what it owns, if it cannot be registered.
+    void discard() {
+        close();
+        present.close();
+    }
+
     /// The number by which messages name it.
     int number() {
         return number;

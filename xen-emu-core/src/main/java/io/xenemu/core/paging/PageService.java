@@ -97,18 +97,20 @@ public final class PageService implements AutoCloseable {
             throws IOException {
         log.info("{}: its memory comes while it runs", name);
         synchronized (this) {
+            LateRam ram = null;
             boolean done = false;
             try {
                 PageServerProcess running = started();
-                LateRam ram =
-                        new LateRam(this, name, ++lastNumber, memory, shares, faults, file, start);
+                ram = new LateRam(this, name, ++lastNumber, memory, shares, faults, file, start);
                 ram.register();
                 guests.put(ram.number(), ram);
                 done = true;
                 send(running, ram);
                 return ram;
             } finally {
-                if (!done) {
+                if (!done && ram != null) {
+                    ram.discard();
+                } else if (!done) {
                     faults.close();
                     file.close();
                 }
