@@ -1,10 +1,6 @@
 package io.xenemu.core.guest;
 
 import io.xenemu.core.boot.BootException;
-import io.xenemu.core.cpuid.CpuConfig;
-import io.xenemu.core.cpuid.CpuidOverrides;
-import io.xenemu.core.cpuid.TscMode;
-import io.xenemu.core.cpuid.Viridian;
 import io.xenemu.core.device.HostConsole;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.DomainOrigin;
@@ -97,7 +93,9 @@ final class XenGuestImage implements DomainImage {
         SaveMetrics.Result result = SaveMetrics.Result.FAILED;
         try {
             XenImage image = reader.read(progress);
-            DomainConfig config = config(image);
+            // The release of Xen is the one that the guest has seen so far.
+            DomainConfig config =
+                    XlRequest.config(reader.config(), image.xenVersion(), image.policy());
             GuestBoot boot =
                     GuestBoot.resume(
                             hypervisor,
@@ -132,28 +130,6 @@ final class XenGuestImage implements DomainImage {
                     .restored(result, reader.bytes(), Duration.ofNanos(System.nanoTime() - begun));
             close();
         }
-    }
-
-    /// The configuration of its domain. The release of Xen is the one that the guest has seen so far.
-    private DomainConfig config(XenImage image) {
-        DomainConfig config = request.config();
-        CpuConfig cpu =
-                new CpuConfig(
-                        image.policy(),
-                        CpuidOverrides.NONE,
-                        reader.config().isNativeTsc() ? TscMode.NATIVE : TscMode.DEFAULT,
-                        Viridian.NONE,
-                        false);
-        return new DomainConfig(
-                config.name(),
-                config.uuid(),
-                config.memoryBytes(),
-                config.maxMemoryBytes(),
-                config.vcpus(),
-                image.xenVersion(),
-                config.grants(),
-                config.events(),
-                cpu);
     }
 
     private static void fill(XenImage image, MemorySegment ram) {

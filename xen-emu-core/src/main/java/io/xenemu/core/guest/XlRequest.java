@@ -2,6 +2,7 @@ package io.xenemu.core.guest;
 
 import io.xenemu.core.backend.engine.EngineMap;
 import io.xenemu.core.cpuid.CpuConfig;
+import io.xenemu.core.cpuid.CpuPolicy;
 import io.xenemu.core.cpuid.CpuidOverrides;
 import io.xenemu.core.cpuid.TscMode;
 import io.xenemu.core.cpuid.Viridian;
@@ -19,6 +20,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /// The request of a guest whose configuration is libxl's.
 final class XlRequest {
@@ -30,7 +32,7 @@ final class XlRequest {
     static GuestRequest of(XlConfig xl) throws Refused {
         try {
             return new GuestRequest(
-                    config(xl),
+                    config(xl, XenVersion.parse("4.19").packed(), null),
                     xl.onlineVcpus(),
                     Path.of(Objects.requireNonNullElse(xl.kernel(), "")),
                     xl.ramdisk() == null ? List.of() : List.of(xl.ramdisk()),
@@ -49,8 +51,11 @@ final class XlRequest {
         }
     }
 
-    /// Guests of Xen may use the FIFO ABI, and then insist on it.
-    private static DomainConfig config(XlConfig xl) {
+    /// The configuration of the guest's domain. Guests of Xen may use the FIFO ABI, and then insist on it.
+    ///
+    /// @param xenVersion that the guest is to see: major number in the upper half, minor in the lower one
+    /// @param policy its processor; null for what this host offers
+    static DomainConfig config(XlConfig xl, int xenVersion, @Nullable CpuPolicy policy) {
         EventChannelConfig events = EventChannelConfig.DEFAULT;
         return new DomainConfig(
                 xl.name(),
@@ -58,11 +63,11 @@ final class XlRequest {
                 Math.min(xl.memoryKib(), xl.maxMemoryKib()) << 10,
                 xl.maxMemoryKib() << 10,
                 xl.vcpus(),
-                XenVersion.parse("4.19").packed(),
+                xenVersion,
                 GrantLimits.defaults(),
                 new EventChannelConfig(true, events.maxEventChannels(), events.hvmPirqs()),
                 new CpuConfig(
-                        null,
+                        policy,
                         CpuidOverrides.NONE,
                         xl.isNativeTsc() ? TscMode.NATIVE : TscMode.DEFAULT,
                         Viridian.NONE,
