@@ -13,24 +13,17 @@ public final class HostPolicy {
     private static final int ECX1_PDCM = 1 << 15;
     private static final int ECX1_X2APIC = 1 << 21;
     private static final int ECX1_TSC_DEADLINE = 1 << 24;
-    private static final int ECX1_OSXSAVE = 1 << 27;
     private static final int ECX1_HYPERVISOR = 1 << 31;
-    private static final int EBX1_STATIC = 0x0000_ffff;
-    private static final int EDX1_HTT = 1 << 28;
     private static final int EAX4_STATIC = 0x0000_3fff;
     private static final int EBX7_SGX = 1 << 2;
     private static final int EBX7_PROCESSOR_TRACE = 1 << 25;
-    private static final int ECX7_OSPKE = 1 << 4;
     private static final int ECX7_SGX_LC = 1 << 30;
     private static final int EDX7_ARCH_LBR = 1 << 19;
     private static final int EDX7_ARCH_CAPABILITIES = 1 << 29;
-    private static final int ECX81_CMP_LEGACY = 1 << 1;
     private static final int ECX81_IBS = 1 << 10;
     private static final int ECX81_PERFCTR = 1 << 23 | 1 << 24 | 1 << 28;
     private static final int ECX81_MWAITX = 1 << 29;
-    private static final int ECX88_CORES = 0xffff;
     private static final int EAX8_1D_STATIC = ~0x03ff_c000;
-    private static final int LEAF_NODES = 0x8000_001e;
 
     private static final PolicyLeaf FEATURES = PolicyLeaf.of(1);
     private static final PolicyLeaf EXTENDED_FEATURES = PolicyLeaf.of(0x8000_0001);
@@ -47,9 +40,7 @@ public final class HostPolicy {
     /// @param supported KVM's answer to `KVM_GET_SUPPORTED_CPUID`
     /// @param archCapabilities KVM's value of IA32_ARCH_CAPABILITIES; 0 if it has none
     public static CpuPolicy offerable(List<CpuidEntry> supported, long archCapabilities) {
-        boolean amd =
-                supported.stream()
-                        .anyMatch(leaf -> leaf.function() == 0 && CpuPolicy.isAmd(leaf.ebx()));
+        boolean amd = SharedLeaves.isAmd(supported);
         Map<PolicyLeaf, Registers> leaves = new TreeMap<>();
         for (CpuidEntry entry : supported) {
             PolicyLeaf leaf = PolicyLeaf.of(entry);
@@ -57,23 +48,12 @@ public final class HostPolicy {
                     && !isHidden(entry.function())
                     && !CpuidTopology.owns(entry.function())) {
                 Registers answer = restricted(entry, amd);
-                // A leaf that is not there reads as zero. Each vCPU gets its own ids in that of
-                // AMD's nodes.
-                if (!answer.equals(Registers.ZERO) || entry.function() == LEAF_NODES) {
+                if (SharedLeaves.belongs(entry, answer)) {
                     leaves.put(leaf, answer);
                 }
             }
         }
-        if (!amd && archCapabilities != 0) {
-            leaves.put(
-                    PolicyLeaf.ARCH_CAPABILITIES,
-                    new Registers(
-                            (int) archCapabilities,
-                            0,
-                            0,
-                            (int) (archCapabilities >>> Integer.SIZE)));
-        }
-        return new CpuPolicy(leaves);
+        return SharedLeaves.policy(leaves, amd, archCapabilities);
     }
 
     /// The default of a guest: all of it, but for nested virtualisation, and the promise that the TSC's frequency never
@@ -114,24 +94,20 @@ public final class HostPolicy {
     }
 
     private static Registers restricted(CpuidEntry leaf, boolean amd) {
-        Registers answer = new Registers(leaf.eax(), leaf.ebx(), leaf.ecx(), leaf.edx());
-        int ecx = leaf.ecx();
+        Registers answer = SharedLeaves.answer(leaf, amd);
+        int ecx = answer.ecx();
         return switch (leaf.function()) {
             case 0x1 -> {
-                ecx &= ~(ECX1_MONITOR | ECX1_SMX | ECX1_PDCM | ECX1_OSXSAVE);
+                ecx &= ~(ECX1_MONITOR | ECX1_SMX | ECX1_PDCM);
                 // KVM's local APIC has both features, but KVM leaves it to the VMM to report them.
                 ecx |= ECX1_HYPERVISOR | ECX1_X2APIC | ECX1_TSC_DEADLINE;
-                yield answer.with(Register.ECX, ecx).and(-1, EBX1_STATIC, -1, ~EDX1_HTT);
+                yield answer.with(Register.ECX, ecx);
             }
             case 0x4 -> answer.and(EAX4_STATIC, -1, -1, -1);
             case 0x7 -> leaf.index() == 0 ? structured(answer, amd) : answer;
-            case 0x8000_0001 -> {
-                ecx &= ~(ECX81_CMP_LEGACY | ECX81_IBS | ECX81_PERFCTR | ECX81_MWAITX);
-                yield answer.with(Register.ECX, ecx);
-            }
-            case 0x8000_0008 -> amd ? answer.and(-1, -1, ~ECX88_CORES, -1) : answer;
+            case 0x8000_0001 ->
+                    answer.and(-1, -1, ~(ECX81_IBS | ECX81_PERFCTR | ECX81_MWAITX), -1);
             case 0x8000_001d -> answer.and(EAX8_1D_STATIC, -1, -1, -1);
-            case LEAF_NODES -> Registers.ZERO;
             default -> answer;
         };
     }
@@ -139,7 +115,6 @@ public final class HostPolicy {
     /// KVM reports IA32_ARCH_CAPABILITIES on AMD's processors too, which do not have it.
     private static Registers structured(Registers answer, boolean amd) {
         int edx = amd ? EDX7_ARCH_LBR | EDX7_ARCH_CAPABILITIES : EDX7_ARCH_LBR;
-        return answer.and(
-                -1, ~(EBX7_SGX | EBX7_PROCESSOR_TRACE), ~(ECX7_SGX_LC | ECX7_OSPKE), ~edx);
+        return answer.and(-1, ~(EBX7_SGX | EBX7_PROCESSOR_TRACE), ~ECX7_SGX_LC, ~edx);
     }
 }

@@ -5,9 +5,8 @@
 /// Families of files:
 ///
 /// - Policies: [CpuPolicy] is what a processor offers, [HostPolicy] that of this host, [XenPolicy] what Xen has
-///   shown; [LeafRule] says how policies
-///   combine, [Consistency] which features need others. [PolicyFile] is the text form. [CannotOfferException] says what
-///   a host lacks.
+///   shown; both begin with [SharedLeaves]. [LeafRule] says how policies combine, [Consistency] which features need
+///   others. [PolicyFile] is the text form. [CannotOfferException] says what a host lacks.
 /// - Their words: [PolicyLeaf], [Register], [Registers], [CpuFeature], [FeatureNames], [PolicyText].
 /// - Choices: [CpuidOverrides] with [CpuidNotation], [TscMode], [Viridian] with [Enlightenment]; saved by
 ///   [CpuConfigCodec].
