@@ -46,37 +46,21 @@ enum HvmRecord implements RecordKind {
 
     private static final HvmRecord[] ALL = values();
 
-    private final int code;
-    private final Fate fate;
-    private final String reason;
+    private final Facts facts;
 
     HvmRecord(int code, Fate fate, String reason) {
-        this.code = code;
-        this.fate = fate;
-        this.reason = reason;
+        facts = new Facts(code, fate, reason);
     }
 
     @Override
-    public int code() {
-        return code;
-    }
-
-    @Override
-    public Fate fate() {
-        return fate;
-    }
-
-    @Override
-    public String reason() {
-        return reason;
+    public Facts facts() {
+        return facts;
     }
 
     /// The kind of a number.
     ///
     /// @throws WireException if it is unknown
     static HvmRecord of(int code) throws WireException {
-        return RecordKind.find(ALL, code)
-                .orElseThrow(() ->
-                        new WireException("unknown record %d of the HVM context".formatted(code)));
+        return RecordKind.of(ALL, code, "unknown record %d of the HVM context");
     }
 }

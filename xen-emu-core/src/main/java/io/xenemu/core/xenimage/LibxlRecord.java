@@ -22,37 +22,21 @@ enum LibxlRecord implements RecordKind {
 
     private static final LibxlRecord[] ALL = values();
 
-    private final int code;
-    private final Fate fate;
-    private final String reason;
+    private final Facts facts;
 
     LibxlRecord(int code, Fate fate, String reason) {
-        this.code = code;
-        this.fate = fate;
-        this.reason = reason;
+        facts = new Facts(code, fate, reason);
     }
 
     @Override
-    public int code() {
-        return code;
-    }
-
-    @Override
-    public Fate fate() {
-        return fate;
-    }
-
-    @Override
-    public String reason() {
-        return reason;
+    public Facts facts() {
+        return facts;
     }
 
     /// The kind of a number.
     ///
     /// @throws WireException if it is unknown
     static LibxlRecord of(int code) throws WireException {
-        return RecordKind.find(ALL, code)
-                .orElseThrow(() ->
-                        new WireException("unknown record %#x of libxl's stream".formatted(code)));
+        return RecordKind.of(ALL, code, "unknown record %#x of libxl's stream");
     }
 }
