@@ -24,15 +24,6 @@ final class PagesBody implements AutoCloseable {
     private int count;
     private long next;
 
-    /// Takes pages that follow one another.
-    @FunctionalInterface
-    interface Runs {
-        /// Takes a run.
-        ///
-        /// @param first the number of the first page
-        void run(long first, MemorySegment pages) throws IOException;
-    }
-
     /// @param total the number of pages of RAM
     PagesBody(long total) {
         this.total = total;
@@ -128,12 +119,12 @@ final class PagesBody implements AutoCloseable {
     }
 
     /// Hands the pages over, run by run.
-    void forEach(ByteBuffer pages, Runs runs) throws IOException {
+    void forEach(ByteBuffer pages, PageRunSink sink) throws IOException {
         MemorySegment all = MemorySegment.ofBuffer(pages);
         long from = 0;
         for (int at = 0; at < table.capacity(); at += SaveFormat.RUN_BYTES) {
             long bytes = (long) table.getInt(at + Integer.BYTES) * SaveFormat.PAGE;
-            runs.run(first(at), all.asSlice(from, bytes));
+            sink.run(first(at), all.asSlice(from, bytes));
             from += bytes;
         }
     }

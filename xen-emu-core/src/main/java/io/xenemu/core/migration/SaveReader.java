@@ -29,9 +29,6 @@ public final class SaveReader implements AutoCloseable {
     private @Nullable ChunkStream state;
     private int guests;
 
-    /// The bytes of the stream before RAM.
-    private long ramAt;
-
     private enum Step {
         GUEST,
         STATE,
@@ -140,7 +137,8 @@ public final class SaveReader implements AutoCloseable {
     /// @param bytes of the RAM that the guest has to have
     /// @throws WireException also if the RAM has another size
     public SavedPages findRam(FileChannel file, long bytes) throws IOException {
-        long total = beginRam();
+        endState();
+        long total = RamReader.begin(sections);
         requireSize(total, bytes);
         SavedPages pages = SavedPages.find(file, file.position(), total, sections.account());
         boolean done = false;
@@ -158,11 +156,12 @@ public final class SaveReader implements AutoCloseable {
 
     private RamStatistics readRam(@Nullable MemorySegment ram, WorkProgress progress)
             throws IOException {
-        long total = beginRam();
+        endState();
+        long before = sections.account().bytes();
+        long total = RamReader.begin(sections);
         if (ram != null) {
             requireSize(total, ram.byteSize());
         }
-        long before = ramAt;
         try (RamReader reader = new RamReader(sections, progress, total)) {
             reader.read(ram);
             long bytes = sections.account().bytes() - before;
@@ -172,13 +171,11 @@ public final class SaveReader implements AutoCloseable {
         }
     }
 
-    private long beginRam() throws IOException {
+    private void endState() throws IOException {
         step(Step.STATE, Step.RAM);
         if (state != null) {
             state.requireEnd();
         }
-        ramAt = sections.account().bytes();
-        return RamReader.begin(sections);
     }
 
     private static void requireSize(long total, long bytes) throws WireException {

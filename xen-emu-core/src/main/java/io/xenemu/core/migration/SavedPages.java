@@ -38,16 +38,6 @@ public final class SavedPages implements AutoCloseable {
     private ImmutableIntArray firsts = ImmutableIntArray.of();
     private long end;
 
-    /// Takes pages that follow one another.
-    @FunctionalInterface
-    public interface Runs {
-        /// Takes a run.
-        ///
-        /// @param first the number of the first page
-        /// @param pages valid during the call
-        void run(long first, MemorySegment pages) throws IOException;
-    }
-
     private SavedPages(FileChannel file, long start, long total) {
         this.file = file;
         this.start = start;
@@ -206,7 +196,7 @@ public final class SavedPages implements AutoCloseable {
     /// Reads the pages of a section.
     ///
     /// @throws WireException if it is damaged
-    public void read(int section, Runs runs) throws IOException {
+    public void read(int section, PageRunSink sink) throws IOException {
         long at = starts.get(section);
         long next = section + 1 < starts.length() ? starts.get(section + 1) : end;
         int bytes = Math.toIntExact(next - at);
@@ -221,7 +211,7 @@ public final class SavedPages implements AutoCloseable {
         buffer.clear().limit(body);
         decoder.goTo(firsts.get(section));
         int _ = sectionHead(buffer);
-        decoder.forEach(decoder.pages(buffer), runs::run);
+        decoder.forEach(decoder.pages(buffer), sink);
     }
 
     @Override

@@ -10,7 +10,7 @@
 ///   [ChunkStream].
 /// - What a guest's sections say: [GuestSummary], [SavedConfig], [BootFile], [SavedHead], [FileContents].
 /// - RAM: [RamSource], [RamWriter], [RamReader], [RamStatistics], [PageBatch], [PagesBody], [PageEncoding],
-///   [ZstdPages]. [SavedPages] reads it in any order, from a file.
+///   [ZstdPages]. [SavedPages] reads it in any order, from a file, and gives it to a [PageRunSink].
 /// - A whole stream in short: [SavedReport].
 /// - The end of a cancelled one: [SaveCancelledException].
 ///

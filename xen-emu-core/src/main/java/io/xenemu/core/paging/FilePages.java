@@ -1,5 +1,6 @@
 package io.xenemu.core.paging;
 
+import io.xenemu.core.migration.PageRunSink;
 import io.xenemu.core.migration.SavedPages;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
@@ -41,12 +42,12 @@ final class FilePages implements PageSource {
     }
 
     @Override
-    public void bring(int page, Sink sink) throws IOException {
+    public void bring(int page, PageRunSink sink) throws IOException {
         section(pages.sectionOf(page), sink);
     }
 
     @Override
-    public boolean bringNext(Sink sink) throws IOException {
+    public boolean bringNext(PageRunSink sink) throws IOException {
         int next = brought.nextClearBit(0);
         if (next == pages.sections()) {
             return false;
@@ -55,8 +56,8 @@ final class FilePages implements PageSource {
         return true;
     }
 
-    private void section(int section, Sink sink) throws IOException {
-        pages.read(section, sink::run);
+    private void section(int section, PageRunSink sink) throws IOException {
+        pages.read(section, sink);
         brought.set(section);
     }
 

@@ -1,5 +1,6 @@
 package io.xenemu.core.paging;
 
+import io.xenemu.core.migration.PageRunSink;
 import io.xenemu.core.migration.SavedPages;
 import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.memory.MemFd;
@@ -119,13 +120,13 @@ final class SharedPages {
         }
 
         @Override
-        public void bring(int page, Sink sink) throws IOException {
+        public void bring(int page, PageRunSink sink) throws IOException {
             contents.read(page);
             sink.run(page, contents.slice(page, 1));
         }
 
         @Override
-        public boolean bringNext(Sink sink) throws IOException {
+        public boolean bringNext(PageRunSink sink) throws IOException {
             int page = contents.pages.next(next);
             if (page < 0) {
                 return false;
