@@ -1,13 +1,8 @@
 package io.xenemu.kvm.memory;
 
-import static org.junit.jupiter.api.Assertions.assertEquals;
-
-import io.xenemu.kvm.testing.Tool;
-import java.lang.reflect.Field;
-import java.nio.file.Files;
+import io.xenemu.kvm.testing.DeclaredNumbers;
 import java.nio.file.Path;
 import java.util.Map;
-import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -84,29 +79,7 @@ class UserFaultStructsTest {
 
     @Test
     void declarationsAreThoseOfTheCompiler() throws Exception {
-        Path source = Files.writeString(folder.resolve("probe.c"), PROGRAM);
-        Path program = folder.resolve("probe");
-        String gcc = Tool.need("gcc", "gcc libc6-dev linux-libc-dev");
-        Tool.run(gcc, "-Wall", "-Werror", "-o", program.toString(), source.toString());
-        Map<String, Long> theirs = new TreeMap<>();
-        Tool.run(program.toString())
-                .lines()
-                .map(line -> line.split(" ", -1))
-                .forEach(words -> theirs.put(words[0], Long.parseLong(words[1])));
-        Map<String, Long> ours = new TreeMap<>();
-        for (String name : theirs.keySet()) {
-            ours.put(name, declared(name));
-        }
-        assertEquals(theirs, ours);
-    }
-
-    private static long declared(String name) throws ReflectiveOperationException {
-        int dot = name.indexOf('.');
-        String type = name.substring(0, dot);
-        Field field =
-                Class.forName("io.xenemu.kvm." + ROOMS.get(type) + "." + type)
-                        .getDeclaredField(name.substring(dot + 1));
-        field.setAccessible(true);
-        return ((Number) field.get(null)).longValue();
+        DeclaredNumbers.assertAreThoseOf(
+                PROGRAM, folder, type -> "io.xenemu.kvm." + ROOMS.get(type));
     }
 }

@@ -13,19 +13,13 @@ import io.xenemu.core.device.PortBus;
 import io.xenemu.core.device.WidePortDevice;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainConfig;
-import io.xenemu.core.domain.DomainEnvironment;
 import io.xenemu.core.domain.DomainOrigin;
 import io.xenemu.core.domain.EventChannelConfig;
 import io.xenemu.core.domain.KvmDomain;
 import io.xenemu.core.host.WorkProgress;
-import io.xenemu.core.hypercall.HypercallTable;
-import io.xenemu.core.memory.HostResources;
-import io.xenemu.core.trace.TracePoints;
 import io.xenemu.core.xenimage.CodeImage;
 import io.xenemu.core.xenimage.XenImage;
 import io.xenemu.core.xenimage.XenImageReader;
-import io.xenemu.evtchn.PortAccount;
-import io.xenemu.evtchn.ServicePorts;
 import io.xenemu.gnttab.GrantLimits;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.VcpuId;
@@ -85,19 +79,7 @@ final class ImportedDomainXenTest {
     ImportedDomainXenTest() {
         KvmDomain.assumeXen();
         system = KvmSystem.open(KvmSystem.DEVICE);
-        builder =
-                new DomainBuilder(
-                        system,
-                        system.xenCapabilities(),
-                        new DomainEnvironment(
-                                registry,
-                                _ -> null,
-                                new ServicePorts(_ -> null, registry),
-                                _ -> null,
-                                HostResources.ofThisHost(),
-                                PortAccount.ofThisHeap()),
-                        HypercallTable.standard(),
-                        new TracePoints());
+        builder = XenBuilder.of(system, registry);
     }
 
     /// mov eax, [0xfc000000]; out PORT, eax

@@ -12,21 +12,15 @@ import io.xenemu.core.device.PortBus;
 import io.xenemu.core.device.WidePortDevice;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainConfig;
-import io.xenemu.core.domain.DomainEnvironment;
 import io.xenemu.core.domain.DomainOrigin;
 import io.xenemu.core.domain.EventChannelConfig;
 import io.xenemu.core.domain.KvmDomain;
 import io.xenemu.core.domain.SavedFrames;
 import io.xenemu.core.domain.XenState;
-import io.xenemu.core.hypercall.HypercallTable;
 import io.xenemu.core.machine.state.ClockPolicy;
 import io.xenemu.core.machine.state.KvmState;
 import io.xenemu.core.machine.state.KvmStateCodec;
-import io.xenemu.core.memory.HostResources;
 import io.xenemu.core.startup.TrainingKernel;
-import io.xenemu.core.trace.TracePoints;
-import io.xenemu.evtchn.PortAccount;
-import io.xenemu.evtchn.ServicePorts;
 import io.xenemu.gnttab.GrantLimits;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.ioctl.KvmSystem;
@@ -86,19 +80,7 @@ final class RestoredDomainXenTest {
     RestoredDomainXenTest() {
         KvmDomain.assumeXen();
         system = KvmSystem.open(KvmSystem.DEVICE);
-        builder =
-                new DomainBuilder(
-                        system,
-                        system.xenCapabilities(),
-                        new DomainEnvironment(
-                                registry,
-                                _ -> null,
-                                new ServicePorts(_ -> null, registry),
-                                _ -> null,
-                                HostResources.ofThisHost(),
-                                PortAccount.ofThisHeap()),
-                        HypercallTable.standard(),
-                        new TracePoints());
+        builder = XenBuilder.of(system, registry);
     }
 
     private Domain boot() throws BootException {
