@@ -2,11 +2,10 @@
 #include "events.h"
 
 #include "../runtime/cpu.h"
+#include "../runtime/fifo.h"
 #include "../runtime/memory.h"
 
 #define CALLBACK_VECTOR 0x30
-#define WORD_PENDING (1u << EVTCHN_FIFO_PENDING)
-#define WORD_LINKED (1u << EVTCHN_FIFO_LINKED)
 
 static volatile struct shared_info *shared_info;
 static volatile event_word_t *words;
@@ -29,16 +28,6 @@ static void take_from_bitmaps(void)
     }
 }
 
-static evtchn_port_t unlink_first(evtchn_port_t port)
-{
-    event_word_t old = __atomic_load_n(&words[port], __ATOMIC_SEQ_CST);
-
-    while (!__atomic_compare_exchange_n(&words[port], &old, old & ~(WORD_LINKED | EVTCHN_FIFO_LINK_MASK), 0,
-                                        __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-        cpu_relax();
-    return old & EVTCHN_FIFO_LINK_MASK;
-}
-
 /* All ports have the default priority. */
 static void take_from_queue(void)
 {
@@ -50,7 +39,7 @@ static void take_from_queue(void)
         while (head) {
             evtchn_port_t port = head;
 
-            head = unlink_first(port);
+            head = unlink_first(&words[port]);
             if (__atomic_fetch_and(&words[port], ~WORD_PENDING, __ATOMIC_SEQ_CST) & WORD_PENDING)
                 taken[port]++;
         }
@@ -86,7 +75,7 @@ int events_arrive(volatile struct shared_info *shared, int fifo)
         init.control_gfn = (unsigned long)control / PAGE;
         expand.array_gfn = (unsigned long)words / PAGE;
         for (unsigned int port = 0; port < PAGE / sizeof(*words); port++)
-            words[port] = 1u << EVTCHN_FIFO_MASKED;
+            words[port] = WORD_MASKED;
         if (event_channel_op(EVTCHNOP_init_control, &init) || event_channel_op(EVTCHNOP_expand_array, &expand))
             return 0;
     }
@@ -97,7 +86,7 @@ int events_arrive(volatile struct shared_info *shared, int fifo)
 void event_unmask(evtchn_port_t port)
 {
     if (words)
-        __atomic_fetch_and(&words[port], ~(1u << EVTCHN_FIFO_MASKED), __ATOMIC_SEQ_CST);
+        __atomic_fetch_and(&words[port], ~WORD_MASKED, __ATOMIC_SEQ_CST);
     else
         __atomic_fetch_and(&shared_info->evtchn_mask[0], ~(1ull << port), __ATOMIC_SEQ_CST);
 }

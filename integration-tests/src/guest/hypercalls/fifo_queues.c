@@ -51,17 +51,6 @@ void set_masked(evtchn_port_t port)
     __atomic_fetch_or(event_word(port), WORD_MASKED, __ATOMIC_SEQ_CST);
 }
 
-static uint32_t unlink_first(evtchn_port_t port)
-{
-    volatile event_word_t *word = event_word(port);
-    event_word_t old = *word;
-
-    while (!__atomic_compare_exchange_n(word, &old, old & ~(WORD_LINKED | EVTCHN_FIFO_LINK_MASK), 0,
-                                        __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-        cpu_relax();
-    return old & EVTCHN_FIFO_LINK_MASK;
-}
-
 static void take(evtchn_port_t port)
 {
     event_word_t word = *event_word(port);
@@ -84,7 +73,7 @@ void take_fifo_events(void)
         unsigned int queue = (unsigned int)__builtin_ctz(ready);
         evtchn_port_t port = heads[queue] ? heads[queue] : *(volatile uint32_t *)&block->head[queue];
 
-        heads[queue] = unlink_first(port);
+        heads[queue] = unlink_first(event_word(port));
         take(port);
         if (heads[queue] == 0)
             ready &= ~(1u << queue);

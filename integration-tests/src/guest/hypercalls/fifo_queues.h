@@ -2,12 +2,10 @@
 #ifndef FIFO_QUEUES_H
 #define FIFO_QUEUES_H
 
+#include "../runtime/fifo.h"
 #include "event_ops.h"
 
 #define WORDS_PER_PAGE 1024
-#define WORD_PENDING (1u << EVTCHN_FIFO_PENDING)
-#define WORD_MASKED (1u << EVTCHN_FIFO_MASKED)
-#define WORD_LINKED (1u << EVTCHN_FIFO_LINKED)
 
 /* One page holds the control blocks of both vCPUs. */
 #define CONTROL_OFFSET(vcpu) (512u * (vcpu))
