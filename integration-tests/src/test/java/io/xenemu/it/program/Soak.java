@@ -135,7 +135,7 @@ public final class Soak implements AutoCloseable {
                             "features",
                             1,
                             "a Linux guest negotiates each feature of a disk, on and off",
-                            soak -> DiskFeatures.runAll(soak.daemon())),
+                            soak -> DiskFeatures.run(soak.daemon())),
                     new Load(
                             "plugs",
                             1,

@@ -105,8 +105,7 @@ public final class HostPolicy {
             }
             case 0x4 -> answer.and(EAX4_STATIC, -1, -1, -1);
             case 0x7 -> leaf.index() == 0 ? structured(answer, amd) : answer;
-            case 0x8000_0001 ->
-                    answer.and(-1, -1, ~(ECX81_IBS | ECX81_PERFCTR | ECX81_MWAITX), -1);
+            case 0x8000_0001 -> answer.and(-1, -1, ~(ECX81_IBS | ECX81_PERFCTR | ECX81_MWAITX), -1);
             case 0x8000_001d -> answer.and(EAX8_1D_STATIC, -1, -1, -1);
             default -> answer;
         };

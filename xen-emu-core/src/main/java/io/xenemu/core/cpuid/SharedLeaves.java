@@ -45,8 +45,7 @@ final class SharedLeaves {
     ///
     /// @param leaves gets that of IA32_ARCH_CAPABILITIES, which processors of AMD do not have
     /// @param archCapabilities its value; 0 if the processor has none
-    static CpuPolicy policy(
-            Map<PolicyLeaf, Registers> leaves, boolean amd, long archCapabilities) {
+    static CpuPolicy policy(Map<PolicyLeaf, Registers> leaves, boolean amd, long archCapabilities) {
         if (!amd && archCapabilities != 0) {
             leaves.put(
                     PolicyLeaf.ARCH_CAPABILITIES,

@@ -5,7 +5,6 @@ import com.google.common.primitives.ImmutableLongArray;
 import io.xenemu.kvm.wire.WireException;
 import java.io.IOException;
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;

@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
 /// as far as there are pages, and the rest into private memory. Its header is private, and all that is decided is
 /// decided by that. Reused; one thread uses it.
 final class RxFrame {
-    /// Pages for the host while frames are small: each one more costs as much again as a frame of one page.
+    /// Pages that are listed for the host while frames are small.
     private static final int FEW = 2;
 
     /// Small frames in a row after which the host has only [#FEW] pages. A larger one is copied.
