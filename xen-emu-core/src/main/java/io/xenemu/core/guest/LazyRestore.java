@@ -8,14 +8,17 @@ import io.xenemu.core.migration.SavedPages;
 import io.xenemu.core.paging.LateRam;
 import io.xenemu.core.paging.PageService;
 import io.xenemu.core.toolstack.Refused;
+import io.xenemu.core.xenimage.XenImageReader;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.file.FileStatus;
 import io.xenemu.kvm.file.HostFile;
 import io.xenemu.kvm.memory.UserFaultFd;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Objects;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -52,7 +55,7 @@ final class LazyRestore implements AutoCloseable {
     /// Opens a file. What this host does not allow is found first.
     ///
     /// @param shares whether other guests share its pages
-    /// @throws Refused if it is no file, or this process may not make the kernel wait for pages
+    /// @throws Refused if it is no file, or an image of real Xen, or this process may not make the kernel wait for pages
     /// @throws IOException if it cannot be opened
     static LazyRestore open(SavePlace place, PageService pages, boolean shares)
             throws Refused, IOException {
@@ -61,12 +64,13 @@ final class LazyRestore implements AutoCloseable {
         }
         UserFaultFd faults = faults();
         HostFile file = null;
+        FileChannel channel = null;
         boolean done = false;
         try {
             file = file(place.path());
             pages.prepare();
-            FileChannel channel =
-                    FileChannel.open(Path.of("/proc/self/fd", Integer.toString(file.fd())));
+            channel = FileChannel.open(Path.of("/proc/self/fd", Integer.toString(file.fd())));
+            requireOurs(place, channel);
             done = true;
             return new LazyRestore(pages, shares, faults, file, channel);
         } finally {
@@ -75,7 +79,23 @@ final class LazyRestore implements AutoCloseable {
                 if (file != null) {
                     file.close();
                 }
+                if (channel != null) {
+                    channel.close();
+                }
             }
+        }
+    }
+
+    private static void requireOurs(SavePlace place, FileChannel channel)
+            throws Refused, IOException {
+        ByteBuffer first = ByteBuffer.allocate(XenImageReader.MAGIC_BYTES);
+        while (first.hasRemaining() && channel.read(first, first.position()) > 0) {
+            // Until it is full, or nothing more comes.
+        }
+        if (XenImageReader.begins(Arrays.copyOf(first.array(), first.position()))) {
+            throw new Refused(
+                    place.path()
+                            + ": real Xen has saved it: its memory cannot come later, and it has no clones");
         }
     }
 

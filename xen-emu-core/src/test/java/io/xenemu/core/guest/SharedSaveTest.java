@@ -18,6 +18,7 @@ import io.xenemu.core.hypervisor.SavePlace;
 import io.xenemu.core.machine.state.ClockPolicy;
 import io.xenemu.core.memory.SpecialPages;
 import io.xenemu.core.migration.SavedReport;
+import io.xenemu.core.paging.LatePagesNeeds;
 import io.xenemu.core.startup.TrainingKernel;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.evtchn.EvtchnPort;
@@ -308,6 +309,26 @@ final class SharedSaveTest {
         Files.write(file().path(), good);
         restore();
         assertEquals(List.of(web.id(), db.id()), ids());
+    }
+
+    @Test
+    void memoryOfSeveralCannotComeLater() throws Exception {
+        LatePagesNeeds.rightToUseUserfaultfd();
+        save(DomainOrder.Then.END, create("web"), create("db"));
+
+        Exception e =
+                assertThrows(
+                        BootException.class,
+                        () ->
+                                guests.restore(
+                                        file(), ClockPolicy.STAND_STILL, true, false, _ -> {}));
+
+        assertEquals(
+                file().path()
+                        + ": there is more than one guest in it: their memory cannot come later",
+                e.getMessage());
+        assertEquals(List.of(), ids());
+        assertNull(guests.named("web"));
     }
 
     @Test

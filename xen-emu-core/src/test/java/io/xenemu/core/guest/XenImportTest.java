@@ -16,6 +16,7 @@ import io.xenemu.core.hypervisor.DomainOrder;
 import io.xenemu.core.hypervisor.OperatedDomains;
 import io.xenemu.core.hypervisor.SavePlace;
 import io.xenemu.core.machine.state.ClockPolicy;
+import io.xenemu.core.paging.LatePagesNeeds;
 import io.xenemu.core.startup.TrainingKernel;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.core.xenimage.TestImages;
@@ -119,6 +120,38 @@ final class XenImportTest {
         assertThrows(XenError.class, () -> domain.memory().page(3));
         domain.sharedInfo().map(0, 3);
         assertEquals(3, domain.memory().overlayOf(8));
+    }
+
+    @Test
+    void itsMemoryCannotComeLater() throws Exception {
+        LatePagesNeeds.rightToUseUserfaultfd();
+        SavePlace image =
+                new SavePlace(
+                        Files.write(folder.resolve("image"), TestImages.image(1).bytes()),
+                        SavePlace.Kind.FILE);
+        String refused =
+                image.path()
+                        + ": real Xen has saved it: its memory cannot come later, and it has no clones";
+
+        assertEquals(
+                refused,
+                assertThrows(
+                                Refused.class,
+                                () ->
+                                        guests.restore(
+                                                image,
+                                                ClockPolicy.STAND_STILL,
+                                                true,
+                                                false,
+                                                _ -> {}))
+                        .reason());
+        assertEquals(
+                refused,
+                assertThrows(
+                                Refused.class,
+                                () -> guests.makeClones(image, 1, null, false, _ -> {}))
+                        .reason());
+        assertEquals(List.of(), ids());
     }
 
     @Test
