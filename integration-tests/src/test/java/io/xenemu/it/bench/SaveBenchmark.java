@@ -1,10 +1,12 @@
 package io.xenemu.it.bench;
 
 import com.sun.management.OperatingSystemMXBean;
+
 import io.xenemu.core.host.WorkProgress;
 import io.xenemu.core.migration.FileContents;
 import io.xenemu.core.migration.GuestSummary;
 import io.xenemu.core.migration.PageEncoding;
+import io.xenemu.core.migration.RamCopy;
 import io.xenemu.core.migration.RamSource;
 import io.xenemu.core.migration.SaveReader;
 import io.xenemu.core.migration.SaveWriter;
@@ -13,6 +15,7 @@ import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.file.NewFile;
 import io.xenemu.kvm.memory.MemFd;
 import io.xenemu.kvm.wire.BodyWriter;
+
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -115,6 +118,10 @@ public final class SaveBenchmark {
         dd("write", "dd if=%s of=%s bs=1M conv=fsync".formatted(pages, copy), false);
         for (PageEncoding encoding : PageEncoding.values()) {
             measure("save " + encoding, () -> save(ram, encoding));
+        }
+        // For so long a guest stands still at a checkpoint.
+        try (RamCopy moment = RamCopy.begin(ram, new WorkProgress())) {
+            measure("save pause", moment::take);
         }
         dd("read", "dd if=%s of=/dev/null bs=1M".formatted(copy), true);
         for (PageEncoding encoding : PageEncoding.values()) {

@@ -5,7 +5,6 @@ import io.xenemu.core.boot.KeptBootFiles;
 import io.xenemu.core.domain.BlockedException;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainConfig;
-import io.xenemu.core.domain.PartState;
 import io.xenemu.core.domain.Parts;
 import io.xenemu.core.domain.SaveScope;
 import io.xenemu.core.domain.StuckException;
@@ -16,20 +15,23 @@ import io.xenemu.core.migration.BootFile;
 import io.xenemu.core.migration.GuestSummary;
 import io.xenemu.core.migration.PageEncoding;
 import io.xenemu.core.migration.RamSource;
+import io.xenemu.core.migration.SaveCancelledException;
 import io.xenemu.core.migration.SaveWriter;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.abi.KvmException;
+
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
-import java.util.Map;
 import java.util.stream.Collectors;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /// One save of guests into one stream. What needs no state of the first guest, such as the contents of its kernel, is
 /// written before the guests stop.
@@ -113,40 +115,68 @@ record GuestSave(
         for (SaveParty.Member guest : guests) {
             awaitMemory(guest.domain());
         }
-        long stopping = System.nanoTime();
-        List<Map<String, PartState>> states = Parts.quiesceAndSave(parts, scope);
-        boolean leaves = false;
-        long bytes;
-        try {
+        List<RamSource> ram =
+                guests.stream().map(guest -> RamSource.of(guest.domain().memory())).toList();
+        try (RamCopies copies = copies(ram);
+                StandStill still = new StandStill(parts, scope)) {
             if (scope.isSuspended()) {
-                states.getFirst()
+                still.states()
+                        .getFirst()
                         .put("suspended", guests.getFirst().boot().suspendedState().saved());
             }
-            bytes = write(writer, states);
-            if (wanted.then() != DomainOrder.Then.GO_ON) {
-                target.complete();
+            long bytes;
+            if (copies != null) {
+                copies.take();
+                requireNotGone();
+                still.close();
+                bytes = write(writer, still, copies.sources());
+            } else {
+                bytes = write(writer, still, ram);
+                end(still, target);
             }
-            if (guests.stream().anyMatch(guest -> guest.domain().shutdownLatch().get() != null)) {
-                throw givenUp();
+            if (wanted.then() != DomainOrder.Then.END) {
+                hypervisor.saveMetrics().stoodStill(still.time());
             }
-            switch (wanted.then()) {
-                case END -> {
-                    leaves = true;
-                    guests.forEach(guest -> guest.boot().leave());
-                }
-                case GO_ON -> {}
-                case STAY_PAUSED -> guests.forEach(guest -> guest.domain().pause());
-            }
-        } finally {
-            if (!leaves) {
-                Parts.resume(parts);
-            }
+            return new Outcome(bytes, still.time());
         }
-        Duration pause = Duration.ofNanos(System.nanoTime() - stopping);
-        if (!leaves) {
-            hypervisor.saveMetrics().stoodStill(pause);
+    }
+
+    /// What becomes of guests that stand still when they have been written.
+    private void end(StandStill still, SaveTarget target) throws IOException, Refused {
+        if (wanted.then() != DomainOrder.Then.GO_ON) {
+            target.complete();
         }
-        return new Outcome(bytes, pause);
+        requireNotGone();
+        switch (wanted.then()) {
+            case END -> {
+                still.leave();
+                guests.forEach(guest -> guest.boot().leave());
+            }
+            case GO_ON -> {}
+            case STAY_PAUSED -> guests.forEach(guest -> guest.domain().pause());
+        }
+        still.close();
+    }
+
+    private void requireNotGone() throws Refused {
+        if (guests.stream().anyMatch(guest -> guest.domain().shutdownLatch().get() != null)) {
+            throw givenUp();
+        }
+    }
+
+    /// Copies of the memory of guests that go on, so that they need not wait until it is written. A guest that has
+    /// suspended itself has to: its drivers go on when all is done.
+    ///
+    /// @return null if they stand still until they are written
+    private @Nullable RamCopies copies(List<RamSource> ram) throws SaveCancelledException {
+        if (wanted.then() != DomainOrder.Then.GO_ON || scope.isSuspended()) {
+            return null;
+        }
+        RamCopies copies = RamCopies.begin(ram, hypervisor.memory(), wanted.progress());
+        if (copies == null) {
+            log.info("{}: no room for a copy of its memory: stands still meanwhile", names());
+        }
+        return copies;
     }
 
     /// Waits for memory that still comes, before the guest stops.
@@ -158,15 +188,14 @@ record GuestSave(
         }
     }
 
-    private long write(SaveWriter writer, List<Map<String, PartState>> states)
+    private long write(SaveWriter writer, StandStill still, List<RamSource> ram)
             throws IOException, Refused {
         for (int i = 0; i < guests.size(); i++) {
             if (i > 0) {
                 describe(writer, guests.get(i));
             }
-            writer.state(XenState.write(states.get(i)));
-            RamSource ram = RamSource.of(guests.get(i).domain().memory());
-            long _ = writer.ram(ram, wanted.progress());
+            writer.state(XenState.write(still.states().get(i)));
+            long _ = writer.ram(ram.get(i), wanted.progress());
         }
         return writer.end();
     }

@@ -14,6 +14,9 @@ import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.file.FileStatus;
 import io.xenemu.kvm.file.HostFile;
 import io.xenemu.kvm.memory.UserFaultFd;
+
+import org.jspecify.annotations.Nullable;
+
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -21,7 +24,6 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Objects;
 import java.util.Set;
-import org.jspecify.annotations.Nullable;
 
 /// A restore after which the guest's memory comes from its file while it runs. For the thread that restores.
 final class LazyRestore implements AutoCloseable {
@@ -55,7 +57,8 @@ final class LazyRestore implements AutoCloseable {
     /// Opens a file. What this host does not allow is found first.
     ///
     /// @param shares whether other guests share its pages
-    /// @throws Refused if it is no file, or an image of real Xen, or this process may not make the kernel wait for pages
+    /// @throws Refused if it is no file, or real Xen has saved it, or this process may not make the kernel wait for
+    ///     pages
     /// @throws IOException if it cannot be opened
     static LazyRestore open(SavePlace place, PageService pages, boolean shares)
             throws Refused, IOException {

@@ -9,9 +9,9 @@
 /// - Its driver, the thread that moves it: [GuestDriver], [RequestLoop], [GuestBoot], [Suspends].
 /// - Requests to the driver: [GuestRequests] decides, [GuestInbox] guards it; [GuestState], [DriverRequest], [Refusal].
 /// - Saved state: [SavedGuest], [SuspendedState], [GuestRequestCodec], [SavedSettings]. A save: [Saves], [SaveParty],
-///   [CooperativeSuspend], [GuestSave], [SaveTarget]. A restore: [GuestsRestore], [SavedChannel], [SavedStream],
-///   [DomainImage], [GuestImage], [RestoreGate], [RestoredConnections], [LazyRestore]. That of real Xen:
-///   [XenGuestImage], [XlRequest].
+///   [CooperativeSuspend], [GuestSave], [StandStill], [RamCopies], [SaveTarget]. A restore:
+///   [GuestsRestore], [SavedChannel], [SavedStream], [DomainImage], [GuestImage], [RestoreGate],
+///   [RestoredConnections], [LazyRestore]. That of real Xen: [XenGuestImage], [XlRequest].
 /// - A domain that stays as a guest of its own: [StoppedBoot].
 /// - Guests in the background: [HostedGuests], [HostedGuest]. A second guest beside the foreground one: [SecondGuest].
 /// - The end of all of them: [OrderlyStop].

@@ -1,9 +1,13 @@
 package io.xenemu.core.hypervisor;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.domain.DomainConfig;
+
+import org.jspecify.annotations.Nullable;
+
 import java.util.function.LongSupplier;
 
 /// Admits guests as long as the host has memory for them. A guest takes its RAM only as it uses it, so the memory that
@@ -36,7 +40,7 @@ public final class MemoryAdmission {
         this.atStart = available.getAsLong();
     }
 
-    /// A guest's share, until it is closed.
+    /// Memory of the host that is taken, until it is closed.
     public final class Share implements AutoCloseable {
         private final long bytes;
 
@@ -80,6 +84,17 @@ public final class MemoryAdmission {
         }
         taken += need;
         return new Share(need);
+    }
+
+    /// Lends memory that no guest has a share of, for a short time.
+    ///
+    /// @return null if there is not as much
+    public synchronized @Nullable Share lend(long bytes) {
+        if (bytes > Math.min(atStart - taken, available.getAsLong())) {
+            return null;
+        }
+        taken += bytes;
+        return new Share(bytes);
     }
 
     private synchronized void release(long bytes) {

@@ -9,7 +9,7 @@
 /// - Below it, sections: [SectionWriter], [SectionReader], [SectionType]; content of several: [ChunkWriter],
 ///   [ChunkStream].
 /// - What a guest's sections say: [GuestSummary], [SavedConfig], [BootFile], [SavedHead], [FileContents].
-/// - RAM: [RamSource], [RamWriter], [RamReader], [RamStatistics], [PageBatch], [PagesBody], [PageEncoding],
+/// - RAM: [RamSource], [RamCopy], [RamWriter], [RamReader], [RamStatistics], [PageBatch], [PagesBody], [PageEncoding],
 ///   [ZstdPages]. [SavedPages] reads it in any order, from a file, and gives it to a [PageRunSink].
 /// - A whole stream in short: [SavedReport].
 /// - The end of a cancelled one: [SaveCancelledException].

@@ -27,6 +27,12 @@ import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.xenstore.client.XenStoreClient;
+
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
 import java.io.IOException;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
@@ -35,10 +41,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.UUID;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
 
 /// Images of real Xen become guests, whose domains run no code, with a real XenStore.
 @Timeout(300)
@@ -147,9 +149,7 @@ final class XenImportTest {
                         .reason());
         assertEquals(
                 refused,
-                assertThrows(
-                                Refused.class,
-                                () -> guests.makeClones(image, 1, null, false, _ -> {}))
+                assertThrows(Refused.class, () -> guests.makeClones(image, 1, null, false, _ -> {}))
                         .reason());
         assertEquals(List.of(), ids());
     }

@@ -1,14 +1,18 @@
 package io.xenemu.core.hypervisor;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.EventChannelConfig;
 import io.xenemu.gnttab.GrantLimits;
-import java.util.UUID;
+
 import org.junit.jupiter.api.Test;
+
+import java.util.UUID;
 
 class MemoryAdmissionTest {
     private static final long GIB = 1L << 30;
@@ -87,5 +91,18 @@ class MemoryAdmissionTest {
             refused(guest("small", 8L << 20));
         }
         memory.admit(guest("small", 8L << 20), false).close();
+    }
+
+    @Test
+    void onlyMemoryThatNoGuestHasAShareOfIsLent() throws BootException {
+        try (MemoryAdmission.Share _ = memory.admit(guest("web", 4 * GIB), false)) {
+            assertNull(memory.lend(2 * GIB));
+            try (MemoryAdmission.Share lent = memory.lend(GIB)) {
+                assertNotNull(lent);
+                assertNull(memory.lend(GIB));
+            }
+        }
+        available = GIB;
+        assertNull(memory.lend(2 * GIB));
     }
 }

@@ -1,0 +1,53 @@
+package io.xenemu.core.guest;
+
+import io.xenemu.core.domain.BlockedException;
+import io.xenemu.core.domain.PartState;
+import io.xenemu.core.domain.Parts;
+import io.xenemu.core.domain.SaveScope;
+
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+
+/// Guests that stand still together while they are saved, until they go on or leave.
+final class StandStill implements AutoCloseable {
+    private final List<Parts> guests;
+    private final long begun = System.nanoTime();
+    private final List<Map<String, PartState>> states;
+    private Duration time = Duration.ZERO;
+    private boolean ended;
+
+    /// Stops them, and asks for their states.
+    ///
+    /// @throws BlockedException if one cannot be saved; then all go on
+    /// @throws io.xenemu.core.domain.StuckException if one does not stop in time; then all go on
+    StandStill(List<Parts> guests, SaveScope scope) throws InterruptedException, BlockedException {
+        this.guests = guests;
+        states = Parts.quiesceAndSave(guests, scope);
+    }
+
+    /// The state of each guest's parts.
+    List<Map<String, PartState>> states() {
+        return states;
+    }
+
+    /// They do not go on here.
+    void leave() {
+        ended = true;
+    }
+
+    /// For how long they stood still, once they have gone on.
+    Duration time() {
+        return time;
+    }
+
+    /// Lets them go on, unless they do already, or leave.
+    @Override
+    public void close() {
+        if (!ended) {
+            ended = true;
+            Parts.resume(guests);
+            time = Duration.ofNanos(System.nanoTime() - begun);
+        }
+    }
+}
