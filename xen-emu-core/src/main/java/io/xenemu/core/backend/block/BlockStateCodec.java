@@ -190,7 +190,7 @@ final class BlockStateCodec {
         int port = body.u32();
         RingState ring = RingState.decode(body);
         List<BlockState.Request> requests = new ArrayList<>();
-        for (int left = body.count(BlockQueue.MAX_IN_FLIGHT); left > 0; left--) {
+        for (int left = body.count(RequestRing.MAX_IN_FLIGHT); left > 0; left--) {
             requests.add(request(body));
         }
         if (requests.size() != ring.unanswered()) {

@@ -7,7 +7,7 @@ import org.jspecify.annotations.Nullable;
 /// Belongs to the thread that takes requests. Nothing allocates.
 final class JoinedRequests {
     /// The most data of one transfer: what the guest is answered together.
-    private static final int MOST_BYTES = BlockQueue.PUBLISHED_TOGETHER;
+    private static final int MOST_BYTES = RequestRing.PUBLISHED_TOGETHER;
 
     private @Nullable BlockRequest first;
     private @Nullable BlockRequest last;

@@ -3,7 +3,7 @@ package io.xenemu.core.backend.block;
 import org.jspecify.annotations.Nullable;
 
 /// The write barrier that a queue has taken and not answered. It waits for the requests before it, and those after it
-/// wait in the ring. Guarded by the queue's monitor.
+/// wait in the ring. Guarded by the monitor of its [RequestRing].
 final class PendingBarrier {
     private @Nullable BlockRequest barrier;
 

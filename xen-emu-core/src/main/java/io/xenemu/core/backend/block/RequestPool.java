@@ -6,7 +6,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 
-/// The requests of a queue: those in use, and those to be used again. Guarded by the queue's monitor.
+/// The requests of a queue: those in use, and those to be used again. Guarded by the monitor of its [RequestRing].
 final class RequestPool {
     /// The segments of an ordinary request: Linux's own limit of indirect ones.
     private static final int ORDINARY_SEGMENTS = 32;

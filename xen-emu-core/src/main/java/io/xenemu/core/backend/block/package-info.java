@@ -1,8 +1,8 @@
 /// Disks that the service serves itself (Xen's `public/io/blkif.h`).
 ///
 /// [BlockKind] opens disks, [BlockBackend] is one disk, [BlockConnection] a guest's connection to it. The work is in
-/// [BlockQueue], which takes the requests of one ring, has them carried out and answers; [QueueSurroundings] is what it
-/// needs, [QueueSignals] what it tells. [SlotReader] checks requests, [BlockRequest] is one in progress,
+/// [BlockQueue], which takes the requests of one [RequestRing], has them carried out and answers. [QueueSurroundings]
+/// is what it needs, [QueueSignals] what it tells. [SlotReader] checks requests, [BlockRequest] is one in progress,
 /// [JoinedRequests] are neighbours in one transfer, [PendingBarrier] is what the others wait for, [RequestPool] has
 /// those that are not in use. [BlockAbi] reads the two layouts of slots, with [BlockOp] and [BlockStatus] for their
 /// numbers; [BlockDisk] is the disk as its guest may use it, [DiskThrottle] its limits, [BlockMetrics] its meters.
@@ -14,7 +14,7 @@
 /// [DiskFeatures] what it can do. [FileStore] is a raw image or a block device,
 /// [UringStore] one whose operations end later, [SlowCalls] decides for some of them. [DiskOpener] opens stores.
 ///
-/// Locks: the monitor of each queue, and that of a [StoreFlush]; both are leaves. Stores are called without it.
+/// Locks: the monitors of [RequestRing], [LateEnds] and [StoreFlush]; all are leaves. Stores are called without them.
 @NullMarked
 package io.xenemu.core.backend.block;
 
