@@ -132,16 +132,9 @@ public final class BackendMappings {
         if (pages.isMapped() || pages.count == 0) {
             throw new IllegalArgumentException("mapped already, or no pages");
         }
-        for (int i = 0; i < pages.count; i++) {
-            int ref = pages.refs[i];
-            GrantStatus status = pins.pin(ref, by.value(), readOnly);
-            if (status != GrantStatus.OKAY) {
-                while (i-- > 0) {
-                    pins.unpin(pages.refs[i], readOnly);
-                }
-                return metrics.finished(GrantOp.BACKEND_MAP, status);
-            }
-            pages.mfns[i] = pins.mfn(ref);
+        GrantStatus status = pins.pin(pages, by.value(), readOnly);
+        if (status != GrantStatus.OKAY) {
+            return metrics.finished(GrantOp.BACKEND_MAP, status);
         }
         pages.readOnly = readOnly;
         pages.frames = pins.frames;
@@ -158,9 +151,7 @@ public final class BackendMappings {
             return metrics.finished(GrantOp.BACKEND_UNMAP, GrantStatus.BAD_HANDLE);
         }
         pages.frames = null;
-        for (int i = 0; i < pages.count; i++) {
-            pins.unpin(pages.refs[i], pages.readOnly);
-        }
+        pins.unpin(pages, pages.count, pages.readOnly);
         metrics.mapped(-pages.count);
         metrics.succeeded(GrantOp.BACKEND_UNMAP, pages.count);
         return GrantStatus.OKAY;

@@ -17,8 +17,13 @@ final class Lifetime {
 
     /// Takes a reference to the domain's memory. If true, call [#release] later.
     boolean acquire() {
+        return acquire(1);
+    }
+
+    /// Takes several references.
+    boolean acquire(int count) {
         for (int seen = references.get(); seen > 0; seen = references.get()) {
-            if (references.compareAndSet(seen, seen + 1)) {
+            if (references.compareAndSet(seen, seen + count)) {
                 return true;
             }
         }
@@ -26,7 +31,12 @@ final class Lifetime {
     }
 
     void release() {
-        if (references.decrementAndGet() == ENDED) {
+        release(1);
+    }
+
+    /// Gives references back, 0 or more.
+    void release(int count) {
+        if (count > 0 && references.addAndGet(-count) == ENDED) {
             Objects.requireNonNull(released).run();
         }
     }

@@ -47,6 +47,46 @@ final class Pins {
         return status;
     }
 
+    /// Brings the entries of a request into use, as [#pin] does with one: all or none. Entries of one block that follow
+    /// one another take its lock once.
+    GrantStatus pin(GrantPages pages, int by, boolean readOnly) {
+        if (!lifetime.acquire(pages.count)) {
+            return GrantStatus.BAD_DOMAIN;
+        }
+        GrantStatus status = held ? GrantStatus.EAGAIN : GrantStatus.OKAY;
+        int done = 0;
+        while (status == GrantStatus.OKAY && done < pages.count) {
+            ActiveEntries block = table.block(pages.refs[done]);
+            if (block == null) {
+                status = GrantStatus.BAD_GNTREF;
+                break;
+            }
+            block.lock.lock();
+            try {
+                do {
+                    int ref = pages.refs[done];
+                    status = pinLocked(block, ref, by, readOnly);
+                    if (status == GrantStatus.OKAY) {
+                        pages.mfns[done] = block.mfn(ref % ActiveEntries.SIZE);
+                        done++;
+                    }
+                } while (status == GrantStatus.OKAY
+                        && done < pages.count
+                        && table.block(pages.refs[done]) == block);
+            } finally {
+                block.lock.unlock();
+            }
+        }
+        for (int i = 0; i < done; i++) {
+            tellBegun(GrantStatus.OKAY, pages.refs[i], by, false);
+        }
+        if (status != GrantStatus.OKAY) {
+            lifetime.release(pages.count - done);
+            unpin(pages, done, readOnly);
+        }
+        return status;
+    }
+
     private void tellBegun(GrantStatus status, int ref, int by, boolean isCopy) {
         GrantObserver uses = observer;
         if (uses != null && status == GrantStatus.OKAY) {
@@ -102,29 +142,33 @@ final class Pins {
         }
         block.lock.lock();
         try {
-            Entries entries = table.entries();
-            if (ref >= entries.count()) {
-                return GrantStatus.BAD_GNTREF;
-            }
-            int entry = ref % ActiveEntries.SIZE;
-            boolean first = !block.isPinned(entry);
-            if (!block.admits(entry, by) || (!first && block.isPart(entry))) {
-                return GrantStatus.GENERAL_ERROR;
-            }
-            if (block.needsMark(entry, readOnly)
-                    && !entries.mark(ref, by, readOnly, true, !first, block.copy)) {
-                return GrantStatus.GENERAL_ERROR;
-            }
-            GrantStatus status = first ? use(block, entry, by) : GrantStatus.OKAY;
-            if (status == GrantStatus.OKAY) {
-                block.count(entry, readOnly, 1);
-            } else {
-                entries.clear(ref, block.cleared(entry, readOnly));
-            }
-            return status;
+            return pinLocked(block, ref, by, readOnly);
         } finally {
             block.lock.unlock();
         }
+    }
+
+    private GrantStatus pinLocked(ActiveEntries block, int ref, int by, boolean readOnly) {
+        Entries entries = table.entries();
+        if (ref >= entries.count()) {
+            return GrantStatus.BAD_GNTREF;
+        }
+        int entry = ref % ActiveEntries.SIZE;
+        boolean first = !block.isPinned(entry);
+        if (!block.admits(entry, by) || (!first && block.isPart(entry))) {
+            return GrantStatus.GENERAL_ERROR;
+        }
+        if (block.needsMark(entry, readOnly)
+                && !entries.mark(ref, by, readOnly, true, !first, block.copy)) {
+            return GrantStatus.GENERAL_ERROR;
+        }
+        GrantStatus status = first ? use(block, entry, by) : GrantStatus.OKAY;
+        if (status == GrantStatus.OKAY) {
+            block.count(entry, readOnly, 1);
+        } else {
+            entries.clear(ref, block.cleared(entry, readOnly));
+        }
+        return status;
     }
 
     /// Begins the record of an entry that was marked, as a grant of the whole page that the copy of the entry names.
@@ -333,6 +377,48 @@ final class Pins {
             // This recursion ends here: a grant behind a transitive one is not transitive.
             behind.unpin(refBehind, readOnly);
         }
+    }
+
+    /// Reverts [#pin] of the first pages of a request, as [#unpin] each. Their frames are not valid any more.
+    void unpin(GrantPages pages, int count, boolean readOnly) {
+        int done = 0;
+        while (done < count) {
+            ActiveEntries block = inUse(pages.refs[done]);
+            block.lock.lock();
+            try {
+                do {
+                    if (!endMapping(block, pages.refs[done], readOnly)) {
+                        pages.mfns[done] = GuestFrames.NO_RAM;
+                    }
+                    done++;
+                } while (done < count && table.block(pages.refs[done]) == block);
+            } finally {
+                block.lock.unlock();
+            }
+        }
+        for (int i = 0; i < count; i++) {
+            if (pages.mfns[i] != GuestFrames.NO_RAM && lifetime.isEnded()) {
+                frames.free(pages.mfns[i]);
+            }
+        }
+        lifetime.release(count);
+        GrantObserver uses = observer;
+        for (int i = 0; uses != null && i < count; i++) {
+            uses.ended(pages.refs[i]);
+        }
+    }
+
+    /// Reverts one mapping of an entry, which is never a transitive grant.
+    ///
+    /// @return whether nobody uses its page any more
+    private boolean endMapping(ActiveEntries block, int ref, boolean readOnly) {
+        int entry = ref % ActiveEntries.SIZE;
+        block.count(entry, readOnly, -1);
+        int clear = block.cleared(entry, readOnly);
+        if (clear != 0) {
+            table.entries().clear(ref, clear);
+        }
+        return !block.isPinned(entry) && pinned.remove(block.mfn(entry));
     }
 
     /// The machine frame of an entry that the caller has in use.

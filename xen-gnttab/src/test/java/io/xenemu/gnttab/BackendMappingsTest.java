@@ -157,4 +157,52 @@ final class BackendMappingsTest {
         assertTrue(domain.revoke(9));
         assertTrue(domain.revoke(10));
     }
+
+    /// A block of the record has 512 entries.
+    @Test
+    void requestMayHavePagesOfSeveralBlocks() {
+        assertEquals(GrantStatus.OKAY, domain.table.setupTable(DomId.SELF, 2));
+        GrantPages pages = new GrantPages(4);
+        int[] refs = {9, 600, 10, 601};
+        for (int i = 0; i < refs.length; i++) {
+            domain.grant(refs[i], Gtf.PERMIT_ACCESS, DomId.DOM0, i);
+            pages.add(refs[i]);
+        }
+        assertEquals(GrantStatus.OKAY, backend.mapPages(pages, DomId.DOM0, false));
+        for (int i = 0; i < refs.length; i++) {
+            assertEquals(i * 4096L, pages.offset(i));
+            assertEquals(Gtf.READING | Gtf.WRITING, domain.inUse(refs[i]));
+        }
+        assertEquals(GrantStatus.OKAY, backend.unmapPages(pages));
+        domain.revoke(601);
+        assertEquals(
+                GrantStatus.GENERAL_ERROR, backend.mapPages(pages, DomId.DOM0, false));
+        for (int ref : refs) {
+            assertEquals(0, domain.inUse(ref));
+        }
+        domains.kill(domain);
+        assertTrue(domain.released, "nothing is held");
+    }
+
+    @Test
+    void deadDomainsRequestKeepsItsPagesUntilUnmapped() {
+        for (int i = 0; i < 3; i++) {
+            domain.grant(9 + i, Gtf.PERMIT_ACCESS, DomId.DOM0, i);
+        }
+        assertEquals(GrantStatus.OKAY, map(false));
+        GrantPages pages = new GrantPages(3);
+        for (int ref : new int[] {9, 10, 11}) {
+            pages.add(ref);
+        }
+        assertEquals(GrantStatus.OKAY, backend.mapPages(pages, DomId.DOM0, false));
+        domains.kill(domain);
+        assertEquals(3, domain.held.size());
+        assertEquals(GrantStatus.OKAY, backend.unmapPages(pages));
+        assertEquals(1, domain.held.size(), "another one uses the first");
+        assertFalse(domain.released);
+        assertEquals(GrantStatus.OKAY, backend.unmap(mapping));
+        assertEquals(0, domain.held.size());
+        assertTrue(domain.released);
+        assertEquals(GrantStatus.BAD_DOMAIN, backend.mapPages(pages, DomId.DOM0, false));
+    }
 }
