@@ -23,6 +23,11 @@ public final class IoVectors {
     private int count;
     private long bytes;
 
+    /// The address behind the last element, and its length. In fields, since each added page is compared with it.
+    private long lastEnd;
+
+    private long lastLength;
+
     /// @param capacity 1 to [#MAX_COUNT] elements
     public IoVectors(SegmentAllocator allocator, int capacity) {
         if (capacity < 1 || capacity > MAX_COUNT) {
@@ -54,18 +59,18 @@ public final class IoVectors {
             throw new IllegalArgumentException(length + " bytes");
         }
         bytes += length;
-        if (count > 0) {
-            int last = first + count - 1;
-            if (rawAddress(last) + rawLength(last) == address) {
-                set(last, rawAddress(last), rawLength(last) + length);
-                return;
+        if (count > 0 && lastEnd == address) {
+            lastLength += length;
+            array.set(ValueLayout.JAVA_LONG, (first + count - 1) * ELEMENT + LENGTH, lastLength);
+        } else {
+            if (first + count == capacity) {
+                throw new IndexOutOfBoundsException("no room for element " + capacity);
             }
+            set(first + count, address, length);
+            count++;
+            lastLength = length;
         }
-        if (first + count == capacity) {
-            throw new IndexOutOfBoundsException("no room for element " + capacity);
-        }
-        set(first + count, address, length);
-        count++;
+        lastEnd = address + length;
     }
 
     /// Adds a part of another array's memory at the end.
@@ -177,6 +182,9 @@ public final class IoVectors {
             long length = rawLength(first);
             if (left < length) {
                 set(first, rawAddress(first) + left, length - left);
+                if (count == 1) {
+                    lastLength = length - left;
+                }
                 return;
             }
             left -= length;
