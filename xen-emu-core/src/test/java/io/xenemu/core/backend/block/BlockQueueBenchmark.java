@@ -31,8 +31,9 @@ import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
 /// The cost of one random read of 4 KiB from a file in the page cache, of 32 that a front end has put into its ring,
-/// and of the system call alone. The ring is in plain memory, the data in a domain on a fake VM. Needs no /dev/kvm; run
-/// as `DispatcherBenchmark`, with `-prof gc` for the bytes allocated.
+/// and of the system call alone; and the same for a page of 1 MiB that follows another on the disk and not in memory,
+/// in 8 requests as Linux sends them. The ring is in plain memory, the data in a domain on a fake VM. Needs no
+/// /dev/kvm; run as `DispatcherBenchmark`, with `-prof gc` for the bytes allocated.
 @State(Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.NANOSECONDS)
@@ -44,6 +45,15 @@ public class BlockQueueBenchmark {
     private static final int PAGE = 4096;
     private static final int FILE_PAGES = 16384;
     private static final int SLOT = 112;
+    private static final int PIECE_PAGES = 256;
+    private static final int PIECE_REQUESTS = 8;
+    private static final int REQUEST_PAGES = PIECE_PAGES / PIECE_REQUESTS;
+
+    /// Pages that one transfer moves: neighbours become one until they have 256 KiB.
+    private static final int TRANSFER_PAGES = 64;
+
+    /// The distance in memory of pages that are neighbours on the disk; prime, so that each has its turn.
+    private static final int STRIDE = 7;
 
     private final Path path = file();
     private final FileStore store = open(path);
@@ -51,8 +61,8 @@ public class BlockQueueBenchmark {
     private final MemorySegment ring = front.ring.page();
     private final Arena arena = Arena.ofShared();
     private final HostFile bare = HostFile.open(path, Set.of());
-    private final IoVectors vectors = new IoVectors(arena, 1);
-    private final MemorySegment memory = arena.allocate((long) DEPTH * PAGE, PAGE);
+    private final IoVectors vectors = new IoVectors(arena, TRANSFER_PAGES);
+    private final MemorySegment memory = arena.allocate((long) PIECE_PAGES * PAGE, PAGE);
     private final SplittableRandom random = new SplittableRandom(1);
     private int sent = front.ring.index(FrontRing.REQ_PROD);
 
@@ -81,14 +91,30 @@ public class BlockQueueBenchmark {
         }
     }
 
-    /// Fills the slots, of which only the sector changes afterwards.
+    /// Fills the slots, of which only the sector changes afterwards, and the lists of indirect requests.
     @Setup(Level.Trial)
-    public void prepare() {
+    public void prepare() throws XenError {
         for (int i = 0; i < DEPTH; i++) {
-            long slot = RingLayout.HEADER_BYTES + (long) i * SLOT;
-            ring.set(ValueLayout.JAVA_SHORT, slot, (short) (1 << 8));
+            long slot = slot(i);
             BlockFront.put(ring, slot + 24, BlockFront.Segment.page(i));
         }
+        for (int i = 0; i < PIECE_PAGES; i++) {
+            MemorySegment list = front.memory.segment(front.address(list(i)), PAGE);
+            BlockFront.put(list, 8L * (i % REQUEST_PAGES), BlockFront.Segment.page(scattered(i)));
+        }
+    }
+
+    private static long slot(int i) {
+        return RingLayout.HEADER_BYTES + (long) i * SLOT;
+    }
+
+    /// The page with the list that has a page of the piece.
+    private static int list(int page) {
+        return PIECE_PAGES + page / REQUEST_PAGES;
+    }
+
+    private static int scattered(int page) {
+        return page * STRIDE % PIECE_PAGES;
     }
 
     @TearDown(Level.Trial)
@@ -109,26 +135,66 @@ public class BlockQueueBenchmark {
     @OperationsPerInvocation(DEPTH)
     public int requests() {
         for (int i = 0; i < DEPTH; i++) {
-            long slot = RingLayout.HEADER_BYTES + (long) i * SLOT;
+            long slot = slot(i);
             // The answer of the last time is at the front of the slot.
             ring.set(ValueLayout.JAVA_LONG, slot, 1 << 8);
             ring.set(ValueLayout.JAVA_LONG, slot + 8, i);
             ring.set(ValueLayout.JAVA_LONG, slot + 16, anyPage() * (PAGE / 512));
+            ring.set(ValueLayout.JAVA_INT, slot + 24, BlockFront.FIRST_REF + i);
         }
-        sent += DEPTH;
+        return serve(DEPTH);
+    }
+
+    private int serve(int count) {
+        int first = sent;
+        sent += count;
         front.ring.setIndex(FrontRing.REQ_PROD, sent);
         front.queue.run();
         int failed = 0;
-        for (int i = 0; i < DEPTH; i++) {
-            failed |=
-                    ring.get(
-                            ValueLayout.JAVA_SHORT, RingLayout.HEADER_BYTES + i * (long) SLOT + 10);
+        for (int i = 0; i < count; i++) {
+            failed |= ring.get(ValueLayout.JAVA_SHORT, slot((first + i) & (DEPTH - 1)) + 10);
         }
         if (front.ring.index(FrontRing.RSP_PROD) != sent || failed != 0) {
             throw new IllegalStateException("not all were served");
         }
         front.ring.setIndex(FrontRing.RSP_EVENT, sent + 1);
         return failed;
+    }
+
+    /// Writes the requests of 1 MiB, has them served, and reads the answers.
+    @Benchmark
+    @OperationsPerInvocation(PIECE_PAGES)
+    public int pieces() {
+        long page = (long) random.nextInt(FILE_PAGES / PIECE_PAGES) * PIECE_PAGES;
+        for (int i = 0; i < PIECE_REQUESTS; i++) {
+            long slot = slot((sent + i) & (DEPTH - 1));
+            // BLKIF_OP_INDIRECT, which reads.
+            ring.set(ValueLayout.JAVA_LONG, slot, 6 | (long) REQUEST_PAGES << 16);
+            ring.set(ValueLayout.JAVA_LONG, slot + 8, i);
+            ring.set(
+                    ValueLayout.JAVA_LONG,
+                    slot + 16,
+                    (page + (long) i * REQUEST_PAGES) * (PAGE / 512));
+            ring.set(
+                    ValueLayout.JAVA_INT, slot + 28, BlockFront.FIRST_REF + list(i * REQUEST_PAGES));
+        }
+        return serve(PIECE_REQUESTS);
+    }
+
+    /// The same by system calls for as many pages each.
+    @Benchmark
+    @OperationsPerInvocation(PIECE_PAGES)
+    public long pieceSystemCalls() {
+        long page = (long) random.nextInt(FILE_PAGES / PIECE_PAGES) * PIECE_PAGES;
+        long bytes = 0;
+        for (int done = 0; done < PIECE_PAGES; done += TRANSFER_PAGES) {
+            vectors.clear();
+            for (int i = done; i < done + TRANSFER_PAGES; i++) {
+                vectors.add(memory.address() + (long) scattered(i) * PAGE, PAGE);
+            }
+            bytes += bare.read(vectors, (page + done) * PAGE);
+        }
+        return bytes;
     }
 
     /// The same reads by the system call.
