@@ -35,7 +35,12 @@ final class NetQueue implements QueueWork {
             Stalls stalled,
             Broken broken,
             Runnable again,
-            LongConsumer later) {}
+            LongConsumer later) {
+        /// Whether the guest has one event channel for both directions.
+        boolean hasOneEvent() {
+            return txEvent.equals(rxEvent);
+        }
+    }
 
     @FunctionalInterface
     interface Stalls {
@@ -150,10 +155,13 @@ final class NetQueue implements QueueWork {
     /// @return whether there was anything new
     private boolean publish() {
         boolean moved = tx.hasAnswers() || tx.hasFlushed() || rx.hasAnswers();
-        if (tx.publish()) {
+        boolean forTx = tx.publish();
+        boolean forRx = rx.publish();
+        // Together at the end: then they are mostly one upcall, which sees all.
+        if (forTx) {
             effects.txEvent.run();
         }
-        if (rx.publish()) {
+        if (forRx && !(forTx && effects.hasOneEvent())) {
             effects.rxEvent.run();
         }
         return moved;

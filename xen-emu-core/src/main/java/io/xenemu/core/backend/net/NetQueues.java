@@ -89,7 +89,8 @@ record NetQueues(
         front.afterThreads(timer::close);
         Again again = new Again();
         Event txEvent = new Event();
-        Event rxEvent = new Event();
+        boolean isSplit = wires.rxPort() != wires.txPort();
+        Event rxEvent = isSplit ? new Event() : txEvent;
         NetQueue queue =
                 new NetQueue(
                         tx,
@@ -107,10 +108,9 @@ record NetQueues(
         thread.watch(host.link().fd(number));
         thread.watch(timer.fd());
         txEvent.port = front.bind(new EvtchnPort(wires.txPort()), thread);
-        rxEvent.port =
-                wires.rxPort() == wires.txPort()
-                        ? txEvent.port
-                        : front.bind(new EvtchnPort(wires.rxPort()), thread);
+        if (isSplit) {
+            rxEvent.port = front.bind(new EvtchnPort(wires.rxPort()), thread);
+        }
         return queue;
     }
 

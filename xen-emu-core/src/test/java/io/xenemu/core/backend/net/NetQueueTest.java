@@ -24,13 +24,18 @@ class NetQueueTest {
     }
 
     private NetQueue queue(FrontTx tx, FrontRx rx, boolean notifies) {
+        return queue(tx, rx, notifies, () -> told.add("tx"), () -> told.add("rx"));
+    }
+
+    private NetQueue queue(
+            FrontTx tx, FrontRx rx, boolean notifies, Runnable txEvent, Runnable rxEvent) {
         return new NetQueue(
                 tx.queue,
                 rx.queue,
                 notifies,
                 new NetQueue.Effects(
-                        () -> told.add("tx"),
-                        () -> told.add("rx"),
+                        txEvent,
+                        rxEvent,
                         stalled -> told.add("stalled " + stalled),
                         ring -> told.add("broken " + ring),
                         () -> told.add("again"),
@@ -52,6 +57,34 @@ class NetQueueTest {
         rx.host(Frames.plain(60));
         assertEquals(NetQueue.Outcome.DONE, queue.run(0));
         assertEquals(List.of("tx", "rx"), told);
+        assertEquals(1, tx.answers().size());
+        assertEquals(1, rx.answers().size());
+    }
+
+    @Test
+    void firstEventComesWhenBothRingsShowTheirAnswers() {
+        FrontTx tx = new FrontTx(arena);
+        FrontRx rx = rx();
+        NetQueue queue =
+                queue(tx, rx, true, () -> told.add("tx " + rx.answers().size()), () -> {});
+        tx.frame(Frames.plain(60));
+        rx.post(1);
+        rx.host(Frames.plain(60));
+        queue.run(0);
+        assertEquals(List.of("tx 1"), told);
+    }
+
+    @Test
+    void guestWithOneEventChannelGetsOneEventForBothDirections() {
+        FrontTx tx = new FrontTx(arena);
+        FrontRx rx = rx();
+        Runnable event = () -> told.add("both");
+        NetQueue queue = queue(tx, rx, true, event, event);
+        tx.frame(Frames.plain(60));
+        rx.post(1);
+        rx.host(Frames.plain(60));
+        queue.run(0);
+        assertEquals(List.of("both"), told);
         assertEquals(1, tx.answers().size());
         assertEquals(1, rx.answers().size());
     }
