@@ -1,8 +1,10 @@
 package io.xenemu.gnttab;
 
 import io.xenemu.kvm.abi.DomId;
-import java.util.List;
+
 import org.jspecify.annotations.Nullable;
+
+import java.util.List;
 
 /// The granting side: brings entries of one domain into use for a mapping or a copy, and ends their use. The order of
 /// checks is Xen's, so that of several faults the guest gets the same one.

@@ -7,12 +7,14 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.kvm.abi.DomId;
+
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.List;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.Test;
 
 /// Mappings by the service's back ends.
 final class BackendMappingsTest {
@@ -175,8 +177,7 @@ final class BackendMappingsTest {
         }
         assertEquals(GrantStatus.OKAY, backend.unmapPages(pages));
         domain.revoke(601);
-        assertEquals(
-                GrantStatus.GENERAL_ERROR, backend.mapPages(pages, DomId.DOM0, false));
+        assertEquals(GrantStatus.GENERAL_ERROR, backend.mapPages(pages, DomId.DOM0, false));
         for (int ref : refs) {
             assertEquals(0, domain.inUse(ref));
         }

@@ -1,6 +1,7 @@
 package io.xenemu.kvm.file;
 
 import io.xenemu.kvm.libc.HostMemory;
+
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
 import java.lang.foreign.ValueLayout;

@@ -1,6 +1,7 @@
 package io.xenemu.core.backend.block;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;

@@ -4,11 +4,13 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.core.backend.ring.FrontRing;
+
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.List;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.Test;
 
 /// Both directions together, with a clock of the test's own.
 class NetQueueTest {
@@ -65,8 +67,7 @@ class NetQueueTest {
     void firstEventComesWhenBothRingsShowTheirAnswers() {
         FrontTx tx = new FrontTx(arena);
         FrontRx rx = rx();
-        NetQueue queue =
-                queue(tx, rx, true, () -> told.add("tx " + rx.answers().size()), () -> {});
+        NetQueue queue = queue(tx, rx, true, () -> told.add("tx " + rx.answers().size()), () -> {});
         tx.frame(Frames.plain(60));
         rx.post(1);
         rx.host(Frames.plain(60));
