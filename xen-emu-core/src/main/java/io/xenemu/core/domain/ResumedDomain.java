@@ -1,5 +1,8 @@
 package io.xenemu.core.domain;
 
+import static io.xenemu.kvm.abi.xen.SharedInfoStructs.SharedInfo.EVTCHN_MASK;
+import static io.xenemu.kvm.abi.xen.SharedInfoStructs.SharedInfo.WC_VERSION;
+
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.memory.MemoryState;
 import io.xenemu.core.memory.SpecialPages;
@@ -12,6 +15,7 @@ import io.xenemu.gnttab.GrantRef;
 import io.xenemu.gnttab.GrantTableState;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.GuestWidth;
+
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -79,11 +83,28 @@ public final class ResumedDomain {
     }
 
     /// Completes a domain that was made from [#of]. It is not connected to XenStore yet.
-    public static void finish(Domain domain) {
+    ///
+    /// @param saved of the suspended domain
+    public static void finish(Domain domain, XenState saved) {
         for (int page = SpecialPages.SHARED_INFO; page < domain.special().count(); page++) {
             domain.pages().hide(page);
         }
+        maskPorts(domain, saved.sharedInfo().width());
         domain.grantTable().seed(GrantRef.CONSOLE, DomId.DOM0, GuestMemoryMap.CONSOLE_GFN);
         domain.grantTable().seed(GrantRef.XENSTORE, DomId.DOM0, GuestMemoryMap.XENSTORE_GFN);
+    }
+
+    /// Masks all ports in the shared_info page that a resumed guest finds, as in that which libxc makes for a PV guest.
+    ///
+    /// Xen's page for other guests has zeros. But Linux takes new ports for masked when it goes on, and unmasks those
+    /// that it uses by interrupts. The port by which a vCPU is kicked that polls for a lock would interrupt it: a BUG
+    /// (`dummy_handler` in arch/x86/xen/spinlock.c). With the FIFO ABI, Linux has masked the ports itself.
+    ///
+    /// @param width of the guest's shared structures
+    public static void maskPorts(Domain domain, GuestWidth width) {
+        boolean wide = width == GuestWidth.BITS_64;
+        long mask = wide ? EVTCHN_MASK.offset64() : EVTCHN_MASK.offset32();
+        long end = wide ? WC_VERSION.offset64() : WC_VERSION.offset32();
+        domain.sharedInfo().page().asSlice(mask, end - mask).fill((byte) 0xff);
     }
 }

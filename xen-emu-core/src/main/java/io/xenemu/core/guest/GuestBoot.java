@@ -1,6 +1,7 @@
 package io.xenemu.core.guest;
 
 import com.google.common.collect.Sets;
+
 import io.xenemu.core.backend.engine.EngineMap;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.BootFiles;
@@ -10,6 +11,7 @@ import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.DomainOrigin;
 import io.xenemu.core.domain.HvmParams;
+import io.xenemu.core.domain.ResumedDomain;
 import io.xenemu.core.domain.ShutdownLatch;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.domain.StuckException;
@@ -27,14 +29,17 @@ import io.xenemu.core.machine.state.ClockPolicy;
 import io.xenemu.core.toolstack.DevicesOverReboot;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.XenError;
+
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
 import java.util.Locale;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Function;
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /// One boot of a guest: its domain and devices, from when they are built until they are removed. For the guest's driver
 /// alone.
@@ -201,6 +206,8 @@ final class GuestBoot {
         GuestDevices devices =
                 new GuestDevices(platform, hypervisor.blacklist()::has, console, serial, null);
         Domain domain = hypervisor.resume(imported, devices::ports, orders);
+        // An image does not tell the width. A 32-bit guest has nothing where this one has its mask.
+        ResumedDomain.maskPorts(domain, GuestWidth.BITS_64);
         GuestBoot boot = new GuestBoot(hypervisor, devices, domain, null);
         boot.isImported = true;
         return boot;

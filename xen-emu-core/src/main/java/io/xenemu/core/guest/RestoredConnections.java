@@ -7,6 +7,7 @@ import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.hypervisor.StoreChannel;
 import io.xenemu.core.toolstack.DevicesOverReboot;
 import io.xenemu.core.toolstack.Refused;
+
 import java.util.concurrent.CompletableFuture;
 
 /// The connections of a restored domain to XenStore, its console and its devices. They are as they were when its guest
@@ -29,7 +30,7 @@ final class RestoredConnections {
             hypervisor.devices().restore(domain, saved.backends());
             return;
         }
-        ResumedDomain.finish(domain);
+        ResumedDomain.finish(domain, saved.xen());
         StoreChannel store = hypervisor.introductions().channel(domain);
         ConsoleChannel channel = devices.connectConsole(domain, hypervisor.servicePorts());
         hypervisor

@@ -36,7 +36,16 @@ import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.testing.Eventually;
 import io.xenemu.xenstore.client.XenStoreClient;
+
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -46,12 +55,6 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
-import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
 
 /// Guests that take part in their saves: a test does what their drivers would. Their domains run no code.
 @Timeout(120)
@@ -176,9 +179,20 @@ final class CooperativeSaveTest {
         assertEquals(owned + 1, second.memory().save().owned(), "shared_info covers no page");
         second.sharedInfo().map(0, SHARED_GFN);
         assertEquals(owned, second.memory().save().owned());
+        assertEquals(4096, maskedPorts(second));
         assertEquals(2, grants(second));
         assertEquals("", read("/local/domain/1/data/mine"));
         assertEquals("web", read("/local/domain/1/name"));
+    }
+
+    /// The number of bits in its mask of the 2-level ABI.
+    private static int maskedPorts(Domain domain) {
+        MemorySegment page = domain.special().page(SpecialPages.SHARED_INFO);
+        int masked = 0;
+        for (long byteAt = 0; byteAt < 512; byteAt++) {
+            masked += Integer.bitCount(page.get(ValueLayout.JAVA_BYTE, 0xa00 + byteAt) & 0xff);
+        }
+        return masked;
     }
 
     /// The number of entries of its grant table that are in use.

@@ -16,6 +16,7 @@ import io.xenemu.core.hypervisor.DomainOrder;
 import io.xenemu.core.hypervisor.OperatedDomains;
 import io.xenemu.core.hypervisor.SavePlace;
 import io.xenemu.core.machine.state.ClockPolicy;
+import io.xenemu.core.memory.SpecialPages;
 import io.xenemu.core.paging.LatePagesNeeds;
 import io.xenemu.core.startup.TrainingKernel;
 import io.xenemu.core.toolstack.Refused;
@@ -106,6 +107,10 @@ final class XenImportTest {
                 EvtchnStatus.Interdomain.class,
                 domain.eventChannels().status(DomId.SELF, new EvtchnPort((int) store)).getClass());
         assertFalse(domain.isPaused());
+        // All ports are masked until the guest unmasks them.
+        assertEquals(
+                -1,
+                domain.special().page(SpecialPages.SHARED_INFO).get(ValueLayout.JAVA_LONG, 0xa00));
     }
 
     @Test
