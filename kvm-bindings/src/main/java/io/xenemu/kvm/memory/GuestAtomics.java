@@ -57,36 +57,44 @@ public final class GuestAtomics {
     public void writeRelease8(long gpa, int value) throws XenError {
         MemoryRegion region = memory.writable(gpa, 1);
         BYTE.setRelease(region.segment, region.offset(gpa), (byte) value);
+        memory.written(region, region.offset(gpa), 1);
     }
 
     /// Stores the low 16 bits of `value` after everything before it.
     public void writeRelease16(long gpa, int value) throws XenError {
         MemoryRegion region = memory.writable(gpa, 2);
         SHORT.setRelease(region.segment, region.offset(gpa), (short) value);
+        memory.written(region, region.offset(gpa), 2);
     }
 
     /// Stores the low 32 bits of `value` after everything before it.
     public void writeRelease32(long gpa, int value) throws XenError {
         MemoryRegion region = memory.writable(gpa, 4);
         INT.setRelease(region.segment, region.offset(gpa), value);
+        memory.written(region, region.offset(gpa), 4);
     }
 
     /// Stores the low 64 bits of `value` after everything before it.
     public void writeRelease64(long gpa, long value) throws XenError {
         MemoryRegion region = memory.writable(gpa, 8);
         LONG.setRelease(region.segment, region.offset(gpa), value);
+        memory.written(region, region.offset(gpa), 8);
     }
 
     /// Replaces `expected` by `value`; full fence either way. Returns whether it did.
     public boolean compareAndSet32(long gpa, int expected, int value) throws XenError {
         MemoryRegion region = memory.writable(gpa, 4);
-        return INT.compareAndSet(region.segment, region.offset(gpa), expected, value);
+        boolean done = INT.compareAndSet(region.segment, region.offset(gpa), expected, value);
+        memory.written(region, region.offset(gpa), 4);
+        return done;
     }
 
     /// Replaces `expected` by `value`; full fence either way. Returns whether it did.
     public boolean compareAndSet64(long gpa, long expected, long value) throws XenError {
         MemoryRegion region = memory.writable(gpa, 8);
-        return LONG.compareAndSet(region.segment, region.offset(gpa), expected, value);
+        boolean done = LONG.compareAndSet(region.segment, region.offset(gpa), expected, value);
+        memory.written(region, region.offset(gpa), 8);
+        return done;
     }
 
     /// Like [#compareAndSet32] for the low 8 bits of each value. May also return false if the guest kept changing the
@@ -104,25 +112,33 @@ public final class GuestAtomics {
     /// Sets the bits of `bits`; full fence. Returns the old value.
     public int getAndOr32(long gpa, int bits) throws XenError {
         MemoryRegion region = memory.writable(gpa, 4);
-        return (int) INT.getAndBitwiseOr(region.segment, region.offset(gpa), bits);
+        int old = (int) INT.getAndBitwiseOr(region.segment, region.offset(gpa), bits);
+        memory.written(region, region.offset(gpa), 4);
+        return old;
     }
 
     /// Keeps only the bits of `bits`; full fence. Returns the old value.
     public int getAndAnd32(long gpa, int bits) throws XenError {
         MemoryRegion region = memory.writable(gpa, 4);
-        return (int) INT.getAndBitwiseAnd(region.segment, region.offset(gpa), bits);
+        int old = (int) INT.getAndBitwiseAnd(region.segment, region.offset(gpa), bits);
+        memory.written(region, region.offset(gpa), 4);
+        return old;
     }
 
     /// Sets the bits of `bits`; full fence. Returns the old value.
     public long getAndOr64(long gpa, long bits) throws XenError {
         MemoryRegion region = memory.writable(gpa, 8);
-        return (long) LONG.getAndBitwiseOr(region.segment, region.offset(gpa), bits);
+        long old = (long) LONG.getAndBitwiseOr(region.segment, region.offset(gpa), bits);
+        memory.written(region, region.offset(gpa), 8);
+        return old;
     }
 
     /// Keeps only the bits of `bits`; full fence. Returns the old value.
     public long getAndAnd64(long gpa, long bits) throws XenError {
         MemoryRegion region = memory.writable(gpa, 8);
-        return (long) LONG.getAndBitwiseAnd(region.segment, region.offset(gpa), bits);
+        long old = (long) LONG.getAndBitwiseAnd(region.segment, region.offset(gpa), bits);
+        memory.written(region, region.offset(gpa), 8);
+        return old;
     }
 
     /// Like [#getAndOr32], 8 bits.
@@ -163,6 +179,7 @@ public final class GuestAtomics {
             }
             int changed = (word & ~(mask << shift)) | ((value & mask) << shift);
             if (INT.compareAndSet(region.segment, offset, word, changed)) {
+                memory.written(region, offset, 4);
                 return true;
             }
         }

@@ -30,6 +30,7 @@ public final class GuestMemory {
     private final Object changes = new Object();
     private volatile MemoryRegions regions = MemoryRegions.NONE;
     private volatile @Nullable MissingPages missing;
+    private volatile @Nullable WriteLog log;
 
     /// An empty address space.
     public GuestMemory() {
@@ -61,6 +62,21 @@ public final class GuestMemory {
     /// @param pages the memory's pages that are not there yet; null for none
     public void awaits(@Nullable MissingPages pages) {
         missing = pages;
+    }
+
+    /// Tells a log of each write from now on, except those to [#segment].
+    ///
+    /// @param writes null for none
+    public void logTo(@Nullable WriteLog writes) {
+        log = writes;
+    }
+
+    /// Tells the log of a write to a region. A write that is told before it happens could be missed.
+    void written(MemoryRegion region, long offset, long length) {
+        WriteLog writes = log;
+        if (writes != null) {
+            writes.written(region.segment.address() + offset, length);
+        }
     }
 
     /// The region of a range whose bytes are about to be used, or null. Its pages are there.
@@ -135,6 +151,7 @@ public final class GuestMemory {
     public void write8(long gpa, int value) throws XenError {
         MemoryRegion region = writable(gpa, 1);
         region.segment.set(ValueLayout.JAVA_BYTE, region.offset(gpa), (byte) value);
+        written(region, region.offset(gpa), 1);
     }
 
     /// Stores the low 16 bits of `value`.
@@ -146,6 +163,7 @@ public final class GuestMemory {
             write8(gpa + 1, value >> 8);
         } else {
             region.segment.set(PLAIN_16, region.offset(gpa), (short) value);
+            written(region, region.offset(gpa), 2);
         }
     }
 
@@ -158,6 +176,7 @@ public final class GuestMemory {
             write16(gpa + 2, value >> 16);
         } else {
             region.segment.set(PLAIN_32, region.offset(gpa), value);
+            written(region, region.offset(gpa), 4);
         }
     }
 
@@ -170,6 +189,7 @@ public final class GuestMemory {
             write32(gpa + 4, (int) (value >> 32));
         } else {
             region.segment.set(PLAIN_64, region.offset(gpa), value);
+            written(region, region.offset(gpa), 8);
         }
     }
 
@@ -196,6 +216,9 @@ public final class GuestMemory {
         MemoryRegion whole = find(gpa, length);
         if (whole != null && !whole.readOnly) {
             MemorySegment.copy(source, offset, whole.segment, whole.offset(gpa), length);
+            if (length > 0) {
+                written(whole, whole.offset(gpa), length);
+            }
             return;
         }
         check(gpa, length, true);
@@ -205,6 +228,7 @@ public final class GuestMemory {
             long chunk = Math.min(length - done, region.size - to);
             await(region, to, chunk);
             MemorySegment.copy(source, offset + done, region.segment, to, chunk);
+            written(region, to, chunk);
             done += chunk;
         }
     }
@@ -233,6 +257,7 @@ public final class GuestMemory {
             await(region, to, chunk);
             MemorySegment.copy(
                     source, offset + done, region.segment, ValueLayout.JAVA_BYTE, to, chunk);
+            written(region, to, chunk);
             done += chunk;
         }
     }
@@ -246,6 +271,7 @@ public final class GuestMemory {
             long chunk = Math.min(length - done, region.size - to);
             await(region, to, chunk);
             region.segment.asSlice(to, chunk).fill(value);
+            written(region, to, chunk);
             done += chunk;
         }
     }
