@@ -2,6 +2,7 @@ package io.xenemu.gnttab;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.memory.GuestMemory;
+
 import java.lang.foreign.MemorySegment;
 
 /// One end of a copy: the guest's arguments, and the page that has been claimed for it.
@@ -74,6 +75,8 @@ final class CopyEnd {
     void release() {
         if (isRef) {
             granter.unpin(ref(), readOnly);
+        } else if (!readOnly) {
+            owner.written(mfn);
         }
         // Keep no reference to another domain's memory.
         granter = own;

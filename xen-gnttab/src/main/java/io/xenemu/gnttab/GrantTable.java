@@ -2,11 +2,14 @@ package io.xenemu.gnttab;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
+
+import org.jspecify.annotations.Nullable;
+
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
-import org.jspecify.annotations.Nullable;
+import java.util.function.LongConsumer;
 
 /// The grant table of one domain, and its mappings of other domains' grants: `HYPERVISOR_grant_table_op` for HVM and
 /// PVH guests (`xen/include/public/grant_table.h`). As Xen does for such guests, it refuses `transfer`, `dump_table`,
@@ -295,6 +298,16 @@ public final class GrantTable {
             pins.save(block, mapped);
         }
         return new GrantTableState(domId, table.version(), limits, frames, mapped, mappings.save());
+    }
+
+    /// Names the domain's pages that others may write at any time, because they have them mapped. A page may be named
+    /// more than once.
+    ///
+    /// @param mfns called with a lock held: must neither call back nor wait
+    public void writableByOthers(LongConsumer mfns) {
+        for (int block = 0; block < table.frames(); block++) {
+            pins.writable(block, mfns);
+        }
     }
 
     /// The grant table of a saved domain. `environment` provides its pages with their old content. Back ends take

@@ -29,6 +29,12 @@ public interface GuestFrames {
     /// Offset in [#memory] at which the page begins, bytes.
     long offset(long mfn);
 
+    /// A use of a page for writing ends: the page may have been written, and is not written any more by this use.
+    /// Called with no lock held, on the thread that ends the use; must neither call back nor allocate.
+    ///
+    /// @param mfn from [#mfn]
+    void written(long mfn);
+
     /// The domain is gone: gives all pages back to the host, except those that others use. Called without locks.
     ///
     /// @param mfns the pages in use, in ascending order

@@ -5,6 +5,7 @@ import io.xenemu.kvm.abi.DomId;
 import org.jspecify.annotations.Nullable;
 
 import java.util.List;
+import java.util.function.LongConsumer;
 
 /// The granting side: brings entries of one domain into use for a mapping or a copy, and ends their use. The order of
 /// checks is Xen's, so that of several faults the guest gets the same one.
@@ -367,6 +368,9 @@ final class Pins {
         } finally {
             block.lock.unlock();
         }
+        if (!readOnly && behind == null) {
+            frames.written(mfn);
+        }
         if (unused && lifetime.isEnded()) {
             frames.free(mfn);
         }
@@ -383,6 +387,9 @@ final class Pins {
 
     /// Reverts [#pin] of the first pages of a request, as [#unpin] each. Their frames are not valid any more.
     void unpin(GrantPages pages, int count, boolean readOnly) {
+        for (int i = 0; !readOnly && i < count; i++) {
+            frames.written(pages.mfns[i]);
+        }
         int done = 0;
         while (done < count) {
             ActiveEntries block = inUse(pages.refs[done]);
@@ -495,6 +502,21 @@ final class Pins {
                                     active.gfn(i),
                                     active.readers(i),
                                     active.writers(i)));
+                }
+            }
+        } finally {
+            active.lock.unlock();
+        }
+    }
+
+    /// Names the pages of one block that others may write at any time.
+    void writable(int block, LongConsumer mfns) {
+        ActiveEntries active = inUse(block * ActiveEntries.SIZE);
+        active.lock.lock();
+        try {
+            for (int i = 0; i < ActiveEntries.SIZE; i++) {
+                if (active.writers(i) != 0 && active.behind(i) == null) {
+                    mfns.accept(active.mfn(i));
                 }
             }
         } finally {

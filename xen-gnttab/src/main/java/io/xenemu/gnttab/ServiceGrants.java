@@ -3,6 +3,7 @@ package io.xenemu.gnttab;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.memory.GuestMemory;
+
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
@@ -66,6 +67,11 @@ public final class ServiceGrants implements AutoCloseable {
 
         @Override
         public long offset(long mfn) {
+            throw noPage(mfn);
+        }
+
+        @Override
+        public void written(long mfn) {
             throw noPage(mfn);
         }
 

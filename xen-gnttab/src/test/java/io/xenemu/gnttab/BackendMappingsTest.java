@@ -14,7 +14,9 @@ import org.junit.jupiter.api.Test;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 
 /// Mappings by the service's back ends.
 final class BackendMappingsTest {
@@ -48,6 +50,47 @@ final class BackendMappingsTest {
         assertTrue(domain.revoke(9));
         assertThrows(IllegalStateException.class, mapping::page);
         assertEquals(GrantStatus.BAD_HANDLE, backend.unmap(mapping));
+    }
+
+    @Test
+    void pagesMappedForWritingAreNamedAndToldAtTheEnd() {
+        domain.grant(9, Gtf.PERMIT_ACCESS, DomId.DOM0, 5);
+        Set<Long> writable = new HashSet<>();
+        domain.table.writableByOthers(writable::add);
+        assertEquals(Set.of(), writable);
+        assertEquals(GrantStatus.OKAY, map(false));
+        domain.table.writableByOthers(writable::add);
+        assertEquals(Set.of(domain.mfn(5)), writable);
+        assertEquals(Set.of(), domain.written);
+        backend.unmap(mapping);
+        assertEquals(Set.of(5L), domain.written);
+        writable.clear();
+        domain.table.writableByOthers(writable::add);
+        assertEquals(Set.of(), writable);
+    }
+
+    @Test
+    void pagesOfARequestAreToldAtItsEnd() {
+        domain.grant(9, Gtf.PERMIT_ACCESS, DomId.DOM0, 5);
+        domain.grant(10, Gtf.PERMIT_ACCESS, DomId.DOM0, 7);
+        GrantPages pages = new GrantPages(2);
+        pages.add(9);
+        pages.add(10);
+        assertEquals(GrantStatus.OKAY, backend.mapPages(pages, DomId.DOM0, true));
+        backend.unmapPages(pages);
+        assertEquals(Set.of(), domain.written);
+        assertEquals(GrantStatus.OKAY, backend.mapPages(pages, DomId.DOM0, false));
+        backend.unmapPages(pages);
+        assertEquals(Set.of(5L, 7L), domain.written);
+    }
+
+    @Test
+    void pagesMappedForReadingAreNotTold() {
+        domain.grant(9, Gtf.PERMIT_ACCESS, DomId.DOM0, 5);
+        assertEquals(GrantStatus.OKAY, map(true));
+        domain.table.writableByOthers(mfn -> assertNotEquals(domain.mfn(5), mfn));
+        backend.unmap(mapping);
+        assertEquals(Set.of(), domain.written);
     }
 
     @Test

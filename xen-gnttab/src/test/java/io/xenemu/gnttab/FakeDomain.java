@@ -1,6 +1,9 @@
 package io.xenemu.gnttab;
 
 import io.xenemu.kvm.abi.DomId;
+
+import org.jspecify.annotations.Nullable;
+
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
@@ -8,7 +11,6 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import org.jspecify.annotations.Nullable;
 
 /// A guest with 16 pages of RAM, its grant table as the guest itself sees it, and what it has mapped.
 final class FakeDomain implements TablePages, GuestFrames, Physmap, ContiguousPages {
@@ -35,6 +37,9 @@ final class FakeDomain implements TablePages, GuestFrames, Physmap, ContiguousPa
 
     /// Pages of the dead domain that others use.
     final Set<Long> held = ConcurrentHashMap.newKeySet();
+
+    /// The frames whose pages were written, as the table says.
+    final Set<Long> written = ConcurrentHashMap.newKeySet();
 
     int statusRemovals;
 
@@ -102,6 +107,11 @@ final class FakeDomain implements TablePages, GuestFrames, Physmap, ContiguousPa
     @Override
     public long offset(long mfn) {
         return (mfn - base()) * PAGE;
+    }
+
+    @Override
+    public void written(long mfn) {
+        written.add(mfn - base());
     }
 
     @Override

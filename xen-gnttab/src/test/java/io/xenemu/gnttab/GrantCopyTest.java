@@ -4,10 +4,13 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
-import java.lang.foreign.ValueLayout;
+
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+
+import java.lang.foreign.ValueLayout;
+import java.util.Set;
 
 /// Copies between the pages of three domains. Each page's first word is its domain's id times 100 plus its frame.
 final class GrantCopyTest {
@@ -69,6 +72,29 @@ final class GrantCopyTest {
         assertEquals(
                 2 * PAGE + 8,
                 domains.registry.get("xen.gnttab.copied").tag("domain", "1").counter().count());
+    }
+
+    @Test
+    void pagesThatWereCopiedToAreTold() {
+        granter.grant(9, caller, 4);
+        third.grant(10, caller, 7);
+        assertEquals(GrantStatus.OKAY, refToFrame(9, 5, PAGE));
+        assertEquals(Set.of(5L), caller.written);
+        assertEquals(Set.of(), granter.written);
+        copy.from(granter.id, true, 9, 0);
+        copy.to(third.id, true, 10, 0);
+        assertEquals(GrantStatus.OKAY, copy.run(4));
+        assertEquals(Set.of(7L), third.written);
+        assertEquals(Set.of(), granter.written);
+    }
+
+    @Test
+    void pageBehindATransitiveGrantIsTold() {
+        third.grant(10, granter, 7);
+        granter.grantTransitive(9, 0, caller.id, third.id, 10);
+        assertEquals(GrantStatus.OKAY, frameToRef(6, 9, PAGE));
+        assertEquals(Set.of(7L), third.written);
+        assertEquals(Set.of(), granter.written);
     }
 
     @Test

@@ -9,6 +9,7 @@ import io.xenemu.core.memory.DomainMemory;
 import io.xenemu.core.memory.DomainPhysmap;
 import io.xenemu.core.memory.DomainResources;
 import io.xenemu.core.memory.MemoryStateCodec;
+import io.xenemu.core.memory.RamLog;
 import io.xenemu.core.memory.SpecialPages;
 import io.xenemu.core.vm.VmPort;
 import io.xenemu.gnttab.GrantEnvironment;
@@ -21,6 +22,7 @@ import io.xenemu.gnttab.TableFrame;
 import io.xenemu.gnttab.TablePages;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
+
 import java.lang.foreign.MemorySegment;
 import java.util.Optional;
 
@@ -216,6 +218,11 @@ public final class DomainPages implements AutoCloseable {
     /// Whether other domains use one of the domain's pages.
     private boolean isInUse(long page) {
         return grantTable.isPinned(frames.mfnOf(page));
+    }
+
+    /// Begins a log of the pages of RAM that are written from now on.
+    public RamLog logWrites() {
+        return RamLog.begin(memory, frames, grantTable);
     }
 
     /// The memory's answer to a save. Pages of other domains are the grants' blocker.

@@ -10,11 +10,13 @@ import io.xenemu.kvm.ioctl.Runstate;
 import io.xenemu.kvm.ioctl.XenCapability;
 import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.memory.LinearMemory;
+
+import org.jspecify.annotations.Nullable;
+
 import java.lang.foreign.MemorySegment;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.LongSupplier;
-import org.jspecify.annotations.Nullable;
 
 /// The areas in guest memory that KVM keeps up to date for one vCPU: vcpu_info, the second time area and the runstate.
 public final class VcpuAreas {
@@ -181,7 +183,12 @@ public final class VcpuAreas {
         try {
             set(port -> {
                 if (state.vcpuInfo() != VcpuPort.INVALID_GPA) {
-                    MemorySegment place = memory.segment(state.vcpuInfo(), VCPU_INFO_SIZE);
+                    MemorySegment place =
+                            domain.memory()
+                                    .namedBefore(state.vcpuInfo() / GuestMemory.PAGE_SIZE)
+                                    .asSlice(
+                                            state.vcpuInfo() % GuestMemory.PAGE_SIZE,
+                                            VCPU_INFO_SIZE);
                     port.vcpuInfo(state.vcpuInfo());
                     registered = true;
                     placed = true;

@@ -6,11 +6,13 @@ import io.xenemu.core.host.Teardown;
 import io.xenemu.core.vm.VmPort;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.GsiRoute;
+import io.xenemu.kvm.ioctl.KvmCapability;
 import io.xenemu.kvm.ioctl.KvmEvents;
 import io.xenemu.kvm.ioctl.KvmVcpu;
 import io.xenemu.kvm.ioctl.KvmVm;
 import io.xenemu.kvm.ioctl.XenCapability;
 import io.xenemu.kvm.ioctl.XenHvmAttributes;
+
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -20,6 +22,12 @@ import java.util.stream.IntStream;
 
 /// A VM that this process has made with KVM. It gives KVM the calls of its domain, and closes its vCPUs.
 public final class LocalVm implements VmPort {
+    /// KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE.
+    private static final long LOG_BY_HAND = 1;
+
+    /// KVM_DIRTY_LOG_INITIALLY_SET: pages are protected as they are taken out of the log, not all at once.
+    private static final long LOG_INITIALLY_SET = 2;
+
     private final KvmVm kvm;
     private final XenHvmAttributes xen;
     private final KvmEvents events;
@@ -199,6 +207,25 @@ public final class LocalVm implements VmPort {
     @Override
     public void deleteMemoryRegion(int slot) {
         kvm.deleteMemoryRegion(slot);
+    }
+
+    @Override
+    public void logWrites(int slot, long guestAddress, MemorySegment host, boolean on) {
+        if (on) {
+            // The kernel allows it at any time, and again.
+            kvm.enableCap(KvmCapability.MANUAL_DIRTY_LOG_PROTECT2, LOG_BY_HAND | LOG_INITIALLY_SET);
+        }
+        kvm.setMemoryRegion(slot, on ? KvmVm.MEM_LOG_DIRTY_PAGES : 0, guestAddress, host);
+    }
+
+    @Override
+    public void writtenPages(int slot, MemorySegment bitmap) {
+        kvm.getDirtyLog(slot, bitmap);
+    }
+
+    @Override
+    public void forgetWritten(int slot, long firstPage, int pages, MemorySegment bitmap) {
+        kvm.clearDirtyLog(slot, firstPage, pages, bitmap);
     }
 
     @Override

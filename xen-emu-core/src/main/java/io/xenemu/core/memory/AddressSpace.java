@@ -6,12 +6,14 @@ import io.xenemu.core.vm.VmPort;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.memory.MemFd;
+
+import org.jspecify.annotations.Nullable;
+
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.BitSet;
 import java.util.List;
 import java.util.function.LongPredicate;
-import org.jspecify.annotations.Nullable;
 
 /// The frames of a guest: the memory at each by the memory map, and pages shown over it or in holes. Shows and hides
 /// pages, and pays for the mappings of those that it hides. It does not know the kind of a shown page, except pages of
@@ -138,6 +140,11 @@ final class AddressSpace implements AutoCloseable {
     /// The guest's mappings of RAM, and the service's.
     List<RamView> ramViews() {
         return ranges.views(ram.file());
+    }
+
+    /// KVM's slots of RAM.
+    List<SlotLog.Slot> ramSlots() {
+        return ranges.slots(ram.file());
     }
 
     /// Whether something is shown over a page of RAM at its home.

@@ -1,15 +1,19 @@
 package io.xenemu.core.memory;
 
+import io.xenemu.gnttab.GrantTable;
 import io.xenemu.gnttab.GuestFrames;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.memory.MemFd;
-import java.lang.foreign.MemorySegment;
-import java.util.Arrays;
-import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
+
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+import java.util.BitSet;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 
 /// A domain's pages as it grants them: RAM and special pages, numbered within the service by their place in memory.
 /// So moving or covering a page does not change which page has been granted.
@@ -76,6 +80,23 @@ public final class DomainFrames implements GuestFrames {
     @Override
     public long offset(long mfn) {
         return numbers.offsetOf(mfn - base);
+    }
+
+    @Override
+    public void written(long mfn) {
+        long page = mfn - base;
+        if (numbers.isRam(page)) {
+            numbers.ram().written(page);
+        }
+    }
+
+    /// Adds the pages of RAM that others have mapped for writing.
+    void writableByOthers(GrantTable grants, BitSet pages) {
+        grants.writableByOthers(mfn -> {
+            if (numbers.isRam(mfn - base)) {
+                pages.set(Math.toIntExact(mfn - base));
+            }
+        });
     }
 
     @Override

@@ -1,6 +1,7 @@
 package io.xenemu.core.memory;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+
 import io.xenemu.core.boot.BootMemory;
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.host.HostBudget;
@@ -10,15 +11,18 @@ import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.memory.MemFd;
+
+import org.jspecify.annotations.Nullable;
+
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import org.jspecify.annotations.Nullable;
 
 /// A domain's guest-physical memory: RAM in one memfd, special pages in another. The guest can place pages over them or
 /// in holes: special pages (XENMEM_add_to_physmap), and pages that other domains grant. It can also place RAM at other
@@ -36,6 +40,14 @@ public final class DomainMemory implements BootMemory, LateMemory, AutoCloseable
     private final SpecialPages pages;
     private final PageNumbers numbers;
     private final GuestMemory guest = new GuestMemory();
+    private final VmPort vm;
+
+    /// The pages of RAM that the guest has ever named for lasting use: Xen and KVM write to them at any time.
+    @GuardedBy("this")
+    private final BitSet named = new BitSet();
+
+    /// Whether this process's writes are logged.
+    private volatile boolean isLogged;
 
     /// RAM that comes while the domain runs, or has come so.
     private volatile @Nullable LatePages late;
@@ -70,6 +82,7 @@ public final class DomainMemory implements BootMemory, LateMemory, AutoCloseable
             HostBudget.Share mappings,
             HolePages holes) {
         this.pages = pages;
+        this.vm = vm;
         long ramBytes = 0;
         for (GuestMemoryMap.Slot slot : map.slots()) {
             if (slot.backing() == GuestMemoryMap.Backing.RAM) {
@@ -119,9 +132,22 @@ public final class DomainMemory implements BootMemory, LateMemory, AutoCloseable
             throw XenError.EINVAL;
         }
         try {
+            noteNamed(gfn);
             return guest.segment(gfn * GuestMemory.PAGE_SIZE, GuestMemory.PAGE_SIZE);
         } catch (XenError e) {
             throw XenError.EINVAL;
+        }
+    }
+
+    private synchronized void noteNamed(long gfn) {
+        long page = pageAt(gfn);
+        if (page >= 0 && numbers.isRam(page)) {
+            named.set(Math.toIntExact(page));
+        }
+        int home = space.ramPage(gfn);
+        if (home >= 0) {
+            // A page over it may go.
+            named.set(home);
         }
     }
 
@@ -246,6 +272,38 @@ public final class DomainMemory implements BootMemory, LateMemory, AutoCloseable
     /// nothing.
     public synchronized void ownUpTo(long bytes) {
         reservation.ownUpTo(bytes / GuestMemory.PAGE_SIZE);
+    }
+
+    // What was written.
+
+    /// Lets a set be told of this process's writes to RAM, or ends that.
+    ///
+    /// @throws IllegalStateException if there is one already
+    void logTo(@Nullable DirtyPages dirty) {
+        if (dirty != null && isLogged) {
+            throw new IllegalStateException("its writes are logged already");
+        }
+        isLogged = dirty != null;
+        ram.logTo(dirty);
+        guest.logTo(dirty);
+    }
+
+    /// The pages of RAM that can be written without a trace in a log, but for those that others have mapped.
+    synchronized BitSet written() {
+        BitSet pages = new BitSet();
+        pages.or(named);
+        ram.addDisplaced(pages);
+        return pages;
+    }
+
+    /// KVM's slots of its RAM.
+    synchronized List<SlotLog.Slot> ramSlots() {
+        return space.ramSlots();
+    }
+
+    /// The VM that has these slots.
+    VmPort vm() {
+        return vm;
     }
 
     // Saved state.

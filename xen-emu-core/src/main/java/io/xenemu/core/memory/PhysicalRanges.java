@@ -5,7 +5,11 @@ import io.xenemu.core.vm.VmPort;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.memory.MemFd;
+
+import org.jspecify.annotations.Nullable;
+
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
@@ -15,7 +19,6 @@ import java.util.List;
 import java.util.NavigableMap;
 import java.util.Objects;
 import java.util.TreeMap;
-import org.jspecify.annotations.Nullable;
 
 /// The KVM slots of a domain: its memory, and windows of up to 2 MiB where the guest places pages outside of it. A
 /// window is made for the first page in it. Not thread-safe.
@@ -36,6 +39,9 @@ public final class PhysicalRanges implements AutoCloseable {
 
     /// The memory and the windows, by start address.
     private final NavigableMap<Long, PhysicalRange> byStart = new TreeMap<>();
+
+    /// The memory's slots, in the order of [#memory].
+    private final List<SlotLog.Slot> memorySlots = new ArrayList<>();
 
     private final NavigableMap<Long, Window> windows = new TreeMap<>();
     private final Deque<Window> unused = new ArrayDeque<>();
@@ -59,6 +65,7 @@ public final class PhysicalRanges implements AutoCloseable {
     void add(long start, MemFd memfd, long offset, MemorySegment serviceView) {
         MemorySegment view = memfd.map(guestViews, offset, serviceView.byteSize(), false);
         vm.setMemoryRegion(slots, start, view);
+        memorySlots.add(new SlotLog.Slot(slots, start, view, offset / GuestMemory.PAGE_SIZE));
         slots++;
         PhysicalRange range = new PhysicalRange(start, memfd, offset, view, serviceView);
         memory.add(range);
@@ -82,6 +89,13 @@ public final class PhysicalRanges implements AutoCloseable {
         return memory.stream()
                 .filter(range -> range.isOf(of))
                 .flatMap(range -> range.views().stream())
+                .toList();
+    }
+
+    /// The slots of a memory.
+    List<SlotLog.Slot> slots(MemFd of) {
+        return memorySlots.stream()
+                .filter(slot -> Objects.requireNonNull(at(slot.start())).isOf(of))
                 .toList();
     }
 

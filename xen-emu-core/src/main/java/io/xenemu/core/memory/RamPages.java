@@ -1,9 +1,13 @@
 package io.xenemu.core.memory;
 
 import com.google.common.collect.Maps;
+
 import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.memory.MemFd;
 import io.xenemu.kvm.memory.MissingPages;
+
+import org.jspecify.annotations.Nullable;
+
 import java.lang.foreign.MemorySegment;
 import java.util.BitSet;
 import java.util.List;
@@ -11,7 +15,6 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
 import java.util.function.LongPredicate;
-import org.jspecify.annotations.Nullable;
 
 /// A domain's RAM in one memfd, by page number. First comes a page for each frame of RAM in the memory map; that frame
 /// is the page's home. Spare pages without a home follow. A page may be at another frame than its home. Not
@@ -49,6 +52,9 @@ final class RamPages implements AutoCloseable {
     private final BitSet givenBack = new BitSet();
 
     private volatile @Nullable MissingPages missing;
+
+    /// Where pages are marked that change without a write to them; null for nowhere.
+    private volatile @Nullable DirtyPages dirty;
 
     /// @param name for /proc/PID/maps
     /// @param bytes of the pages that have a home
@@ -92,6 +98,30 @@ final class RamPages implements AutoCloseable {
             }
             givenBack.clear();
         }
+    }
+
+    /// Marks pages from now on whose contents change, except by a write to [#page]; null ends that.
+    void logTo(@Nullable DirtyPages pages) {
+        dirty = pages;
+    }
+
+    /// Marks a page that was written, or may have been.
+    void written(long page) {
+        DirtyPages marked = dirty;
+        if (marked != null) {
+            marked.mark(page);
+        }
+    }
+
+    /// Makes a page zero, which the guest has.
+    void zero(int page) {
+        page(page).fill((byte) 0);
+        written(page);
+    }
+
+    /// Adds the pages that are at another frame than their home: KVM logs the guest's writes to them elsewhere.
+    void addDisplaced(BitSet pages) {
+        pages.or(away);
     }
 
     /// Waits until pages are there that follow one another.
@@ -180,6 +210,7 @@ final class RamPages implements AutoCloseable {
     int retrieve(long gfn) {
         int page = Objects.requireNonNull(displaced.remove(gfn), "no displaced page there");
         away.clear(page);
+        written(page);
         return page;
     }
 
@@ -209,6 +240,7 @@ final class RamPages implements AutoCloseable {
             page(page).fill((byte) 0);
             givenBack.set(page);
         }
+        written(page);
     }
 
     PageRuns saveGone() {

@@ -8,6 +8,8 @@
 /// - Its parts, one for each kind of page: [SpecialOverlays] with [SpecialPages], [ForeignOverlays], [RamPlacement]
 ///   with [RamPages] and [Reservation]. Below them: [AddressSpace], [PhysicalRanges], [PhysicalRange], [HolePages].
 /// - RAM that comes while the guest runs: [LateMemory], [LatePages], [RamView].
+/// - Pages that were written since a migration has taken them: [RamLog] of the [SlotLog]s of KVM and the [DirtyPages]
+///   of this process.
 /// - Pages as other domains use them: [DomainFrames], [PageNumbers], [MachineFrames], [ContiguousViews], [DeadMemory].
 /// - Answers to a guest: [FrameUse].
 /// - Saved state: [MemoryState], [PageRuns], [MemoryStateCodec].

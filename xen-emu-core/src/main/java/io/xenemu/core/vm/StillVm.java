@@ -2,6 +2,7 @@ package io.xenemu.core.vm;
 
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.GsiRoute;
+
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.function.LongSupplier;
@@ -80,6 +81,15 @@ public final class StillVm implements VmPort {
 
     @Override
     public void deleteMemoryRegion(int slot) {}
+
+    @Override
+    public void logWrites(int slot, long guestAddress, MemorySegment host, boolean on) {}
+
+    @Override
+    public void writtenPages(int slot, MemorySegment bitmap) {}
+
+    @Override
+    public void forgetWritten(int slot, long firstPage, int pages, MemorySegment bitmap) {}
 
     @Override
     public long clock() {

@@ -2,6 +2,7 @@ package io.xenemu.core.vm;
 
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.GsiRoute;
+
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 
@@ -117,6 +118,26 @@ public interface VmPort extends AutoCloseable {
 
     /// KVM_SET_USER_MEMORY_REGION with size 0: deletes a slot. EINVAL if it does not exist.
     void deleteMemoryRegion(int slot);
+
+    /// KVM_MEM_LOG_DIRTY_PAGES: logs the guest's writes to the pages of a slot, or ends that. At first the log has all
+    /// pages. It has neither KVM's writes by a host address nor this process's.
+    ///
+    /// @param guestAddress as for [#setMemoryRegion]
+    /// @param host as for [#setMemoryRegion]
+    void logWrites(int slot, long guestAddress, MemorySegment host, boolean on);
+
+    /// KVM_GET_DIRTY_LOG: the pages of a slot that were written, without taking them out of the log. ENOENT if it is
+    /// not logged.
+    ///
+    /// @param bitmap gets one bit for each page; native memory, a multiple of 8 bytes
+    void writtenPages(int slot, MemorySegment bitmap);
+
+    /// KVM_CLEAR_DIRTY_LOG: takes pages out of the log, before their contents are read: a later write puts them back.
+    ///
+    /// @param firstPage a multiple of 64
+    /// @param pages a multiple of 64, or up to the end of the slot
+    /// @param bitmap the pages to take out, bit 0 for `firstPage`
+    void forgetWritten(int slot, long firstPage, int pages, MemorySegment bitmap);
 
     // Time.
 

@@ -5,17 +5,22 @@ import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.GsiRoute;
 import io.xenemu.kvm.memory.EventFd;
+
+import org.jspecify.annotations.Nullable;
+
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeMap;
 import java.util.function.LongSupplier;
 import java.util.stream.Collectors;
-import org.jspecify.annotations.Nullable;
 
 /// A VM without KVM. It records calls, keeps what KVM keeps, refuses what KVM refuses, and raises events in the 2-level
 /// ABI; `VmPortKit` compares it with KVM. No code runs in it, and it takes signals of eventfds only from [#signal].
@@ -67,6 +72,10 @@ public final class FakeVm implements VmPort {
     private final Map<String, Integer> refusals = new HashMap<>();
     private final Map<Integer, FakeVcpu> vcpus = new TreeMap<>();
     private final Map<Integer, Slot> slots = new TreeMap<>();
+
+    /// The log of each slot that has one.
+    private final Map<Integer, BitSet> written = new HashMap<>();
+
     private final Map<Integer, Destination> ports = new TreeMap<>();
     private final Map<Integer, Irqfd> irqfds = new TreeMap<>();
     private List<GsiRoute> routes = List.of();
@@ -398,6 +407,78 @@ public final class FakeVm implements VmPort {
         if (slots.remove(slot) == null) {
             throw new KvmException(MEMORY, Errno.EINVAL);
         }
+    }
+
+    @Override
+    public synchronized void logWrites(
+            int slot, long guestAddress, MemorySegment host, boolean on) {
+        called(MEMORY, "logWrites", slot, on);
+        Slot known = slots.get(slot);
+        if (known == null
+                || known.start != guestAddress
+                || known.host.address() != host.address()
+                || known.host.byteSize() != host.byteSize()) {
+            throw new IllegalArgumentException("the service moves no slot: " + slot);
+        }
+        if (on) {
+            BitSet all = new BitSet();
+            all.set(0, Math.toIntExact(host.byteSize() / PAGE_SIZE));
+            written.putIfAbsent(slot, all);
+        } else {
+            written.remove(slot);
+        }
+    }
+
+    private BitSet log(String ioctl, int slot) {
+        BitSet log = written.get(slot);
+        if (log == null) {
+            throw new KvmException(ioctl, Errno.ENOENT);
+        }
+        return log;
+    }
+
+    @Override
+    public synchronized void writtenPages(int slot, MemorySegment bitmap) {
+        long[] words = log("KVM_GET_DIRTY_LOG", slot).toLongArray();
+        bitmap.fill((byte) 0);
+        MemorySegment.copy(words, 0, bitmap, ValueLayout.JAVA_LONG, 0, words.length);
+    }
+
+    @Override
+    public synchronized void forgetWritten(
+            int slot, long firstPage, int pages, MemorySegment bitmap) {
+        BitSet log = log("KVM_CLEAR_DIRTY_LOG", slot);
+        Slot known = Objects.requireNonNull(slots.get(slot));
+        long end = known.host.byteSize() / PAGE_SIZE;
+        boolean isAligned =
+                firstPage % Long.SIZE == 0 && (pages % Long.SIZE == 0 || firstPage + pages == end);
+        if (!isAligned || firstPage + pages > end) {
+            throw new KvmException("KVM_CLEAR_DIRTY_LOG", Errno.EINVAL);
+        }
+        BitSet given = BitSet.valueOf(bitmap.asByteBuffer());
+        given.stream()
+                .filter(page -> page < pages)
+                .forEach(page -> log.clear(Math.toIntExact(firstPage) + page));
+    }
+
+    /// A write by the guest, which the VM logs if it is to.
+    public synchronized void guestWrites(long gpa, byte[] bytes) {
+        for (Map.Entry<Integer, Slot> entry : slots.entrySet()) {
+            Slot slot = entry.getValue();
+            if (gpa >= slot.start && gpa + bytes.length <= slot.end()) {
+                long offset = gpa - slot.start;
+                MemorySegment.copy(
+                        bytes, 0, slot.host, ValueLayout.JAVA_BYTE, offset, bytes.length);
+                BitSet log = written.get(entry.getKey());
+                if (log != null) {
+                    log.set(
+                            Math.toIntExact(offset / PAGE_SIZE),
+                            Math.toIntExact((offset + bytes.length - 1) / PAGE_SIZE) + 1);
+                }
+                return;
+            }
+        }
+        throw new IllegalArgumentException("no memory at %#x".formatted(gpa));
     }
 
     /// The memory at a guest-physical address, or null if it is not all in one slot.

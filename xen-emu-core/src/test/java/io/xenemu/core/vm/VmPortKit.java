@@ -16,14 +16,17 @@ import io.xenemu.kvm.ioctl.XenTimer;
 import io.xenemu.kvm.memory.EventFd;
 import io.xenemu.kvm.memory.MemFd;
 import io.xenemu.kvm.testing.Eventually;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.util.Collections;
-import java.util.List;
+
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Collections;
+import java.util.List;
 
 /// The effects and refusals of every VM behind [VmPort] and [VcpuPort]. A VM of KVM and [FakeVm] pass the same tests,
 /// so tests on the fake are valid for KVM.
@@ -416,6 +419,24 @@ public abstract class VmPortKit {
         MemorySegment page = memory.asSlice(0, PAGE_SIZE);
         assertRefused(Errno.EINVAL, () -> vm.setMemoryRegion(1, 1L << 52, page));
         assertRefused(Errno.EINVAL, () -> vm.setMemoryRegion(1, PAGE_SIZE / 2, page));
+    }
+
+    @Test
+    void logOfWritesBeginsWithAllPagesAndForgetsWhatIsTakenOut() {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment bitmap = arena.allocate(ValueLayout.JAVA_LONG, (PAGES + 63) / 64);
+            assertRefused(Errno.ENOENT, () -> vm.writtenPages(0, bitmap));
+            vm.logWrites(0, 0, memory, true);
+            vm.writtenPages(0, bitmap);
+            vm.writtenPages(0, bitmap);
+            assertEquals(-1L >>> -PAGES, bitmap.get(ValueLayout.JAVA_LONG, 0));
+            bitmap.set(ValueLayout.JAVA_LONG, 0, 2);
+            vm.forgetWritten(0, 0, PAGES, bitmap);
+            vm.writtenPages(0, bitmap);
+            assertEquals(-1L >>> -PAGES & ~2, bitmap.get(ValueLayout.JAVA_LONG, 0));
+            vm.logWrites(0, 0, memory, false);
+            assertRefused(Errno.ENOENT, () -> vm.writtenPages(0, bitmap));
+        }
     }
 
     @Test
