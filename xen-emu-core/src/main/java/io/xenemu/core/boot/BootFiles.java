@@ -35,6 +35,9 @@ public final class BootFiles implements AutoCloseable {
         requireModules(image.path(), modules.size());
         try {
             BootContent content = FileContent.of("kernel " + image.path(), image.content());
+            if (content.size() == 0) {
+                throw new BootException(image.path() + ": the saved guest came without its kernel");
+            }
             this.kernel = parse(image.path(), content, unpackedLimit);
             for (int i = 0; i < modules.size(); i++) {
                 KeptBootFiles.Kept module = kept.files().get(1 + i);

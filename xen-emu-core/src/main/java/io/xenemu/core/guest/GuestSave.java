@@ -2,6 +2,7 @@ package io.xenemu.core.guest;
 
 import io.xenemu.core.boot.BootModule;
 import io.xenemu.core.boot.KeptBootFiles;
+import io.xenemu.core.boot.NamelessFile;
 import io.xenemu.core.domain.BlockedException;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainConfig;
@@ -27,6 +28,7 @@ import org.slf4j.LoggerFactory;
 
 import java.io.IOException;
 import java.nio.channels.FileChannel;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
@@ -217,9 +219,10 @@ record GuestSave(
                 GuestRequestCodec.encode(domain.id(), request));
         KeptBootFiles kept = request.kept();
         if (kept == null) {
-            file(writer, BootFile.Role.KERNEL, request.kernel().toString());
+            boolean isImported = domain.layout().isPresent();
+            file(writer, BootFile.Role.KERNEL, request.kernel().toString(), isImported);
             for (String module : request.modules()) {
-                file(writer, BootFile.Role.MODULE, BootModule.file(module));
+                file(writer, BootFile.Role.MODULE, BootModule.file(module), isImported);
             }
             return;
         }
@@ -231,16 +234,26 @@ record GuestSave(
     }
 
     /// Writes a file of this host.
-    private static void file(SaveWriter writer, BootFile.Role role, String path)
+    ///
+    /// @param isImported whether real Xen saved the guest: the file may have stayed on that host, and is empty then
+    private static void file(
+            SaveWriter writer, BootFile.Role role, String path, boolean isImported)
             throws IOException, Refused {
-        FileChannel content;
+        try (FileChannel content = open(path, isImported)) {
+            writer.file(role, path, content, true);
+        }
+    }
+
+    private static FileChannel open(String path, boolean isImported) throws IOException, Refused {
         try {
-            content = FileChannel.open(Path.of(path));
+            return FileChannel.open(Path.of(path));
+        } catch (NoSuchFileException e) {
+            if (isImported) {
+                return NamelessFile.create(".none");
+            }
+            throw new Refused(path + ": " + IoReason.withoutFile(e));
         } catch (IOException e) {
             throw new Refused(path + ": " + IoReason.withoutFile(e));
-        }
-        try (content) {
-            writer.file(role, path, content, true);
         }
     }
 }

@@ -40,6 +40,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.UUID;
 
@@ -175,13 +176,7 @@ final class XenImportTest {
                 XlImage.config("web", 2, TestImages.MEMORY_KIB)
                         .replace("/boot/of-another-host", kernel.toString());
         Domain first = restore(TestImages.image(config, 2).bytes());
-        SavePlace saved = new SavePlace(folder.resolve("saved"), SavePlace.Kind.FILE);
-        HostedGuest hosted = guests.named("web");
-        domains.order(
-                first, new DomainOrder.Save(saved, DomainOrder.Then.END, false, _ -> {}, _ -> {}));
-        if (hosted != null) {
-            hosted.awaitEnd();
-        }
+        SavePlace saved = save(first);
 
         guests.restore(saved, ClockPolicy.STAND_STILL, false, false, _ -> {});
 
@@ -198,23 +193,30 @@ final class XenImportTest {
     }
 
     @Test
-    void aGuestWithoutItsKernelIsNotSaved() throws Exception {
-        Domain domain = restore(TestImages.image(1).bytes());
-        SavePlace saved = new SavePlace(folder.resolve("saved"), SavePlace.Kind.FILE);
-        Refused refused =
-                assertThrows(
-                        Refused.class,
-                        () ->
-                                domains.order(
-                                        domain,
-                                        new DomainOrder.Save(
-                                                saved,
-                                                DomainOrder.Then.END,
-                                                false,
-                                                _ -> {},
-                                                _ -> {})));
-        assertEquals("/boot/of-another-host: no such file or directory", refused.reason());
-        assertFalse(domain.isHeld());
+    void aGuestIsAlsoSavedWithoutItsKernelButBootsNoMore() throws Exception {
+        Domain first = restore(TestImages.image(1).bytes());
+        SavePlace saved = save(first);
+
+        guests.restore(saved, ClockPolicy.STAND_STILL, false, false, _ -> {});
+
+        Domain second = fake.next();
+        assertEquals(0x0101_0101_0101_0101L, second.memory().guest().read64(0x1000));
+        HostedGuest hosted = Objects.requireNonNull(guests.named("web"));
+        second.shutdown(ShutdownReason.REBOOT, "");
+        hosted.awaitEnd();
+        assertEquals(List.of(), ids());
+    }
+
+    /// Saves a guest, and waits until it has ended.
+    private SavePlace save(Domain domain) throws Exception {
+        SavePlace place = new SavePlace(folder.resolve("saved"), SavePlace.Kind.FILE);
+        HostedGuest hosted = guests.named("web");
+        domains.order(
+                domain, new DomainOrder.Save(place, DomainOrder.Then.END, false, _ -> {}, _ -> {}));
+        if (hosted != null) {
+            hosted.awaitEnd();
+        }
+        return place;
     }
 
     @Test
