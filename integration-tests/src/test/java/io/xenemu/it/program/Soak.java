@@ -25,6 +25,9 @@ import io.xenemu.it.fixture.UnmodifiedGuest;
 import io.xenemu.it.fixture.XenStoreLoad;
 import io.xenemu.it.lab.JavaCommand;
 import io.xenemu.it.lab.Lab;
+
+import org.jspecify.annotations.Nullable;
+
 import java.io.IOException;
 import java.io.PrintStream;
 import java.io.PrintWriter;
@@ -37,7 +40,6 @@ import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import org.jspecify.annotations.Nullable;
 
 /// Plays what lab tests do a few times, for as long as one wants: `integration-tests/bin/soak --help`. Ends with 0,
 /// with 1 at the first round that fails, whose log it keeps, and with 2 for a command line that is wrong.
@@ -121,6 +123,11 @@ public final class Soak implements AutoCloseable {
                             5,
                             "a Linux guest goes on from an image as real Xen would have saved it",
                             soak -> ImportLoad.run(soak.daemon())),
+                    new Load(
+                            "xen",
+                            1,
+                            "a Linux guest goes on from an image of real Xen; needs Debian 12's QEMU and some minutes",
+                            soak -> ImportLoad.ofXen(soak.daemon())),
                     new Load(
                             "p9",
                             1,

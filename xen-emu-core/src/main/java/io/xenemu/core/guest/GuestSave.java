@@ -236,8 +236,7 @@ record GuestSave(
     /// Writes a file of this host.
     ///
     /// @param isImported whether real Xen saved the guest: the file may have stayed on that host, and is empty then
-    private static void file(
-            SaveWriter writer, BootFile.Role role, String path, boolean isImported)
+    private static void file(SaveWriter writer, BootFile.Role role, String path, boolean isImported)
             throws IOException, Refused {
         try (FileChannel content = open(path, isImported)) {
             writer.file(role, path, content, true);
