@@ -4,23 +4,23 @@ import static org.junit.jupiter.api.Assertions.assertAll;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.xenemu.it.fixture.BootLoad;
 import io.xenemu.it.fixture.LabDaemon;
 import io.xenemu.it.fixture.LabGuest;
 import io.xenemu.it.fixture.LinuxImages;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
+
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
 import java.io.IOException;
 import java.util.List;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import org.junit.jupiter.api.RepeatedTest;
-import org.junit.jupiter.api.extension.ExtendWith;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
 
-/// An unmodified kernel boots as a Xen guest, says so in its log, and powers off in order.
+/// An unmodified kernel boots as a Xen guest, says so in its log, and powers off in order. `bin/soak boots` has many.
 @ExtendWith(LabExtension.class)
 class LinuxBootIT {
     private static final String REPORT =
@@ -80,12 +80,6 @@ class LinuxBootIT {
             assertPositive(output, "callfuncsingle0", 0);
             assertPositive(output, "resched1", 1);
         }
-    }
-
-    /// A few in a row; `bin/soak boots` has many.
-    @RepeatedTest(3)
-    void bootsEveryTime(Lab lab) throws IOException, InterruptedException {
-        BootLoad.once(LabDaemon.shared(lab));
     }
 
     private static String boot(Lab lab, List<String> options)

@@ -6,10 +6,12 @@ import io.xenemu.it.fixture.LabDaemon;
 import io.xenemu.it.fixture.Needs;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
-import java.io.IOException;
+
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+
+import java.io.IOException;
 
 /// Linux with four vCPUs on both event channel ABIs: its device for user space, and its own channels while CPUs come
 /// and go.
@@ -23,7 +25,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 @ExtendWith(LabExtension.class)
 class LinuxEventChannelsIT {
     /// Cycles of three CPUs each; `bin/soak cpus` has many.
-    private static final int HOTPLUG_CYCLES = 4;
+    private static final int HOTPLUG_CYCLES = 2;
 
     @ParameterizedTest
     @EnumSource(EventChannelLoad.Abi.class)
