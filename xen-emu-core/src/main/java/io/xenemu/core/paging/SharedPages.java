@@ -16,7 +16,8 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /// The files whose pages several guests share, each in memory once. A section is read when the first guest needs it.
-/// Each guest gets a copy of a page when it first touches that page, and has no memory for the others.
+/// Each guest gets a copy of a page when it first touches that page or one of its neighbours, and has no memory for the
+/// others.
 ///
 /// For the server's thread alone.
 final class SharedPages {
@@ -24,6 +25,10 @@ final class SharedPages {
 
     /// Pages that are brought at a time to a guest that wants all.
     private static final int BATCH = 256;
+
+    /// Pages that come with one that is touched: a run of so many, aligned. A guest that goes on touches most of its
+    /// pages beside others, and each touch costs a switch to this process and back.
+    private static final int AROUND = 16;
 
     private final Map<Key, Contents> all = new HashMap<>();
 
@@ -122,7 +127,21 @@ final class SharedPages {
         @Override
         public void bring(int page, PageRunSink sink) throws IOException {
             contents.read(page);
-            sink.run(page, contents.slice(page, 1));
+            int first = page;
+            while (first > (page & -AROUND) && isBeside(first - 1, page)) {
+                first--;
+            }
+            int count = page - first + 1;
+            while (first + count < (page & -AROUND) + AROUND && isBeside(first + count, page)) {
+                count++;
+            }
+            sink.run(first, contents.slice(first, count));
+        }
+
+        /// Whether the file has a page, in the section of another one.
+        private boolean isBeside(int page, int other) {
+            return contents.pages.has(page)
+                    && contents.pages.sectionOf(page) == contents.pages.sectionOf(other);
         }
 
         @Override
@@ -132,11 +151,8 @@ final class SharedPages {
                 return false;
             }
             contents.read(page);
-            int section = contents.pages.sectionOf(page);
             int count = 1;
-            while (count < BATCH
-                    && contents.pages.has(page + count)
-                    && contents.pages.sectionOf(page + count) == section) {
+            while (count < BATCH && isBeside(page + count, page)) {
                 count++;
             }
             sink.run(page, contents.slice(page, count));
