@@ -1,7 +1,6 @@
 package io.xenemu.gnttab;
 
 import io.xenemu.kvm.abi.DomId;
-
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 

@@ -2,14 +2,12 @@ package io.xenemu.gnttab;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
-
-import org.jspecify.annotations.Nullable;
-
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongConsumer;
+import org.jspecify.annotations.Nullable;
 
 /// The grant table of one domain, and its mappings of other domains' grants: `HYPERVISOR_grant_table_op` for HVM and
 /// PVH guests (`xen/include/public/grant_table.h`). As Xen does for such guests, it refuses `transfer`, `dump_table`,

@@ -1,9 +1,8 @@
 package io.xenemu.gnttab;
 
-import org.jspecify.annotations.Nullable;
-
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 
 /// Reports, once, that a domain is gone and none of its grants is in use any more. Grants in use when the domain ends
 /// stay in use; none comes into use afterwards.

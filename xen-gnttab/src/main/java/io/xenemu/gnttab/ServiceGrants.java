@@ -3,7 +3,6 @@ package io.xenemu.gnttab;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.memory.GuestMemory;
-
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 

@@ -1,9 +1,6 @@
 package io.xenemu.gnttab;
 
 import io.xenemu.kvm.abi.DomId;
-
-import org.jspecify.annotations.Nullable;
-
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
@@ -11,6 +8,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
 
 /// A guest with 16 pages of RAM, its grant table as the guest itself sees it, and what it has mapped.
 final class FakeDomain implements TablePages, GuestFrames, Physmap, ContiguousPages {

@@ -4,13 +4,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
-
+import java.lang.foreign.ValueLayout;
+import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-
-import java.lang.foreign.ValueLayout;
-import java.util.Set;
 
 /// Copies between the pages of three domains. Each page's first word is its domain's id times 100 plus its frame.
 final class GrantCopyTest {

@@ -1,7 +1,6 @@
 package io.xenemu.it.bench;
 
 import com.sun.management.OperatingSystemMXBean;
-
 import io.xenemu.core.host.WorkProgress;
 import io.xenemu.core.migration.FileContents;
 import io.xenemu.core.migration.GuestSummary;
@@ -15,7 +14,6 @@ import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.file.NewFile;
 import io.xenemu.kvm.memory.MemFd;
 import io.xenemu.kvm.wire.BodyWriter;
-
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

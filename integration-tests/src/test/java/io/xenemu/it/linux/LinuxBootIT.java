@@ -9,16 +9,14 @@ import io.xenemu.it.fixture.LabGuest;
 import io.xenemu.it.fixture.LinuxImages;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
-
-import org.junit.jupiter.api.extension.ExtendWith;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
-
 import java.io.IOException;
 import java.util.List;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /// An unmodified kernel boots as a Xen guest, says so in its log, and powers off in order. `bin/soak boots` has many.
 @ExtendWith(LabExtension.class)

@@ -6,12 +6,10 @@ import io.xenemu.it.fixture.LabDaemon;
 import io.xenemu.it.fixture.Needs;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
-
+import java.io.IOException;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
-
-import java.io.IOException;
 
 /// Linux with four vCPUs on both event channel ABIs: its device for user space, and its own channels while CPUs come
 /// and go.

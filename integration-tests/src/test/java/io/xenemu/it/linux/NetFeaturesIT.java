@@ -14,13 +14,11 @@ import io.xenemu.it.fixture.NetGuest;
 import io.xenemu.it.fixture.NetHotplugLoad;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
-
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.extension.ExtendWith;
-
 import java.io.IOException;
 import java.util.List;
 import java.util.Optional;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 
 /// Unmodified Linux guests use each feature of the service's network interfaces, and do without it, on a bridge of the
 /// lab machine.

@@ -25,9 +25,6 @@ import io.xenemu.it.fixture.UnmodifiedGuest;
 import io.xenemu.it.fixture.XenStoreLoad;
 import io.xenemu.it.lab.JavaCommand;
 import io.xenemu.it.lab.Lab;
-
-import org.jspecify.annotations.Nullable;
-
 import java.io.IOException;
 import java.io.PrintStream;
 import java.io.PrintWriter;
@@ -40,6 +37,7 @@ import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /// Plays what lab tests do a few times, for as long as one wants: `integration-tests/bin/soak --help`. Ends with 0,
 /// with 1 at the first round that fails, whose log it keeps, and with 2 for a command line that is wrong.

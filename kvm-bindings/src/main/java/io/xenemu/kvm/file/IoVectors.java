@@ -1,7 +1,6 @@
 package io.xenemu.kvm.file;
 
 import io.xenemu.kvm.libc.HostMemory;
-
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
 import java.lang.foreign.ValueLayout;

@@ -1,7 +1,6 @@
 package io.xenemu.kvm.memory;
 
 import io.xenemu.kvm.abi.XenError;
-
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;

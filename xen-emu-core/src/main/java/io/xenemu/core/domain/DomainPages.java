@@ -22,7 +22,6 @@ import io.xenemu.gnttab.TableFrame;
 import io.xenemu.gnttab.TablePages;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
-
 import java.lang.foreign.MemorySegment;
 import java.util.Optional;
 

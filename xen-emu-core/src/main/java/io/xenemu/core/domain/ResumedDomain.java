@@ -15,7 +15,6 @@ import io.xenemu.gnttab.GrantRef;
 import io.xenemu.gnttab.GrantTableState;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.GuestWidth;
-
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;

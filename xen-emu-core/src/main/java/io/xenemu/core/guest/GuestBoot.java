@@ -1,7 +1,6 @@
 package io.xenemu.core.guest;
 
 import com.google.common.collect.Sets;
-
 import io.xenemu.core.backend.engine.EngineMap;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.BootFiles;
@@ -31,15 +30,13 @@ import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.XenError;
-
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.util.Locale;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// One boot of a guest: its domain and devices, from when they are built until they are removed. For the guest's driver
 /// alone.

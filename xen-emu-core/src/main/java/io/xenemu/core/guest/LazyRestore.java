@@ -14,9 +14,6 @@ import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.file.FileStatus;
 import io.xenemu.kvm.file.HostFile;
 import io.xenemu.kvm.memory.UserFaultFd;
-
-import org.jspecify.annotations.Nullable;
-
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -24,6 +21,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Objects;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /// A restore after which the guest's memory comes from its file while it runs. For the thread that restores.
 final class LazyRestore implements AutoCloseable {

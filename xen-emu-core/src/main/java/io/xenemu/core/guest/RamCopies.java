@@ -6,11 +6,9 @@ import io.xenemu.core.hypervisor.MemoryAdmission;
 import io.xenemu.core.migration.RamCopy;
 import io.xenemu.core.migration.RamSource;
 import io.xenemu.core.migration.SaveCancelledException;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// Copies of the RAM of guests, for as long as a checkpoint is written from them.
 ///

@@ -7,7 +7,6 @@ import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.hypervisor.StoreChannel;
 import io.xenemu.core.toolstack.DevicesOverReboot;
 import io.xenemu.core.toolstack.Refused;
-
 import java.util.concurrent.CompletableFuture;
 
 /// The connections of a restored domain to XenStore, its console and its devices. They are as they were when its guest

@@ -4,7 +4,6 @@ import io.xenemu.core.domain.BlockedException;
 import io.xenemu.core.domain.PartState;
 import io.xenemu.core.domain.Parts;
 import io.xenemu.core.domain.SaveScope;
-
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;

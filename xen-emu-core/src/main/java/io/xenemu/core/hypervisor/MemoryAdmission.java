@@ -1,14 +1,11 @@
 package io.xenemu.core.hypervisor;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
-
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.domain.DomainConfig;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
 
 /// Admits guests as long as the host has memory for them. A guest takes its RAM only as it uses it, so the memory that
 /// is free now does not tell whether one more guest fits. So all guests' shares together have to fit into the memory

@@ -6,14 +6,12 @@ import io.xenemu.core.vm.VmPort;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.memory.MemFd;
-
-import org.jspecify.annotations.Nullable;
-
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.BitSet;
 import java.util.List;
 import java.util.function.LongPredicate;
+import org.jspecify.annotations.Nullable;
 
 /// The frames of a guest: the memory at each by the memory map, and pages shown over it or in holes. Shows and hides
 /// pages, and pays for the mappings of those that it hides. It does not know the kind of a shown page, except pages of

@@ -2,7 +2,6 @@ package io.xenemu.core.memory;
 
 import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.memory.WriteLog;
-
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.util.List;

@@ -5,15 +5,13 @@ import io.xenemu.gnttab.GuestFrames;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.memory.MemFd;
-
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// A domain's pages as it grants them: RAM and special pages, numbered within the service by their place in memory.
 /// So moving or covering a page does not change which page has been granted.

@@ -2,7 +2,6 @@ package io.xenemu.core.memory;
 
 import io.xenemu.core.vm.VmPort;
 import io.xenemu.kvm.memory.GuestMemory;
-
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

@@ -1,13 +1,9 @@
 package io.xenemu.core.memory;
 
 import com.google.common.collect.Maps;
-
 import io.xenemu.core.host.HostBudget;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.GuestMemory;
-
-import org.jspecify.annotations.Nullable;
-
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -15,6 +11,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.LongPredicate;
+import org.jspecify.annotations.Nullable;
 
 /// The special pages that the guest has placed: each is at one frame at most. Not thread-safe: the monitor of
 /// [DomainMemory] guards it.

@@ -2,7 +2,6 @@ package io.xenemu.core.migration;
 
 import io.xenemu.core.host.WorkProgress;
 import io.xenemu.kvm.memory.MemFd;
-
 import java.lang.foreign.MemorySegment;
 
 /// The RAM of a guest as it was at one moment, to be saved while the guest goes on. It takes as much memory as the

@@ -9,10 +9,8 @@ import io.xenemu.core.boot.BootException;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.EventChannelConfig;
 import io.xenemu.gnttab.GrantLimits;
-
-import org.junit.jupiter.api.Test;
-
 import java.util.UUID;
+import org.junit.jupiter.api.Test;
 
 class MemoryAdmissionTest {
     private static final long GIB = 1L << 30;

@@ -16,17 +16,15 @@ import io.xenemu.kvm.ioctl.XenTimer;
 import io.xenemu.kvm.memory.EventFd;
 import io.xenemu.kvm.memory.MemFd;
 import io.xenemu.kvm.testing.Eventually;
-
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
-
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Collections;
 import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
 /// The effects and refusals of every VM behind [VmPort] and [VcpuPort]. A VM of KVM and [FakeVm] pass the same tests,
 /// so tests on the fake are valid for KVM.

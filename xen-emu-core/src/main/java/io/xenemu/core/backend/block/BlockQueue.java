@@ -4,15 +4,13 @@ import io.xenemu.core.backend.ring.RingState;
 import io.xenemu.core.backend.ring.SharedRing;
 import io.xenemu.gnttab.BackendMappings;
 import io.xenemu.kvm.abi.Errno;
-
-import org.jspecify.annotations.Nullable;
-
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
 
 /// One queue of a disk: takes requests from its [RequestRing], has them checked and carried out by the store, and
 /// answers. A request that is wrong, or whose pages cannot be mapped, gets an error; nothing else is harmed by it.

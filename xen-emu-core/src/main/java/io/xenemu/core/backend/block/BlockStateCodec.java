@@ -8,7 +8,6 @@ import io.xenemu.core.toolstack.DiskSpec;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
-
 import java.util.ArrayList;
 import java.util.List;
 

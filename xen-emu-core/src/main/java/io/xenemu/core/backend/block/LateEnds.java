@@ -1,7 +1,6 @@
 package io.xenemu.core.backend.block;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
-
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;

@@ -1,17 +1,14 @@
 package io.xenemu.core.backend.block;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
-
 import io.xenemu.core.backend.ring.RingState;
 import io.xenemu.core.backend.ring.SharedRing;
-
-import org.jspecify.annotations.Nullable;
-
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /// The ring of a disk's queue, and the requests that were taken from it and are not answered. It decides when the next
 /// one may be taken, and whom an answer wakes.

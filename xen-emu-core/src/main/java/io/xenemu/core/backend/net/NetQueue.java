@@ -1,14 +1,11 @@
 package io.xenemu.core.backend.net;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
-
 import io.xenemu.core.backend.engine.QueueWork;
 import io.xenemu.core.backend.ring.RingState;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongConsumer;
+import org.jspecify.annotations.Nullable;
 
 /// Both directions of one queue, as its thread's work. It runs when the guest sends an event, when the host has a
 /// frame, and when a time is over for which it waits. Its monitor is held during a run, so that whoever has stopped it

@@ -12,11 +12,9 @@ import io.xenemu.evtchn.ServicePort;
 import io.xenemu.gnttab.GrantRef;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.thread.TimerFd;
-
-import org.jspecify.annotations.Nullable;
-
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /// Makes the queues of one connection, with their threads and event channels.
 ///
