@@ -1,13 +1,17 @@
 package io.xenemu.it.linux;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.core.lab.GuestProgram;
+import io.xenemu.it.fixture.GuestShell;
 import io.xenemu.it.fixture.LabDaemon;
 import io.xenemu.it.fixture.LabGuest;
 import io.xenemu.it.fixture.LinuxImages;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
+import io.xenemu.it.lab.RunningCommand;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
@@ -23,6 +27,11 @@ import org.junit.jupiter.api.extension.ExtendWith;
 class VchanIT {
     /// Many times around the rings, which have 1 and 2 KiB.
     private static final int BYTES = 40_000;
+
+    /// More than a lab moves while a guest is saved.
+    private static final int MANY_BYTES = 1_000_000;
+
+    private static final String SAVED = "/run/vchan.saved";
 
     private static final Pattern SUMS =
             Pattern.compile("mine=([0-9a-f]{64}) theirs=([0-9a-f]{64}) have");
@@ -49,6 +58,66 @@ class VchanIT {
             }
         }
         daemon.assertNoBug();
+    }
+
+    /// Both are saved in the middle of a transfer: the page that one of them maps, and their event channel, go with
+    /// them.
+    @Test
+    void guestsThatAreSavedTogetherGoOnWithTheirVchan(Lab lab)
+            throws IOException, InterruptedException {
+        LabDaemon daemon = LabDaemon.shared(lab);
+        List<String> image = image(lab);
+        try (LabGuest server = daemon.boot("server", image);
+                LabGuest client = daemon.boot("client", image)) {
+            ready(server);
+            ready(client);
+            server.shell()
+                    .run(
+                            "(vchan-swap server %d data/swap %d >/tmp/sums 2>&1 &)"
+                                    .formatted(client.id(), MANY_BYTES));
+            client.shell()
+                    .run(
+                            "(vchan-swap client %1$d /local/domain/%1$d/data/swap %2$d >/tmp/sums 2>&1 &)"
+                                    .formatted(server.id(), MANY_BYTES));
+            daemon.awaitMeter(granted(server), "1.0");
+            String blocked = daemon.ask("save server " + SAVED);
+            assertTrue(
+                    blocked.contains("grants: dom%d maps pages".formatted(client.id())), blocked);
+            assertEquals("ok\n", daemon.ask("save server " + SAVED + " with client"));
+            assertEquals(0, server.console().awaitExit(), server.console()::told);
+            assertEquals(0, client.console().awaitExit(), client.console()::told);
+            assertFalse(server.console().output().contains("mine="));
+        }
+        assertEquals(
+                "error: "
+                        + SAVED
+                        + ": there is more than one guest in it: their memory cannot come later\n",
+                daemon.ask("restore " + SAVED + " lazy"));
+        assertEquals("ok\n", daemon.ask("restore " + SAVED + " paused"));
+        try (RunningCommand server = daemon.console("server");
+                RunningCommand client = daemon.console("client")) {
+            assertEquals("ok\n", daemon.ask("unpause client"));
+            assertEquals("ok\n", daemon.ask("unpause server"));
+            GuestShell atServer = new GuestShell(server);
+            GuestShell atClient = new GuestShell(client);
+            assertSwapped(atServer, atClient);
+            atServer.assertNoComplaint();
+            atClient.assertNoComplaint();
+        } finally {
+            daemon.ask("destroy server");
+            daemon.ask("destroy client");
+            lab.shell("rm -f " + SAVED);
+        }
+        daemon.assertNoBug();
+    }
+
+    private static void assertSwapped(GuestShell server, GuestShell client)
+            throws IOException, InterruptedException {
+        String read = "while ! grep -q mine= /tmp/sums; do sleep 0.2; done; cat /tmp/sums";
+        MatchResult atServer = sums(server.run(read));
+        MatchResult atClient = sums(client.run(read));
+        assertEquals(atServer.group(1), atClient.group(2));
+        assertEquals(atClient.group(1), atServer.group(2));
     }
 
     private static void ready(LabGuest guest) throws IOException, InterruptedException {
