@@ -2,12 +2,12 @@ package io.xenemu.core.cli;
 
 import io.xenemu.core.control.ControlClient;
 import io.xenemu.core.hypervisor.HostException;
+import java.io.Console;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -36,8 +36,10 @@ final class SaveVerbs {
         };
     }
 
+    /// Whether a user sits there. Without one, as under cron, there may be no console at all.
     private static boolean isTerminal() {
-        return Objects.requireNonNull(System.console()).isTerminal();
+        Console console = System.console();
+        return console != null && console.isTerminal();
     }
 
     private static String absolute(String file) {

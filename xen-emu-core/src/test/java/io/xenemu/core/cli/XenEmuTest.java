@@ -201,6 +201,17 @@ final class XenEmuTest {
         assertHostError("no service at", List.of("trigger", "--socket", socket, "1", "nmi"));
     }
 
+    /// Nor is there a terminal in a test, as under cron.
+    @Test
+    void savesAndRestoresNeedNoTerminal() {
+        String socket = folder.resolve("none").toString();
+
+        assertHostError("no service at", List.of("save", "-s", socket, "web", "file"));
+        assertHostError("no service at", List.of("save", "-s", socket, "web", "-"));
+        assertHostError("no service at", List.of("restore", "-s", socket, "file"));
+        assertHostError("no service at", List.of("restore", "-s", socket, "-"));
+    }
+
     @Test
     void folderInsteadOfAKernelIsExplainedInOneLine() {
         assertHostError(
