@@ -5,22 +5,27 @@
  *   - a thread sends IPIs to all CPUs (membarrier), and one sleeps for 10 ms at a time;
  *   - a thread counts in each page of a buffer, and sees that no page forgets its number;
  *   - a thread writes a node of XenStore in transactions, reads it back, and waits for the event of its watch;
+ *   - with disk=FOLDER, a thread writes a file of blocks there and syncs each, and reads others from the disk;
+ *   - with tcp=ADDRESS:PORT, a thread sends numbers to a server there, which sends them back;
  *   - "seq 1.", "seq 2." and so on come on standard output, and "com 1." and so on on ttyS0, if there is one.
  *
  * Then it prints the counts, a check for each, and "save-check: last N".
  */
 #define _GNU_SOURCE
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/membarrier.h>
 #include <poll.h>
 #include <pthread.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <termios.h>
 #include <time.h>
@@ -39,6 +44,7 @@ enum { READ = 2, WATCH = 4, TRANSACTION_START = 6, TRANSACTION_END = 7, WRITE = 
 static atomic_int stop;
 static atomic_llong latest;
 static atomic_long clock_reads, backwards, ipis, ipi_errors, naps, page_rounds, page_errors, commits, store_errors, events;
+static atomic_long syncs, disk_errors, numbers, stream_errors;
 static atomic_llong longest_nap;
 
 static long long now(void)
@@ -221,16 +227,91 @@ static void *xenstore(void *none)
     return NULL;
 }
 
+#define BLOCKS 64
+#define BLOCK 16384
+
+static uint64_t word_of(uint64_t block, uint64_t version, uint64_t i)
+{
+    return (version * BLOCKS + block) * 0x9e3779b97f4a7c15ULL + i;
+}
+
+static void *disk(void *folder)
+{
+    static uint64_t versions[BLOCKS];
+    uint64_t *words = aligned_alloc(4096, BLOCK);
+    char name[256];
+    int file, direct;
+
+    snprintf(name, sizeof name, "%s/blocks", (const char *)folder);
+    file = open(name, O_RDWR | O_CREAT, 0600);
+    direct = open(name, O_RDONLY | O_DIRECT);
+    if (words == NULL || file < 0 || direct < 0)
+        die(name);
+    for (uint64_t n = 1; !stop; n++) {
+        uint64_t block = n % BLOCKS, other = n * 7 % BLOCKS;
+
+        for (uint64_t i = 0; i < BLOCK / sizeof *words; i++)
+            words[i] = word_of(block, n, i);
+        if (pwrite(file, words, BLOCK, (off_t)(block * BLOCK)) != BLOCK || fsync(file) != 0)
+            disk_errors++;
+        versions[block] = n;
+        syncs++;
+        if (versions[other] != 0 && pread(direct, words, BLOCK, (off_t)(other * BLOCK)) != BLOCK)
+            disk_errors++;
+        for (uint64_t i = 0; versions[other] != 0 && i < BLOCK / sizeof *words; i++)
+            if (words[i] != word_of(other, versions[other], i))
+                disk_errors++;
+        nap(10);
+    }
+    return NULL;
+}
+
+#define NUMBERS 64
+#define AHEAD 8
+
+static void *stream(void *server)
+{
+    struct sockaddr_in to = { .sin_family = AF_INET };
+    char *port = strchr(server, ':');
+    uint64_t sent = 0, got = 0, chunk[NUMBERS];
+    int s = socket(AF_INET, SOCK_STREAM, 0);
+
+    if (port == NULL)
+        die("tcp");
+    *port = 0;
+    to.sin_port = htons((uint16_t)atoi(port + 1));
+    if (inet_pton(AF_INET, server, &to.sin_addr) != 1 || connect(s, (struct sockaddr *)&to, sizeof to) != 0)
+        die("connect");
+    while (!stop) {
+        while (sent - got < AHEAD * NUMBERS) {
+            for (int i = 0; i < NUMBERS; i++)
+                chunk[i] = sent++;
+            if (send(s, chunk, sizeof chunk, MSG_NOSIGNAL) != sizeof chunk)
+                die("send");
+        }
+        if (recv(s, chunk, sizeof chunk, MSG_WAITALL) != sizeof chunk)
+            die("recv");
+        for (int i = 0; i < NUMBERS; i++)
+            if (chunk[i] != got++)
+                stream_errors++;
+        numbers += NUMBERS;
+        nap(5);
+    }
+    close(s);
+    return NULL;
+}
+
 static void begin(void *(*work)(void *), void *argument, pthread_t *thread)
 {
     if (pthread_create(thread, NULL, work, argument) != 0)
         die("pthread_create");
 }
 
-int main(void)
+int main(int words, char **word)
 {
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    pthread_t threads[CPUS_MAX + 4];
+    pthread_t threads[CPUS_MAX + 6];
+    int has_disk = 0, has_stream = 0;
     int count = 0, com = open("/dev/ttyS0", O_WRONLY | O_NOCTTY);
     struct pollfd input = { 0, POLLIN, 0 };
     long last = 0;
@@ -246,6 +327,17 @@ int main(void)
     begin(sleeper, NULL, &threads[count++]);
     begin(memory, NULL, &threads[count++]);
     begin(xenstore, NULL, &threads[count++]);
+    for (int i = 1; i < words; i++) {
+        if (!has_disk && strncmp(word[i], "disk=", 5) == 0) {
+            has_disk = 1;
+            begin(disk, word[i] + 5, &threads[count++]);
+        } else if (!has_stream && strncmp(word[i], "tcp=", 4) == 0) {
+            has_stream = 1;
+            begin(stream, word[i] + 4, &threads[count++]);
+        } else {
+            die(word[i]);
+        }
+    }
     while (poll(&input, 1, 30) == 0) {
         last++;
         printf("seq %ld.\n", last);
@@ -258,12 +350,16 @@ int main(void)
         pthread_join(threads[i], NULL);
     printf("\nclock %ld, ipi %ld, nap %ld, longest %lld ms, pages %ld, commits %ld, events %ld\n", clock_reads, ipis, naps,
            longest_nap / 1000000, page_rounds, commits, events);
+    printf("syncs %ld, numbers %ld\n", syncs, numbers);
     check("clock-is-monotonic", backwards, 0);
     check("ipis", ipi_errors, 0);
     check("naps-are-short", longest_nap > PATIENCE_NS, 0);
     check("pages-keep", page_errors, 0);
     check("xenstore", store_errors, 0);
+    check("disk", disk_errors, 0);
+    check("stream", stream_errors, 0);
     check("all-worked", clock_reads > 0 && ipis > 0 && naps > 0 && page_rounds > 0 && commits > 0, 1);
+    check("devices-worked", (syncs > 0 || !has_disk) && (numbers > 0 || !has_stream), 1);
     printf("save-check: last %ld\n", last);
     return check_summary();
 }
