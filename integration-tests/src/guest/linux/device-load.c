@@ -1,9 +1,9 @@
 // A load on a guest's devices, one cell of a table after the other:
-//   device-load disk DEVICE SECONDS CELL...     a block device, past the page cache, or a file
-//   device-load net ADDRESS SECONDS CELL...     against `device-load serve` there
-//   device-load files FOLDER SECONDS CELL...    a folder, such as one that is shared by 9p
-//   device-load serve ADDRESS                   takes, sends or sends back what comes, until it is killed
-// Each cell has a time to warm up, and then prints `begin CELL`, and at its end `end CELL OPERATIONS SECONDS BYTES`: the bytes of one
+//   device-load disk DEVICE SECONDS WARMING CELL...     a block device, past the page cache, or a file
+//   device-load net ADDRESS SECONDS WARMING CELL...     against `device-load serve` there
+//   device-load files FOLDER SECONDS WARMING CELL...    a folder, such as one that is shared by 9p
+//   device-load serve ADDRESS                           takes, sends or sends back what comes, until it is killed
+// Each cell has its load for WARMING seconds, since what serves the device may be code that nothing has used before, and then prints `begin CELL`, and at its end `end CELL OPERATIONS SECONDS BYTES`: the bytes of one
 // operation, or 0. A reader of these lines sees what else happened between them.
 #define _GNU_SOURCE // O_DIRECT
 #include <arpa/inet.h>
@@ -31,10 +31,8 @@ enum { BLOCK = 4096, PIECE = 1 << 20, SHARE_PIECE = 128 << 10, PORT = 5201, MAX_
 // Small enough that what waits in it does not count for much where the network is slow.
 static const int send_buffer = 128 << 10;
 
-// Of a cell's time, before it: both sides find their speed.
-static const double warming = 1;
-// The same before the first cell: what serves the device may be code that nothing has used before.
-static const double settling = 4;
+// Seconds of a cell's load before it.
+static double warming;
 
 static double now(void)
 {
@@ -147,7 +145,7 @@ static void transfer(struct disk *disk, const char *cell, double seconds)
     int sequential = !strncmp(kind, "seq", 3);
     int write = strstr(kind, "write") != NULL;
     uint64_t length = sequential ? PIECE : BLOCK;
-    in_flight(disk, write, sequential, length, depth, seconds * warming);
+    in_flight(disk, write, sequential, length, depth, warming);
     begin(cell);
     double start = now();
     uint64_t done = in_flight(disk, write, sequential, length, depth, seconds);
@@ -172,14 +170,12 @@ static void disks(const char *path, double seconds, char **cells)
     disk.buffers = mmap(NULL, (size_t)MAX_DEPTH * PIECE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     if (disk.buffers == MAP_FAILED)
         fail("mmap");
-    in_flight(&disk, 0, 0, BLOCK, 8, seconds * settling);
-    in_flight(&disk, 1, 0, BLOCK, 8, seconds * settling);
     for (; *cells; cells++) {
         if (strcmp(*cells, "write4k-fsync")) {
             transfer(&disk, *cells, seconds);
             continue;
         }
-        write_and_flush(&disk, seconds * warming);
+        write_and_flush(&disk, warming);
         begin(*cells);
         double start = now();
         uint64_t done = write_and_flush(&disk, seconds);
@@ -246,7 +242,7 @@ static struct received receive(int peer, double warm, double seconds, const char
 static void tcp_out(const char *address, const char *cell, double seconds)
 {
     int peer = connected(address, 'o');
-    send_for(peer, seconds * warming);
+    send_for(peer, warming);
     close(peer);
     peer = connected(address, 'o');
     begin(cell);
@@ -262,7 +258,7 @@ static void tcp_out(const char *address, const char *cell, double seconds)
 static void tcp_in(const char *address, const char *cell, double seconds)
 {
     int peer = connected(address, 'i');
-    struct received all = receive(peer, seconds * warming, seconds, cell);
+    struct received all = receive(peer, warming, seconds, cell);
     end(cell, all.bytes >> 10, all.seconds, 1 << 10);
     close(peer);
 }
@@ -280,7 +276,7 @@ static uint64_t round_trips(int peer, double seconds)
 static void tcp_rr(const char *address, const char *cell, double seconds)
 {
     int peer = connected(address, 'r');
-    round_trips(peer, seconds * warming);
+    round_trips(peer, warming);
     begin(cell);
     double start = now();
     uint64_t done = round_trips(peer, seconds);
@@ -328,7 +324,7 @@ static void ping(const char *address, const char *cell, double seconds)
     int peer = socket(AF_INET, SOCK_RAW, IPPROTO_ICMP);
     if (peer < 0 || setsockopt(peer, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit))
         fail("ping");
-    echoes(peer, &to, seconds * warming);
+    echoes(peer, &to, warming);
     begin(cell);
     double start = now();
     uint64_t done = echoes(peer, &to, seconds);
@@ -338,9 +334,6 @@ static void ping(const char *address, const char *cell, double seconds)
 
 static void networks(const char *address, double seconds, char **cells)
 {
-    int peer = connected(address, 'r');
-    round_trips(peer, seconds * settling);
-    close(peer);
     for (; *cells; cells++)
         if (!strcmp(*cells, "tcp-out"))
             tcp_out(address, *cells, seconds);
@@ -473,9 +466,8 @@ static void files(const char *folder, double seconds, char **cells)
         for (off_t at = 0; at < SHARE_FILE; at += SHARE_PIECE)
             if (pwrite(file, share_data, SHARE_PIECE, at) != SHARE_PIECE)
                 fail("write");
-    read_blocks(file, seconds * settling);
     for (; *cells; cells++) {
-        files_once(*cells, file, seconds * warming);
+        files_once(*cells, file, warming);
         begin(*cells);
         double start = now();
         uint64_t done = files_once(*cells, file, seconds);
@@ -489,13 +481,19 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     if (argc == 3 && !strcmp(argv[1], "serve"))
         serve(argv[2]);
-    else if (argc > 4 && !strcmp(argv[1], "disk"))
-        disks(argv[2], atof(argv[3]), argv + 4);
-    else if (argc > 4 && !strcmp(argv[1], "net"))
-        networks(argv[2], atof(argv[3]), argv + 4);
-    else if (argc > 4 && !strcmp(argv[1], "files"))
-        files(argv[2], atof(argv[3]), argv + 4);
+    if (argc < 6) {
+        fprintf(stderr, "usage: device-load disk|net|files TARGET SECONDS WARMING CELL..., or serve ADDRESS\n");
+        return 2;
+    }
+    double seconds = atof(argv[3]);
+    warming = atof(argv[4]);
+    if (!strcmp(argv[1], "disk"))
+        disks(argv[2], seconds, argv + 5);
+    else if (!strcmp(argv[1], "net"))
+        networks(argv[2], seconds, argv + 5);
+    else if (!strcmp(argv[1], "files"))
+        files(argv[2], seconds, argv + 5);
     else
-        fprintf(stderr, "usage: device-load disk|net|files TARGET SECONDS CELL..., or serve ADDRESS\n");
+        fail(argv[1]);
     return 0;
 }

@@ -27,9 +27,10 @@ import java.util.stream.Stream;
 ///
 /// The disk is a file in memory, with the page cache on each side; the network is a tap on a bridge.
 ///
-/// Options: `--rounds N` (3), `--seconds S` of a cell (2; as much before it to warm up), `--sides`
-/// (`floor,ours,peer,virtio`; `driver` is a Linux driver domain), `--cells` (`disk,net,files`, or beginnings of cells'
-/// names). Only ratios within one run mean something: an exit costs some 40 us in the lab.
+/// Options: `--rounds N` (3), `--seconds S` of a cell (2), `--warming S` of the same load before it (4), `--sides`
+/// (`floor,ours,peer,virtio`; `driver` is a Linux driver domain), `--cells` (`disk,net,files`, or beginnings of
+/// cells' names), `--compiler` of ours (`c1`, as everywhere in the lab, or `c2`). Only ratios within one run mean
+/// something: an exit costs some 40 us in the lab.
 public final class DeviceBenchmark {
     private static final Path CHECKOUT = Path.of("").toAbsolutePath().resolveSibling("");
     private static final int IMAGE_MIB = 256;
@@ -39,16 +40,22 @@ public final class DeviceBenchmark {
 
     private final Lab lab;
     private final List<DeviceCell> cells;
-    private final double seconds;
+    private final DeviceSide.CellTime time;
+    private final DeviceSide.Compiler compiler;
     private final GuestProgram load;
     private final GuestProgram watch;
     private final DeviceSamples samples = new DeviceSamples();
 
     private DeviceBenchmark(
-            Lab lab, List<DeviceCell> cells, double seconds, List<GuestProgram> all) {
+            Lab lab,
+            List<DeviceCell> cells,
+            DeviceSide.CellTime time,
+            DeviceSide.Compiler compiler,
+            List<GuestProgram> all) {
         this.lab = lab;
         this.cells = cells;
-        this.seconds = seconds;
+        this.time = time;
+        this.compiler = compiler;
         load = all.getFirst();
         watch = all.getLast();
     }
@@ -69,7 +76,11 @@ public final class DeviceBenchmark {
                     new DeviceBenchmark(
                             new Lab(machine, images, CHECKOUT),
                             DeviceCell.matching(Option.CELLS.of(options)),
-                            Double.parseDouble(Option.SECONDS.of(options)),
+                            new DeviceSide.CellTime(
+                                    Double.parseDouble(Option.SECONDS.of(options)),
+                                    Double.parseDouble(Option.WARMING.of(options))),
+                            DeviceSide.Compiler.valueOf(
+                                    Option.COMPILER.of(options).toUpperCase(Locale.ROOT)),
                             programs);
             benchmark.run(rounds, sides);
         }
@@ -79,8 +90,10 @@ public final class DeviceBenchmark {
     private enum Option {
         ROUNDS("3"),
         SECONDS("2"),
+        WARMING("4"),
         SIDES("floor,ours,peer,virtio"),
-        CELLS("disk,net,files");
+        CELLS("disk,net,files"),
+        COMPILER("c1");
 
         private final String byDefault;
 
@@ -142,11 +155,11 @@ public final class DeviceBenchmark {
         if (side == DeviceSide.FLOOR) {
             follow(
                     side,
-                    List.of("/bin/sh", "-c", side.script(load.file().toString(), cells, seconds)));
+                    List.of("/bin/sh", "-c", side.script(load.file().toString(), cells, time)));
             return;
         }
         if (side == DeviceSide.DRIVER) {
-            String script = side.script("device-load", cells, seconds);
+            String script = side.script("device-load", cells, time);
             DrivenGuest.run(lab, load, script, running -> follow(side, running));
             return;
         }
@@ -158,13 +171,18 @@ public final class DeviceBenchmark {
             GuestInitramfs.write(
                     lab.images(),
                     kernel,
-                    Optional.of(side.script("device-load", cells, seconds)),
+                    Optional.of(side.script("device-load", cells, time)),
                     List.of(load),
                     DeviceSide.MODULES,
                     initramfs);
             follow(
                     side,
-                    side.command(lab.launcher(), lab.images().qemu(), kernel.image(), initramfs));
+                    side.command(
+                            lab.launcher(),
+                            compiler,
+                            lab.images().qemu(),
+                            kernel.image(),
+                            initramfs));
         } finally {
             Files.delete(initramfs);
         }

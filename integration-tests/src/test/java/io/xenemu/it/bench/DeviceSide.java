@@ -54,7 +54,14 @@ enum DeviceSide {
     /// The JVM interprets code until it has run some thousand times. On hardware that is a moment, and in the lab
     /// longer than a cell. So it compiles what serves devices after a few runs.
     private static final String COMPILED_EARLY =
-            Stream.of("io.xenemu", "java.lang.invoke", "jdk.internal.foreign", "jdk.internal.misc")
+            Stream.of(
+                            "io.xenemu",
+                            "io.micrometer",
+                            "java.lang.foreign",
+                            "java.lang.invoke",
+                            "java.util",
+                            "jdk.internal.foreign",
+                            "jdk.internal.misc")
                     .map(packages ->
                             " -XX:CompileCommand=CompileThresholdScaling,"
                                     + packages
@@ -62,6 +69,25 @@ enum DeviceSide {
                     .collect(
                             Collectors.joining(
                                     "", "XEN_EMU_JAVA_OPTS=-XX:CompileCommand=quiet", ""));
+
+    /// How ours is compiled.
+    enum Compiler {
+        /// As the launcher has it in the lab.
+        C1(""),
+        /// As it has it on hardware, which takes a longer time to warm up here.
+        C2(" -XX:TieredStopAtLevel=4");
+
+        private final String option;
+
+        Compiler(String option) {
+            this.option = option;
+        }
+    }
+
+    /// The time of a cell, in seconds.
+    ///
+    /// @param warming the time of the same load before it
+    record CellTime(double seconds, double warming) {}
 
     private final String drivers;
     private final String mount;
@@ -89,7 +115,7 @@ enum DeviceSide {
     /// What runs the cells that it has: in a guest, or in the lab machine.
     ///
     /// @param load the program
-    String script(String load, List<DeviceCell> cells, double seconds) {
+    String script(String load, List<DeviceCell> cells, CellTime time) {
         StringBuilder script = new StringBuilder("set -e\n");
         if (this != FLOOR) {
             script.append(drivers).append("\necho ").append(LOADED).append('\n');
@@ -119,7 +145,9 @@ enum DeviceSide {
                         .append(' ')
                         .append(target(kind))
                         .append(' ')
-                        .append(seconds)
+                        .append(time.seconds())
+                        .append(' ')
+                        .append(time.warming())
                         .append(' ')
                         .append(DeviceCell.names(mine, kind))
                         .append('\n');
@@ -147,13 +175,15 @@ enum DeviceSide {
     /// The command of its VMM, with one vCPU.
     ///
     /// @param launcher ours
+    /// @param compiler ours
     /// @param qemu the peer's program
-    List<String> command(Path launcher, Path qemu, Path kernel, Path initramfs) {
+    List<String> command(
+            Path launcher, Compiler compiler, Path qemu, Path kernel, Path initramfs) {
         List<String> command = new ArrayList<>();
         switch (this) {
             case FLOOR, DRIVER -> throw new IllegalStateException(label() + " has no command");
             case OURS -> {
-                command.addAll(List.of("/usr/bin/env", COMPILED_EARLY));
+                command.addAll(List.of("/usr/bin/env", COMPILED_EARLY + compiler.option));
                 command.addAll(List.of(launcher.toString(), "run", "--lab", "never"));
                 command.addAll(List.of("--name", NAME));
                 command.addAll(List.of("--memory", MEMORY_MIB + "M", "--no-reboot"));
