@@ -177,8 +177,7 @@ enum DeviceSide {
     /// @param launcher ours
     /// @param compiler ours
     /// @param qemu the peer's program
-    List<String> command(
-            Path launcher, Compiler compiler, Path qemu, Path kernel, Path initramfs) {
+    List<String> command(Path launcher, Compiler compiler, Path qemu, Path kernel, Path initramfs) {
         List<String> command = new ArrayList<>();
         switch (this) {
             case FLOOR, DRIVER -> throw new IllegalStateException(label() + " has no command");

@@ -52,6 +52,10 @@ public final class Soak implements AutoCloseable {
     private static final int P9_ROUNDS = 200;
     private static final int INTERFACES = 100;
     private static final int PLUGS = 100;
+
+    /// Of each device, in a round: as many as a guest does within the time that a command in the lab has.
+    private static final int CONNECTS = 100;
+
     private static final int FILE_PROCESSES = 4;
     private static final int SERVER_KILLS = 4;
     private static final int FILE_CHANGES = 500;
@@ -183,8 +187,8 @@ public final class Soak implements AutoCloseable {
                             soak -> PeerFronts.play(soak.lab(), guests())),
                     new Load(
                             "connects",
-                            1,
-                            "a front end connects and disconnects each of its devices 1000 times",
+                            10,
+                            "a front end connects and disconnects each of its devices 100 times",
                             Soak::connects),
                     new Load(
                             "fuzz",
@@ -317,7 +321,7 @@ public final class Soak implements AutoCloseable {
 
     private void connects() throws IOException, InterruptedException {
         HostileFronts beside = fronts();
-        beside.play(64, "attack=xsa-350.connects-and-disconnects cycles=1000");
+        beside.play(64, "attack=xsa-350.connects-and-disconnects cycles=" + CONNECTS);
         beside.nothingIsLeft();
     }
 
