@@ -19,6 +19,8 @@ final class PagesBody implements AutoCloseable {
             arena.allocate((long) SaveFormat.BATCH_PAGES * SaveFormat.PAGE, Long.BYTES)
                     .asByteBuffer();
 
+    private boolean allowsZeros;
+    private boolean isZero;
     private PageEncoding encoding = PageEncoding.NONE;
     private ByteBuffer table = ByteBuffer.allocate(0);
     private int count;
@@ -29,6 +31,11 @@ final class PagesBody implements AutoCloseable {
         this.total = total;
     }
 
+    /// Allows sections of zeros from now on.
+    void allowZeros() {
+        allowsZeros = true;
+    }
+
     /// Reads a section's head. Its pages have to come after those of the section before.
     ///
     /// @param body begins with the head; its position is behind that afterwards
@@ -36,7 +43,9 @@ final class PagesBody implements AutoCloseable {
         if (body.remaining() < SaveFormat.PAGES_HEADER_BYTES) {
             throw new WireException("a section of pages without a head");
         }
-        encoding = PageEncoding.of(body.getInt());
+        int code = body.getInt();
+        isZero = allowsZeros && code == SaveFormat.ZEROS;
+        encoding = isZero ? PageEncoding.NONE : PageEncoding.of(code);
         int runs = body.getInt();
         int limit = body.remaining() / SaveFormat.RUN_BYTES;
         if (runs <= 0 || runs > Math.min(SaveFormat.BATCH_PAGES, limit)) {
@@ -104,10 +113,34 @@ final class PagesBody implements AutoCloseable {
         return encoding == PageEncoding.ZSTD;
     }
 
+    /// Whether they are zero, and have no bytes.
+    boolean isZero() {
+        return isZero;
+    }
+
+    /// Takes a run of pages by number.
+    @FunctionalInterface
+    interface Numbers {
+        void run(long first, int count);
+    }
+
+    /// Names the pages of the section whose head was read, run by run.
+    void forEachRun(Numbers sink) {
+        for (int at = 0; at < table.capacity(); at += SaveFormat.RUN_BYTES) {
+            sink.run(first(at), table.getInt(at + Integer.BYTES));
+        }
+    }
+
     /// The pages of the section whose head was read, until the next call.
     ///
     /// @param body behind the head
     ByteBuffer pages(ByteBuffer body) throws IOException {
+        if (isZero()) {
+            if (body.hasRemaining()) {
+                throw new WireException("pages of zeros have bytes");
+            }
+            return body;
+        }
         if (isCompressed()) {
             zstd.decompress(body, unpacked, count * SaveFormat.PAGE);
             return unpacked.clear().limit(count * SaveFormat.PAGE);

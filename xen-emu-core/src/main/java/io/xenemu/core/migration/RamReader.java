@@ -59,6 +59,46 @@ final class RamReader implements AutoCloseable {
         }
     }
 
+    /// Reads all rounds of a guest that runs.
+    void readRounds(IncomingRam ram) throws IOException {
+        progress.begin(total);
+        decoder.allowZeros();
+        int round = 0;
+        while (in.peek() == SectionType.ROUND) {
+            in.next(SectionType.ROUND);
+            in.requireVersion(SectionType.ROUND);
+            BodyReader body = in.fields();
+            int number = body.u32();
+            body.end();
+            round++;
+            if (number != round) {
+                throw new WireException(
+                        "round %s in place of %d"
+                                .formatted(Integer.toUnsignedString(number), round));
+            }
+            while (in.peek() == SectionType.PAGES) {
+                in.next(SectionType.PAGES);
+                in.requireVersion(SectionType.PAGES);
+                // Sections of zeros come between others, so only the pages of a section ascend.
+                decoder.goTo(0);
+                live(ram);
+                SaveCancelledException.tell(progress, Math.min(pages, total));
+            }
+        }
+    }
+
+    private void live(IncomingRam ram) throws IOException {
+        ByteBuffer body = in.body();
+        decoder.head(body);
+        ByteBuffer plain = decoder.pages(body);
+        if (decoder.isZero()) {
+            decoder.forEachRun(ram::zero);
+        } else {
+            decoder.forEach(plain, ram::set);
+        }
+        count();
+    }
+
     private void section(@Nullable MemorySegment ram) throws IOException {
         ByteBuffer body = in.body();
         decoder.head(body);
@@ -70,6 +110,10 @@ final class RamReader implements AutoCloseable {
                             MemorySegment.copy(
                                     run, 0, ram, first * SaveFormat.PAGE, run.byteSize()));
         }
+        count();
+    }
+
+    private void count() {
         pages += decoder.count();
         sections++;
         if (decoder.isCompressed()) {

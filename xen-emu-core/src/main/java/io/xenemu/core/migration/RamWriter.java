@@ -18,10 +18,7 @@ final class RamWriter {
             throws IOException {
         MemorySegment pages = ram.pages();
         long size = pages.byteSize();
-        out.write(
-                SectionType.RAM,
-                SaveFormat.VERSION,
-                new BodyWriter().u32(SaveFormat.PAGE).u64(size / SaveFormat.PAGE));
+        begin(out, size);
         progress.begin(size / SaveFormat.PAGE);
         long written = 0;
         try (PageBatch batch = new PageBatch(out, encoding)) {
@@ -38,6 +35,16 @@ final class RamWriter {
         }
         SaveCancelledException.tell(progress, size / SaveFormat.PAGE);
         return written;
+    }
+
+    /// Writes the section that begins RAM.
+    ///
+    /// @param bytes of the RAM
+    static void begin(SectionWriter out, long bytes) throws IOException {
+        out.write(
+                SectionType.RAM,
+                SaveFormat.VERSION,
+                new BodyWriter().u32(SaveFormat.PAGE).u64(bytes / SaveFormat.PAGE));
     }
 
     private static long nextData(RamSource ram, long from) {

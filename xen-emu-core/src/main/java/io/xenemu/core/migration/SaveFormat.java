@@ -29,6 +29,10 @@ final class SaveFormat {
     /// enough to stay in a processor's cache.
     static final int BATCH_PAGES = 256;
 
+    /// The number in place of an encoding for pages of zeros, which have no bytes: they had another content in an
+    /// earlier round.
+    static final int ZEROS = 2;
+
     /// Bytes of that section before its runs: encoding, number of runs.
     static final int PAGES_HEADER_BYTES = 2 * Integer.BYTES;
 

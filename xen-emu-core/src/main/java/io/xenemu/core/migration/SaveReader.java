@@ -29,8 +29,12 @@ public final class SaveReader implements AutoCloseable {
     private @Nullable ChunkStream state;
     private int guests;
 
+    /// The pages of all rounds of the guest that is read.
+    private long roundPages;
+
     private enum Step {
         GUEST,
+        ROUNDS,
         STATE,
         RAM,
         END
@@ -101,7 +105,11 @@ public final class SaveReader implements AutoCloseable {
     ///
     /// @throws WireException also from the stream's methods
     public InputStream state() throws IOException {
-        step(Step.GUEST, Step.STATE);
+        if (last != Step.ROUNDS) {
+            step(Step.GUEST, Step.STATE);
+        } else {
+            last = Step.STATE;
+        }
         sections.next(SectionType.STATE);
         sections.requireVersion(SectionType.STATE);
         BodyReader body = sections.fields();
@@ -113,6 +121,33 @@ public final class SaveReader implements AutoCloseable {
         ChunkStream stream = new ChunkStream(sections, length);
         state = stream;
         return stream;
+    }
+
+    /// Whether the guest whose head was read runs while its memory is sent: then [#rounds], [#state] and [#endRounds]
+    /// follow.
+    public boolean isLive() throws IOException {
+        return sections.peek() == SectionType.RAM;
+    }
+
+    /// Reads the rounds of pages of a guest that runs.
+    ///
+    /// @param ram all zeros
+    /// @throws WireException also if the RAM has another size
+    /// @throws SaveCancelledException if that was asked for
+    public void rounds(IncomingRam ram, WorkProgress progress) throws IOException {
+        step(Step.GUEST, Step.ROUNDS);
+        long total = RamReader.begin(sections);
+        requireSize(total, ram.count() * SaveFormat.PAGE);
+        try (RamReader reader = new RamReader(sections, progress, total)) {
+            reader.readRounds(ram);
+            roundPages = reader.pages();
+        }
+    }
+
+    /// Ends a guest whose pages came in rounds. Its state was read to its end.
+    public void endRounds() throws IOException {
+        endState();
+        endGuest(roundPages);
     }
 
     /// Reads the guest's RAM.

@@ -22,6 +22,7 @@ public final class SaveWriter {
 
     private enum Step {
         GUEST,
+        ROUNDS,
         STATE,
         RAM,
         END
@@ -81,11 +82,35 @@ public final class SaveWriter {
         chunks.file(content.position(0), size, isIncluded);
     }
 
+    /// Begins the RAM of a guest that runs. [#endRounds] follows in place of [#state] and [#ram].
+    ///
+    /// @param progress of the round that is written
+    /// @param pace of the stream
+    /// @return writes the rounds; to be closed
+    public RoundWriter rounds(RamSource ram, WorkProgress progress, Pace pace) throws IOException {
+        step(Step.GUEST, Step.ROUNDS);
+        RamWriter.begin(sections, ram.pages().byteSize());
+        return new RoundWriter(ram, encoding, sections, progress, pace);
+    }
+
+    /// Writes the state of a guest whose RAM was written in rounds, and ends the guest.
+    ///
+    /// @param frames of its parts, as they were when the last round began
+    public void endRounds(RoundWriter rounds, byte[] frames) throws IOException {
+        step(Step.ROUNDS, Step.RAM);
+        writeState(frames);
+        endGuest(rounds.pages());
+    }
+
     /// Writes the guest's state.
     ///
     /// @param frames of its parts
     public void state(byte[] frames) throws IOException {
         step(Step.GUEST, Step.STATE);
+        writeState(frames);
+    }
+
+    private void writeState(byte[] frames) throws IOException {
         sections.write(SectionType.STATE, SaveFormat.VERSION, new BodyWriter().u64(frames.length));
         chunks.bytes(frames);
     }
@@ -98,8 +123,12 @@ public final class SaveWriter {
     public long ram(RamSource ram, WorkProgress progress) throws IOException {
         step(Step.STATE, Step.RAM);
         long pages = RamWriter.write(ram, encoding, sections, progress);
-        sections.write(SectionType.GUEST_END, SaveFormat.VERSION, new BodyWriter().u64(pages));
+        endGuest(pages);
         return pages;
+    }
+
+    private void endGuest(long pages) throws IOException {
+        sections.write(SectionType.GUEST_END, SaveFormat.VERSION, new BodyWriter().u64(pages));
     }
 
     /// Ends the stream.

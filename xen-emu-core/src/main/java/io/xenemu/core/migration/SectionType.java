@@ -19,6 +19,8 @@ enum SectionType {
     DATA("DATA", SaveFormat.CHUNK_BYTES),
     /// Begins its RAM; pages follow.
     RAM("RAM ", 1 << 10),
+    /// Begins a round of pages of a guest that runs.
+    ROUND("ROUN", 1 << 10),
     /// Some of its pages.
     PAGES("PAGE", SaveFormat.MAX_PAGES_BYTES),
     /// Ends the guest.

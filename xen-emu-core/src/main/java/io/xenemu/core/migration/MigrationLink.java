@@ -1,0 +1,144 @@
+package io.xenemu.core.migration;
+
+import io.xenemu.kvm.wire.BodyReader;
+import io.xenemu.kvm.wire.WireException;
+import java.io.IOException;
+import java.net.SocketTimeoutException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.ByteChannel;
+import java.time.Duration;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.zip.CRC32C;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// The connection of a migration: messages, each with its type, length and checksum, and between them the guest's
+/// stream. One thread uses it; any thread closes it, which ends a wait.
+public final class MigrationLink implements AutoCloseable {
+    /// The longest body: a configuration with a processor's policy is far shorter.
+    static final int MAX_BODY_BYTES = 1 << 20;
+
+    /// "XMSG", little-endian: what begins otherwise is no message.
+    private static final int MAGIC = 0x4753_4d58;
+
+    private static final int HEAD_BYTES = 3 * Integer.BYTES;
+
+    private static final Logger log = LoggerFactory.getLogger(MigrationLink.class);
+
+    private final ByteChannel channel;
+
+    /// @param channel blocking; closed with this
+    public MigrationLink(ByteChannel channel) {
+        this.channel = channel;
+    }
+
+    /// The connection, for the stream between two messages.
+    public ByteChannel channel() {
+        return channel;
+    }
+
+    /// Sends a message.
+    ///
+    /// @throws IOException if the connection is lost
+    public void send(MigrationMessage message) throws IOException {
+        byte[] body = message.body().toBytes();
+        ByteBuffer bytes =
+                littleEndian(HEAD_BYTES + body.length + Integer.BYTES)
+                        .putInt(MAGIC)
+                        .putInt(message.type())
+                        .putInt(body.length)
+                        .put(body);
+        bytes.putInt(crc(bytes.duplicate().flip())).flip();
+        while (bytes.hasRemaining()) {
+            channel.write(bytes);
+        }
+    }
+
+    /// Waits for a message.
+    ///
+    /// @param limit the longest wait, after which the connection is closed
+    /// @throws WireException if there comes something else, or the connection ends
+    /// @throws IOException if the connection is lost
+    public MigrationMessage receive(Duration limit) throws IOException {
+        AtomicBoolean late = new AtomicBoolean();
+        Thread watch =
+                Thread.ofVirtual()
+                        .name("migration-limit")
+                        .start(() -> {
+                            try {
+                                Thread.sleep(limit);
+                                late.set(true);
+                                close();
+                            } catch (InterruptedException e) {
+                                // The message has come.
+                            }
+                        });
+        try {
+            return receive();
+        } catch (IOException e) {
+            if (late.get()) {
+                IOException timeout =
+                        new SocketTimeoutException(
+                                "the other side has not answered for " + limit.toSeconds() + " s");
+                timeout.addSuppressed(e);
+                throw timeout;
+            }
+            throw e;
+        } finally {
+            watch.interrupt();
+        }
+    }
+
+    /// Waits for a message, however long that takes.
+    ///
+    /// @throws WireException if there comes something else, or the connection ends
+    /// @throws IOException if the connection is lost
+    public MigrationMessage receive() throws IOException {
+        ByteBuffer head = fill(HEAD_BYTES);
+        int magic = head.getInt();
+        int type = head.getInt();
+        int length = head.getInt();
+        if (magic != MAGIC || length < 0 || length > MAX_BODY_BYTES) {
+            throw new WireException("the other side does not speak of a migration");
+        }
+        ByteBuffer body = fill(length);
+        int crc = fill(Integer.BYTES).getInt();
+        CRC32C expected = new CRC32C();
+        expected.update(head.rewind());
+        expected.update(body.duplicate());
+        if (crc != (int) expected.getValue()) {
+            throw new WireException("a message's checksum is wrong");
+        }
+        return MigrationMessage.read(type, new BodyReader(body.array()));
+    }
+
+    private ByteBuffer fill(int count) throws IOException {
+        ByteBuffer bytes = littleEndian(count);
+        while (bytes.hasRemaining()) {
+            if (channel.read(bytes) < 0) {
+                throw new WireException("the other side has closed the connection");
+            }
+        }
+        return bytes.flip();
+    }
+
+    private static int crc(ByteBuffer bytes) {
+        CRC32C crc = new CRC32C();
+        crc.update(bytes);
+        return (int) crc.getValue();
+    }
+
+    private static ByteBuffer littleEndian(int bytes) {
+        return ByteBuffer.allocate(bytes).order(ByteOrder.LITTLE_ENDIAN);
+    }
+
+    @Override
+    public void close() {
+        try {
+            channel.close();
+        } catch (IOException e) {
+            log.debug("a migration's connection: {}", e.toString());
+        }
+    }
+}

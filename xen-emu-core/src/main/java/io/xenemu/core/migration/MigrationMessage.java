@@ -1,0 +1,138 @@
+package io.xenemu.core.migration;
+
+import io.xenemu.kvm.wire.BodyReader;
+import io.xenemu.kvm.wire.BodyWriter;
+import io.xenemu.kvm.wire.WireException;
+import java.util.HexFormat;
+import java.util.UUID;
+
+/// The messages of a migration, in both directions, before and after the guest's stream. `docs/saved-state.md` has
+/// their order.
+public sealed interface MigrationMessage {
+    /// The newest version of the messages, and of streams of guests that run.
+    int VERSION = 1;
+
+    /// The longest text, in bytes.
+    int MAX_TEXT_BYTES = 4096;
+
+    /// The source begins: which guest it is, and what it needs.
+    ///
+    /// @param version of the messages, the newest that the source knows
+    /// @param migration names this attempt in the records of both sides
+    /// @param guest in short
+    /// @param configVersion of the layout of `config`
+    /// @param config the domain's configuration with the processor that it was offered, in a layout that this package
+    ///     does not know
+    record Hello(
+            int version, UUID migration, GuestSummary guest, int configVersion, BodyBytes config)
+            implements MigrationMessage {}
+
+    /// The destination can take the guest as far as it can know; the stream follows.
+    ///
+    /// @param version that both sides use
+    /// @param program of the destination, for an operator
+    record Accept(int version, String program) implements MigrationMessage {}
+
+    /// A side gives the migration up. The guest is or goes on at the source.
+    ///
+    /// @param reason one line for an operator
+    record Refuse(String reason) implements MigrationMessage {}
+
+    /// The destination has loaded and checked everything. It does not run the guest.
+    record Ready() implements MigrationMessage {}
+
+    /// The source has decided, and does not run the guest again: the destination runs it.
+    record Go() implements MigrationMessage {}
+
+    /// The destination runs the guest.
+    record Running() implements MigrationMessage {}
+
+    /// Bytes of a message.
+    ///
+    /// @param hex two digits for each
+    record BodyBytes(String hex) {
+        /// The bytes that a writer has.
+        public static BodyBytes of(BodyWriter body) {
+            return new BodyBytes(HexFormat.of().formatHex(body.toBytes()));
+        }
+
+        /// Reads them, from the beginning.
+        public BodyReader reader() {
+            return new BodyReader(bytes());
+        }
+
+        private byte[] bytes() {
+            return HexFormat.of().parseHex(hex);
+        }
+    }
+
+    /// The number of its type.
+    default int type() {
+        return switch (this) {
+            case Hello _ -> 1;
+            case Accept _ -> 2;
+            case Refuse _ -> 3;
+            case Ready _ -> 4;
+            case Go _ -> 5;
+            case Running _ -> 6;
+        };
+    }
+
+    /// Its body.
+    default BodyWriter body() {
+        BodyWriter body = new BodyWriter();
+        return switch (this) {
+            case Hello hello -> hello(body, hello);
+            case Accept accept -> body.u32(accept.version()).string(accept.program());
+            case Refuse refuse -> body.string(refuse.reason());
+            case Ready _, Go _, Running _ -> body;
+        };
+    }
+
+    private static BodyWriter hello(BodyWriter body, Hello hello) {
+        byte[] guest = hello.guest().encode().toBytes();
+        byte[] config = hello.config().bytes();
+        return body.u32(hello.version())
+                .u64(hello.migration().getMostSignificantBits())
+                .u64(hello.migration().getLeastSignificantBits())
+                .bytes(guest)
+                .u32(hello.configVersion())
+                .bytes(config);
+    }
+
+    /// Reads a message.
+    ///
+    /// @param type its number
+    /// @throws WireException if it is none that this program knows
+    static MigrationMessage read(int type, BodyReader body) throws WireException {
+        MigrationMessage message =
+                switch (type) {
+                    case 1 -> readHello(body);
+                    case 2 -> new Accept(body.u32(), body.string(MAX_TEXT_BYTES));
+                    case 3 -> new Refuse(body.string(MAX_TEXT_BYTES));
+                    case 4 -> new Ready();
+                    case 5 -> new Go();
+                    case 6 -> new Running();
+                    default ->
+                            throw new WireException(
+                                    "a message of type " + Integer.toUnsignedString(type));
+                };
+        body.end();
+        return message;
+    }
+
+    private static Hello readHello(BodyReader body) throws WireException {
+        int version = body.u32();
+        UUID migration = new UUID(body.u64(), body.u64());
+        GuestSummary guest =
+                GuestSummary.decode(new BodyReader(body.bytes(MigrationLink.MAX_BODY_BYTES)));
+        int configVersion = body.u32();
+        byte[] config = body.bytes(MigrationLink.MAX_BODY_BYTES);
+        return new Hello(
+                version,
+                migration,
+                guest,
+                configVersion,
+                new BodyBytes(HexFormat.of().formatHex(config)));
+    }
+}

@@ -1,0 +1,139 @@
+package io.xenemu.core.migration;
+
+import io.xenemu.core.host.WorkProgress;
+import io.xenemu.kvm.wire.BodyWriter;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.util.BitSet;
+
+/// Writes the RAM of a guest that runs, in rounds. A page may come in any round, and its last content counts. In the
+/// first round, pages of zeros are left out; later, they are sections without bytes.
+public final class RoundWriter implements AutoCloseable {
+    /// The most pages that are taken out of the log at a time, so that little is written again in vain.
+    private static final int PIECE_PAGES = 1024;
+
+    private static final MemorySegment ZEROS = MemorySegment.ofArray(new byte[SaveFormat.PAGE]);
+
+    private final RamSource ram;
+    private final SectionWriter out;
+    private final WorkProgress progress;
+    private final Pace pace;
+    private final PageBatch batch;
+    private final ZeroBatch zeros;
+
+    /// The part of the file around the last page that was looked at: before it is a hole.
+    private long dataFrom;
+
+    private long dataTo;
+
+    private int rounds;
+    private long pages;
+
+    /// Makes pages count for the next round if they are written from now on.
+    @FunctionalInterface
+    public interface Forget {
+        /// Called before the contents of these pages are read.
+        ///
+        /// @param from number of the first page
+        /// @param to that after the last one
+        void pages(long from, long to);
+    }
+
+    RoundWriter(
+            RamSource ram,
+            PageEncoding encoding,
+            SectionWriter out,
+            WorkProgress progress,
+            Pace pace) {
+        this.ram = ram;
+        this.out = out;
+        this.progress = progress;
+        this.pace = pace;
+        batch = new PageBatch(out, encoding);
+        zeros = new ZeroBatch(out);
+    }
+
+    /// Writes a round.
+    ///
+    /// @param wanted the pages
+    /// @param forget is told of all of them
+    /// @return the number of pages that were written, those of zeros too
+    /// @throws SaveCancelledException if that was asked for
+    public long write(BitSet wanted, Forget forget) throws IOException, InterruptedException {
+        long before = pages;
+        rounds++;
+        out.write(SectionType.ROUND, SaveFormat.VERSION, new BodyWriter().u32(rounds));
+        progress.begin(wanted.cardinality());
+        dataFrom = 0;
+        dataTo = 0;
+        long done = 0;
+        for (int from = wanted.nextSetBit(0); from >= 0; ) {
+            int end = from + PIECE_PAGES;
+            forget.pages(from, end);
+            while (from >= 0 && from < end) {
+                int to = Math.min(end, wanted.nextClearBit(from));
+                add(from, to);
+                done += to - from;
+                from = wanted.nextSetBit(to);
+            }
+            pace.at(out.account().bytes());
+            SaveCancelledException.tell(progress, done);
+        }
+        batch.flush();
+        zeros.flush();
+        return pages - before;
+    }
+
+    /// Adds pages that follow one another.
+    private void add(long from, long to) throws IOException {
+        long end = to * SaveFormat.PAGE;
+        for (long at = from * SaveFormat.PAGE; at < end; ) {
+            if (at < dataFrom || at >= dataTo) {
+                dataFrom = ram.file().nextData(at) / SaveFormat.PAGE * SaveFormat.PAGE;
+                dataTo = dataFrom < ram.file().size() ? ram.file().nextHole(dataFrom) : dataFrom;
+            }
+            if (at < dataFrom) {
+                long hole = Math.min(dataFrom, end);
+                addZeros(at, hole);
+                at = hole;
+            } else {
+                if (isZero(at)) {
+                    addZeros(at, at + SaveFormat.PAGE);
+                } else {
+                    batch.add(ram.pages(), at);
+                    pages++;
+                }
+                at += SaveFormat.PAGE;
+            }
+        }
+    }
+
+    private void addZeros(long from, long to) throws IOException {
+        if (rounds > 1) {
+            zeros.add(from / SaveFormat.PAGE, to / SaveFormat.PAGE);
+            pages += (to - from) / SaveFormat.PAGE;
+        }
+    }
+
+    private boolean isZero(long at) {
+        return MemorySegment.mismatch(
+                        ram.pages(), at, at + SaveFormat.PAGE, ZEROS, 0, SaveFormat.PAGE)
+                < 0;
+    }
+
+    /// The number of pages of all rounds.
+    long pages() {
+        return pages;
+    }
+
+    /// The bytes of the stream so far.
+    public long bytes() {
+        return out.account().bytes();
+    }
+
+    @Override
+    public void close() {
+        batch.close();
+    }
+}

@@ -1,0 +1,126 @@
+package io.xenemu.core.migration;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.wire.BodyWriter;
+import io.xenemu.kvm.wire.WireException;
+import java.io.IOException;
+import java.net.SocketTimeoutException;
+import java.nio.ByteBuffer;
+import java.nio.channels.Pipe;
+import java.nio.channels.ByteChannel;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.UUID;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import net.jqwik.api.constraints.IntRange;
+import net.jqwik.api.constraints.Size;
+import org.junit.jupiter.api.Test;
+
+/// Messages of a migration.
+final class MigrationMessagePropertyTest {
+    private static final Duration LONG = Duration.ofMinutes(5);
+
+    private static final List<MigrationMessage> ALL =
+            List.of(
+                    new MigrationMessage.Hello(
+                            1,
+                            new UUID(3, -4),
+                            new GuestSummary(
+                                    "web",
+                                    DomId.of(7),
+                                    new UUID(5, 6),
+                                    2,
+                                    1L << 33,
+                                    Instant.ofEpochMilli(99)),
+                            3,
+                            MigrationMessage.BodyBytes.of(new BodyWriter().u32(1).u8(2))),
+                    new MigrationMessage.Accept(1, "xen-emu 1"),
+                    new MigrationMessage.Refuse("the name is in use"),
+                    new MigrationMessage.Ready(),
+                    new MigrationMessage.Go(),
+                    new MigrationMessage.Running());
+
+    /// A pipe to oneself.
+    private static final class Loop implements ByteChannel {
+        private final Pipe pipe;
+
+        Loop() throws IOException {
+            pipe = Pipe.open();
+        }
+
+        @Override
+        public int read(ByteBuffer bytes) throws IOException {
+            return pipe.source().read(bytes);
+        }
+
+        @Override
+        public int write(ByteBuffer bytes) throws IOException {
+            return pipe.sink().write(bytes);
+        }
+
+        @Override
+        public boolean isOpen() {
+            return pipe.source().isOpen();
+        }
+
+        void end() throws IOException {
+            pipe.sink().close();
+        }
+
+        @Override
+        public void close() throws IOException {
+            pipe.sink().close();
+            pipe.source().close();
+        }
+    }
+
+    @Test
+    void eachMessageArrives() throws IOException {
+        try (Loop loop = new Loop()) {
+            MigrationLink link = new MigrationLink(loop);
+            for (MigrationMessage message : ALL) {
+                link.send(message);
+                assertEquals(message, link.receive(LONG));
+            }
+        }
+    }
+
+    @Property(tries = 500)
+    void arbitraryBytesAreRefused(@ForAll @Size(max = 200) byte[] bytes) throws IOException {
+        try (Loop loop = new Loop()) {
+            loop.write(ByteBuffer.wrap(bytes));
+            loop.end();
+            assertThrows(WireException.class, () -> new MigrationLink(loop).receive(LONG));
+        }
+    }
+
+    @Property(tries = 300)
+    void damagedMessageIsRefused(@ForAll @IntRange int at, @ForAll @IntRange(max = 5) int which)
+            throws IOException {
+        try (Loop loop = new Loop()) {
+            new MigrationLink(loop).send(ALL.get(which));
+            ByteBuffer sent = ByteBuffer.allocate(4096);
+            loop.read(sent);
+            byte[] bytes = new byte[sent.flip().remaining()];
+            sent.get(bytes);
+            int bit = Math.floorMod(at, bytes.length * Byte.SIZE);
+            bytes[bit / Byte.SIZE] ^= (byte) (1 << bit % Byte.SIZE);
+            loop.write(ByteBuffer.wrap(bytes));
+            loop.end();
+            assertThrows(WireException.class, () -> new MigrationLink(loop).receive(LONG));
+        }
+    }
+
+    @Test
+    void silenceEndsTheConnection() throws IOException {
+        try (Loop loop = new Loop()) {
+            MigrationLink link = new MigrationLink(loop);
+            assertThrows(SocketTimeoutException.class, () -> link.receive(Duration.ofMillis(1)));
+        }
+    }
+}
