@@ -61,6 +61,8 @@ final class DaemonCommand implements Callable<Integer> {
 
     @Mixin private DomainIdOption domids = new DomainIdOption();
 
+    @Mixin private MigrationFolderOption migrations = new MigrationFolderOption();
+
     @Mixin private DaemonOptions daemon = new DaemonOptions();
 
     @Override
@@ -77,6 +79,7 @@ final class DaemonCommand implements Callable<Integer> {
                                 domids.policy,
                                 stop.limit(),
                                 dumps.folder,
+                                migrations.folder,
                                 daemon.metrics,
                                 daemon.pidFile));
         return DaemonProcess.run(service::run, service::stop, service::stopAtOnce);

@@ -6,6 +6,7 @@ import io.xenemu.core.boot.MachineLayout;
 import io.xenemu.core.memory.DomainMemory;
 import io.xenemu.core.memory.MemoryState;
 import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.memory.MemFd;
 import java.util.Optional;
 
 /// The source of a domain: a boot, a saved state, or the image of another hypervisor's guest.
@@ -74,6 +75,11 @@ public sealed interface DomainOrigin {
         /// Fills the RAM of a new domain, which is all zeros, or lets its pages come later. No page has been used or
         /// shown elsewhere.
         void fill(DomainMemory memory);
+
+        /// Memory that has the contents already; the caller closes it from now on. Empty if the domain gets new memory.
+        default Optional<MemFd> file() {
+            return Optional.empty();
+        }
     }
 
     /// The domain's id.
@@ -84,6 +90,15 @@ public sealed interface DomainOrigin {
 
     /// The layout of its machine if another hypervisor has built it; empty for one of our own.
     Optional<MachineLayout> layout();
+
+    /// Memory that has the contents of RAM already; the caller closes it from now on.
+    default Optional<MemFd> ramFile() {
+        return switch (this) {
+            case Boot _ -> Optional.empty();
+            case Saved saved -> saved.ram().file();
+            case Imported imported -> imported.ram().file();
+        };
+    }
 
     /// The guest's memory map, from the layout or the configuration.
     ///

@@ -65,7 +65,8 @@ public final class DomainPages implements AutoCloseable {
                             config.memoryBytes(),
                             special,
                             resources.mappings(),
-                            environment.resources().holes());
+                            environment.resources().holes(),
+                            origin.ramFile().orElse(null));
             frames = new DomainFrames(memory, environment.resources());
             physmap = new DomainPhysmap(memory, this::isInUse);
             remains.add(frames::freed);

@@ -2,7 +2,9 @@ package io.xenemu.core.guest;
 
 import io.xenemu.core.host.WorkProgress;
 import io.xenemu.core.hypervisor.DomainOrder;
+import io.xenemu.core.hypervisor.MigrationOptions;
 import io.xenemu.core.hypervisor.SavePlace;
+import io.xenemu.core.migration.MigrationLink;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.DomId;
 import java.nio.file.Path;
@@ -32,6 +34,7 @@ final class DriverRequest {
         DUMP_CORE,
         /// Writes a [Save].
         SAVE,
+        /// Moves the guest to another host: [Migrate].
         MIGRATE
     }
 
@@ -39,6 +42,7 @@ final class DriverRequest {
     private final @Nullable DomId domain;
     private final @Nullable Dump dump;
     private final @Nullable Save save;
+    private final @Nullable Migrate migrate;
     private final CompletableFuture<Void> answer = new CompletableFuture<>();
 
     /// A core dump.
@@ -59,8 +63,27 @@ final class DriverRequest {
             WorkProgress progress,
             SaveParty party) {}
 
+    /// A migration.
+    ///
+    /// @param migration as an operator sees it
+    /// @param options an operator's wishes
+    /// @param link to the destination
+    /// @param progress of a round
+    /// @param migrations the service's
+    record Migrate(
+            Migration migration,
+            MigrationOptions options,
+            MigrationLink link,
+            WorkProgress progress,
+            Migrations migrations) {}
+
     private DriverRequest(
-            Kind kind, @Nullable DomId domain, @Nullable Dump dump, @Nullable Save save) {
+            Kind kind,
+            @Nullable DomId domain,
+            @Nullable Dump dump,
+            @Nullable Save save,
+            @Nullable Migrate migrate) {
+        this.migrate = migrate;
         this.kind = kind;
         this.domain = domain;
         this.dump = dump;
@@ -69,22 +92,27 @@ final class DriverRequest {
 
     /// A request to the guest, whichever domain it has.
     static DriverRequest of(Kind kind) {
-        return new DriverRequest(kind, null, null, null);
+        return new DriverRequest(kind, null, null, null, null);
     }
 
     /// A request to the guest while it has this domain.
     static DriverRequest of(Kind kind, DomId domain) {
-        return new DriverRequest(kind, domain, null, null);
+        return new DriverRequest(kind, domain, null, null, null);
     }
 
     /// A request to dump the guest's domain.
     static DriverRequest of(Dump dump, DomId domain) {
-        return new DriverRequest(Kind.DUMP_CORE, domain, dump, null);
+        return new DriverRequest(Kind.DUMP_CORE, domain, dump, null, null);
     }
 
     /// A request to save the guest's domain.
     static DriverRequest of(Save save, DomId domain) {
-        return new DriverRequest(Kind.SAVE, domain, null, save);
+        return new DriverRequest(Kind.SAVE, domain, null, save, null);
+    }
+
+    /// A request to migrate the guest's domain.
+    static DriverRequest of(Migrate migrate, DomId domain) {
+        return new DriverRequest(Kind.MIGRATE, domain, null, null, migrate);
     }
 
     Kind kind() {
@@ -114,6 +142,17 @@ final class DriverRequest {
         Save wanted = save;
         if (wanted == null) {
             throw new IllegalStateException(this + " is no save");
+        }
+        return wanted;
+    }
+
+    /// The migration that is requested.
+    ///
+    /// @throws IllegalStateException if this is not a request for a migration
+    Migrate migrate() {
+        Migrate wanted = migrate;
+        if (wanted == null) {
+            throw new IllegalStateException(this + " is no migration");
         }
         return wanted;
     }

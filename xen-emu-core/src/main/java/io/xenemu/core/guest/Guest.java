@@ -40,8 +40,6 @@ import org.jspecify.annotations.Nullable;
 ///
 /// [EndActions] has the action after each stop of its domain. With `rename-restart` the stopped domain becomes another
 /// guest, which is Preserved from its beginning. A soft reset changes no state.
-///
-/// Nothing puts a request to migrate yet.
 public final class Guest {
     /// No deadline.
     public static final long FOREVER = Long.MAX_VALUE;

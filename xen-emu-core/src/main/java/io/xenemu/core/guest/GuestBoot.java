@@ -68,6 +68,12 @@ final class GuestBoot {
     /// Whether its guest comes from another hypervisor. It is connected as one that boots.
     private boolean isImported;
 
+    /// Its name when it runs, while it comes from another host; null if it does not.
+    private @Nullable String nameToBe;
+
+    /// Whether it has come from another host, and noticed nothing.
+    private boolean isMigrated;
+
     private GuestBoot(
             Hypervisor hypervisor,
             GuestDevices devices,
@@ -222,7 +228,9 @@ final class GuestBoot {
     /// @return complete when the domain can be started: its root file system may be on one of the devices
     CompletableFuture<Void> connect(DevicesOverReboot kept, int onlineVcpus) {
         if (isRestored) {
-            becomeCopy();
+            if (!isMigrated) {
+                becomeCopy();
+            }
             SuspendedState anew = suspended;
             return anew == null
                     ? CompletableFuture.completedFuture(null)
@@ -234,6 +242,22 @@ final class GuestBoot {
         tellGeneration();
         devices.attach();
         return hypervisor.devices().reattach(domain, kept);
+    }
+
+    /// The domain comes from another host, which still has the guest: its name shows that until [#arrived].
+    void incoming() {
+        isMigrated = true;
+        nameToBe = domain.config().name();
+        hypervisor.rename(domain, nameToBe + MigrationTarget.SUFFIX);
+    }
+
+    /// The domain is this host's now.
+    void arrived() {
+        String name = nameToBe;
+        if (name != null) {
+            nameToBe = null;
+            hypervisor.rename(domain, name);
+        }
     }
 
     /// What the guest, which has suspended itself, is to find when it goes on elsewhere.

@@ -48,19 +48,26 @@ final class GuestImage implements DomainImage {
             @Nullable HostConsole serial)
             throws BootException {
         try {
+            if (stream.isLive()) {
+                stream.rounds(saved.config());
+            }
             SavedGuest state = read(hypervisor);
             GuestBoot boot =
                     GuestBoot.restore(
                             hypervisor,
                             state,
                             isClone() ? request.config() : null,
-                            memory -> stream.fill(request.config().name(), memory),
+                            stream.contents(request.config().name()),
                             stream.clock(),
                             orders,
                             console,
                             serial);
             stream.serves(boot.domain());
+            if (stream.isLive()) {
+                boot.incoming();
+            }
             awaitOthers(boot, state);
+            boot.arrived();
             return boot;
         } catch (UncheckedIOException e) {
             throw new BootException(stream.reason(Objects.requireNonNull(e.getCause())));

@@ -8,15 +8,15 @@ import org.jspecify.annotations.Nullable;
 /// The state of one guest, and the requests to it: which of them are carried out, wait, or are refused in which state.
 /// Plain data without locks, threads or clock; [GuestInbox] guards it.
 ///
-/// | request | Made | Starting | Running | Paused | Suspended | Saving, Migrating | Preserved | Rebooting | Ended |
-/// |---|---|---|---|---|---|---|---|---|---|
-/// | start | now | no | no | no | no | no | no | no | no |
-/// | pause, unpause | queued | now | now | now | now | queued | no | no | no |
-/// | shut down, reboot | no | now | now | now | now | queued | no | no | no |
-/// | suspend | no | queued | now | no | no | no | no | no | no |
-/// | resume | no | no | no | no | now | no | no | no | no |
-/// | save, migrate | no | queued | now | now | no | no | no | no | no |
-/// | dump core | no | queued | now | now | now | queued | now | no | no |
+/// | request | Made | Starting | Running | Paused | Suspended | Saving | Migrating | Preserved | Rebooting | Ended |
+/// |---|---|---|---|---|---|---|---|---|---|---|
+/// | start | now | no | no | no | no | no | no | no | no | no |
+/// | pause, unpause | queued | now | now | now | now | queued | no | no | no | no |
+/// | shut down, reboot | no | now | now | now | now | queued | no | no | no | no |
+/// | suspend | no | queued | now | no | no | no | no | no | no | no |
+/// | resume | no | no | no | no | now | no | no | no | no | no |
+/// | save, migrate | no | queued | now | now | no | no | no | no | no | no |
+/// | dump core | no | queued | now | now | now | queued | no | now | no | no |
 ///
 /// - An unpause is refused in its turn if the guest is not paused then.
 /// - A destroy is never refused and never queued. After it, everything else is refused.
@@ -240,14 +240,14 @@ final class GuestRequests {
             case PAUSE, UNPAUSE ->
                     switch (state) {
                         case STARTING, RUNNING, PAUSED, SUSPENDED -> Turn.NOW;
-                        case MADE, SAVING, MIGRATING -> Turn.LATER;
-                        case PRESERVED, REBOOTING, ENDED -> null;
+                        case MADE, SAVING -> Turn.LATER;
+                        case MIGRATING, PRESERVED, REBOOTING, ENDED -> null;
                     };
             case SHUT_DOWN, REBOOT ->
                     switch (state) {
                         case STARTING, RUNNING, PAUSED, SUSPENDED -> Turn.NOW;
-                        case SAVING, MIGRATING -> Turn.LATER;
-                        case MADE, PRESERVED, REBOOTING, ENDED -> null;
+                        case SAVING -> Turn.LATER;
+                        case MADE, MIGRATING, PRESERVED, REBOOTING, ENDED -> null;
                     };
             case SUSPEND ->
                     switch (state) {
@@ -267,8 +267,8 @@ final class GuestRequests {
             case DUMP_CORE ->
                     switch (state) {
                         case RUNNING, PAUSED, SUSPENDED, PRESERVED -> Turn.NOW;
-                        case STARTING, SAVING, MIGRATING -> Turn.LATER;
-                        case MADE, REBOOTING, ENDED -> null;
+                        case STARTING, SAVING -> Turn.LATER;
+                        case MADE, MIGRATING, REBOOTING, ENDED -> null;
                     };
             case SAVE, MIGRATE ->
                     switch (state) {
@@ -298,7 +298,8 @@ final class GuestRequests {
             case MADE -> Refusal.NOT_STARTED;
             case PRESERVED -> Refusal.STOPPED;
             case REBOOTING -> Refusal.REBOOTING;
-            case SAVING, MIGRATING -> Refusal.MOVING;
+            case SAVING -> Refusal.SAVING;
+            case MIGRATING -> Refusal.MIGRATING;
             case PAUSED -> Refusal.PAUSED;
             case SUSPENDED -> Refusal.SUSPENDED;
             case STARTING, RUNNING, ENDED ->

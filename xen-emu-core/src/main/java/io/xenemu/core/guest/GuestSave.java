@@ -1,19 +1,13 @@
 package io.xenemu.core.guest;
 
-import io.xenemu.core.boot.BootModule;
-import io.xenemu.core.boot.KeptBootFiles;
-import io.xenemu.core.boot.NamelessFile;
 import io.xenemu.core.domain.BlockedException;
 import io.xenemu.core.domain.Domain;
-import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.Parts;
 import io.xenemu.core.domain.SaveScope;
 import io.xenemu.core.domain.StuckException;
 import io.xenemu.core.domain.XenState;
 import io.xenemu.core.hypervisor.DomainOrder;
 import io.xenemu.core.hypervisor.Hypervisor;
-import io.xenemu.core.migration.BootFile;
-import io.xenemu.core.migration.GuestSummary;
 import io.xenemu.core.migration.PageEncoding;
 import io.xenemu.core.migration.RamSource;
 import io.xenemu.core.migration.SaveCancelledException;
@@ -22,11 +16,7 @@ import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.abi.KvmException;
 import java.io.IOException;
-import java.nio.channels.FileChannel;
-import java.nio.file.NoSuchFileException;
-import java.nio.file.Path;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.List;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -202,55 +192,6 @@ record GuestSave(
 
     private static void describe(SaveWriter writer, SaveParty.Member guest)
             throws IOException, Refused {
-        Domain domain = guest.domain();
-        DomainConfig config = domain.config();
-        GuestRequest request = guest.request();
-        writer.guest(
-                new GuestSummary(
-                        config.name(),
-                        domain.id(),
-                        config.uuid(),
-                        config.vcpus(),
-                        config.maxMemoryBytes(),
-                        Instant.now()),
-                GuestRequestCodec.VERSION,
-                GuestRequestCodec.encode(domain.id(), request));
-        KeptBootFiles kept = request.kept();
-        if (kept == null) {
-            boolean isImported = domain.layout().isPresent();
-            file(writer, BootFile.Role.KERNEL, request.kernel().toString(), isImported);
-            for (String module : request.modules()) {
-                file(writer, BootFile.Role.MODULE, BootModule.file(module), isImported);
-            }
-            return;
-        }
-        BootFile.Role role = BootFile.Role.KERNEL;
-        for (KeptBootFiles.Kept file : kept.files()) {
-            writer.file(role, file.path(), file.content(), true);
-            role = BootFile.Role.MODULE;
-        }
-    }
-
-    /// Writes a file of this host.
-    ///
-    /// @param isImported whether real Xen saved the guest: the file may have stayed on that host, and is empty then
-    private static void file(SaveWriter writer, BootFile.Role role, String path, boolean isImported)
-            throws IOException, Refused {
-        try (FileChannel content = open(path, isImported)) {
-            writer.file(role, path, content, true);
-        }
-    }
-
-    private static FileChannel open(String path, boolean isImported) throws IOException, Refused {
-        try {
-            return FileChannel.open(Path.of(path));
-        } catch (NoSuchFileException e) {
-            if (isImported) {
-                return NamelessFile.create(".none");
-            }
-            throw new Refused(path + ": " + IoReason.withoutFile(e));
-        } catch (IOException e) {
-            throw new Refused(path + ": " + IoReason.withoutFile(e));
-        }
+        GuestDescription.write(writer, guest.domain(), guest.request());
     }
 }

@@ -120,6 +120,10 @@ public final class HostedGuest {
         }
     }
 
+    GuestState state() {
+        return guest.state();
+    }
+
     /// Puts a request to its driver. Does not wait.
     void put(DriverRequest request) {
         guest.put(request);

@@ -9,12 +9,15 @@ import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.host.WorkProgress;
 import io.xenemu.core.hypervisor.DomainOrder;
 import io.xenemu.core.hypervisor.Hypervisor;
+import io.xenemu.core.hypervisor.MigrationOptions;
 import io.xenemu.core.hypervisor.SaveMetrics;
 import io.xenemu.core.hypervisor.SavePlace;
 import io.xenemu.core.machine.state.ClockPolicy;
+import io.xenemu.core.migration.MigrationLink;
 import io.xenemu.core.migration.PeekedChannel;
 import io.xenemu.core.paging.PageService;
 import io.xenemu.core.toolstack.Refused;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
@@ -31,6 +34,9 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
@@ -57,6 +63,7 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
     private final Path dumps;
     private final int maxKept;
     private final PageService pages = new PageService();
+    private final Migrations migrations;
 
     @GuardedBy("this")
     private final Map<String, HostedGuest> guests = new LinkedHashMap<>();
@@ -76,12 +83,14 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
     private final Set<HostedGuest> asked = ConcurrentHashMap.newKeySet();
 
     /// @param dumps the folder for core dumps, which may not be there yet
-    public HostedGuests(Hypervisor hypervisor, Path dumps) {
-        this(hypervisor, dumps, MAX_KEPT);
+    /// @param records the folder for the decisions of migrations, which may not be there yet
+    public HostedGuests(Hypervisor hypervisor, Path dumps, Path records) {
+        this(hypervisor, dumps, records, MAX_KEPT);
     }
 
     /// @param maxKept the most stopped domains of one guest that stay at a time
-    HostedGuests(Hypervisor hypervisor, Path dumps, int maxKept) {
+    HostedGuests(Hypervisor hypervisor, Path dumps, Path records, int maxKept) {
+        migrations = new Migrations(records, hypervisor.migrationMetrics());
         this.hypervisor = hypervisor;
         this.dumps = dumps;
         this.maxKept = maxKept;
@@ -209,7 +218,7 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
     }
 
     /// Makes a guest of an image, which it closes at its end.
-    private HostedGuest add(DomainImage image, boolean paused) throws Refused {
+    HostedGuest add(DomainImage image, boolean paused) throws Refused {
         boolean taken = false;
         try {
             HostedGuest guest = add(image.request(), new Guest(image, dumps, this::keep), paused);
@@ -219,6 +228,109 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
             if (!taken) {
                 image.close();
             }
+        }
+    }
+
+    /// The migrations from and to this service.
+    public Migrations migrations() {
+        return migrations;
+    }
+
+    /// Moves a guest to another host.
+    ///
+    /// @param place the socket that leads to the destination
+    /// @param peer the destination, for an operator
+    /// @param told gets the progress from time to time, on this thread
+    /// @return what is known of the migration at its end
+    /// @throws Refused if the guest has not moved, or that is not known
+    public Migration.Status migrate(
+            Domain domain,
+            SavePlace place,
+            String peer,
+            MigrationOptions options,
+            Consumer<Migration.Status> told)
+            throws Refused, InterruptedException {
+        String name = domain.config().name();
+        HostedGuest guest = named(name);
+        if (guest == null) {
+            throw Refused.noSuchDomain(name);
+        }
+        try (MigrationLink link = link(place)) {
+            Migration migration =
+                    migrations.begin(UUID.randomUUID(), Migration.Direction.OUT, name, peer);
+            DriverRequest request =
+                    DriverRequest.of(
+                            new DriverRequest.Migrate(
+                                    migration, options, link, new WorkProgress(), migrations),
+                            domain.id());
+            boolean done = false;
+            try {
+                guest.put(request);
+                while (!Guest.isAnswered(request)) {
+                    told.accept(migration.status());
+                }
+                done = true;
+                return migration.status();
+            } catch (Refused e) {
+                if (migration.phase() == MigrationPhase.COMPATIBLE) {
+                    // The driver has not begun.
+                    migration.enter(MigrationPhase.FAILED, e.reason());
+                }
+                throw e;
+            } finally {
+                if (!done) {
+                    migration.cancel();
+                }
+            }
+        }
+    }
+
+    private static MigrationLink link(SavePlace place) throws Refused {
+        try {
+            return new MigrationLink(SaveTarget.connect(place));
+        } catch (IOException e) {
+            throw SavedChannel.refused(place, e);
+        }
+    }
+
+    /// Takes a guest of another host. It comes on a thread of its own: when it is there, and its source is not known to
+    /// have decided, it has to stay though the caller goes.
+    ///
+    /// @param place the socket that leads to the source
+    /// @param peer the source, for an operator
+    /// @return its name
+    /// @throws Refused if it does not run here
+    public String receive(SavePlace place, String peer) throws Refused, InterruptedException {
+        MigrationTarget target =
+                new MigrationTarget(hypervisor, this, migrations, link(place), peer);
+        CompletableFuture<String> end = new CompletableFuture<>();
+        Thread _ =
+                Thread.ofPlatform()
+                        .daemon()
+                        .name("migration-in")
+                        .start(() -> {
+                            try {
+                                end.complete(target.run());
+                            } catch (Refused | InterruptedException | RuntimeException | Error e) {
+                                end.completeExceptionally(e);
+                            }
+                        });
+        try {
+            return end.get();
+        } catch (ExecutionException e) {
+            if (e.getCause() instanceof Refused refused) {
+                throw new Refused(refused.kind(), refused.reason());
+            }
+            throw new IllegalStateException("a guest that was to come", e);
+        }
+    }
+
+    /// Checks that a guest may have a name.
+    ///
+    /// @throws Refused if another one has it
+    synchronized void requireFree(String name) throws Refused {
+        if (isTaken(name)) {
+            throw new Refused("a domain has this name already: " + name);
         }
     }
 
@@ -372,6 +484,12 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
     /// The guest of a name, if there is one.
     public synchronized @Nullable HostedGuest named(String name) {
         return guests.get(name);
+    }
+
+    /// The state of the guest of a name; ENDED if there is none.
+    GuestState state(String name) {
+        HostedGuest guest = named(name);
+        return guest == null ? GuestState.ENDED : guest.state();
     }
 
     /// Takes no more guests. The present ones end when they next stop; stopped ones end now.

@@ -14,8 +14,8 @@ enum Refusal {
     /// It is preserved.
     STOPPED("%s has stopped"),
     REBOOTING("%s is rebooting"),
-    /// It is being saved or migrated.
-    MOVING("%s is being saved or migrated"),
+    SAVING("%s is being saved"),
+    MIGRATING("%s is being migrated"),
     DUMPING("%s is being dumped already"),
     DESTROYED("%s has been destroyed"),
     /// The guest has ended, or has another domain.
@@ -46,7 +46,8 @@ enum Refusal {
                     NOT_SUSPENDED,
                     STOPPED,
                     REBOOTING,
-                    MOVING,
+                    SAVING,
+                    MIGRATING,
                     DUMPING,
                     DESTROYED ->
                     new Refused(reason);

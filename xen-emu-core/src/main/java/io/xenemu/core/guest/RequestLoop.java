@@ -114,7 +114,7 @@ final class RequestLoop {
                 case RESUME -> suspends.resume(order, current());
                 case DUMP_CORE -> dumps.carryOut(order, current().domain());
                 case SAVE -> saves.carryOut(order, current());
-                case MIGRATE -> throw new IllegalStateException(order + ": no command puts it yet");
+                case MIGRATE -> saves.migrate(order, current());
             }
         } catch (XenError e) {
             boolean _ = order.fail(Refused.byXenStore(e));

@@ -2,24 +2,32 @@ package io.xenemu.core.guest;
 
 import io.xenemu.core.boot.KeptBootFiles;
 import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.DomainConfig;
+import io.xenemu.core.domain.DomainOrigin;
 import io.xenemu.core.host.WorkProgress;
 import io.xenemu.core.hypervisor.SaveMetrics;
 import io.xenemu.core.hypervisor.SavePlace;
 import io.xenemu.core.machine.state.ClockPolicy;
 import io.xenemu.core.memory.DomainMemory;
 import io.xenemu.core.migration.GuestSummary;
+import io.xenemu.core.migration.IncomingRam;
+import io.xenemu.core.migration.MigrationLink;
 import io.xenemu.core.migration.SaveReader;
 import io.xenemu.core.migration.SavedHead;
 import io.xenemu.core.paging.PageService;
 import io.xenemu.core.toolstack.Refused;
+import io.xenemu.kvm.memory.MemFd;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.WireException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
 import java.nio.channels.ReadableByteChannel;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
@@ -27,6 +35,9 @@ import org.jspecify.annotations.Nullable;
 /// come from a pipe. Each guest's driver reads its guest, one after the other: [#next] gives the next image when the
 /// domain of the last one is made.
 final class SavedStream implements AutoCloseable {
+    /// The most bytes of RAM besides a guest's memory: its ACPI tables and spare pages.
+    private static final long MORE_THAN_MEMORY = 128L << 20;
+
     private final SavePlace place;
     private final ClockPolicy clock;
     private final ReadableByteChannel channel;
@@ -37,6 +48,13 @@ final class SavedStream implements AutoCloseable {
 
     private final SaveReader reader;
     private final WorkProgress progress;
+
+    /// Whether the guest comes from another host, where it runs while it comes.
+    private final boolean isLive;
+
+    /// The memory of a guest that comes from another host.
+    private volatile @Nullable IncomingRam incoming;
+
     private final RestoreGate gate = new RestoreGate();
     private final long begun;
 
@@ -50,6 +68,7 @@ final class SavedStream implements AutoCloseable {
             @Nullable LazyRestore lazy,
             @Nullable UnaryOperator<String> clone,
             SaveReader reader,
+            boolean isLive,
             WorkProgress progress,
             long begun) {
         this.place = place;
@@ -58,6 +77,7 @@ final class SavedStream implements AutoCloseable {
         this.lazy = lazy;
         this.clone = clone;
         this.reader = reader;
+        this.isLive = isLive;
         this.progress = progress;
         this.begun = begun;
     }
@@ -71,7 +91,7 @@ final class SavedStream implements AutoCloseable {
     static SavedStream open(
             SavePlace place, ReadableByteChannel opened, ClockPolicy clock, WorkProgress progress)
             throws Refused {
-        return open(place, opened, null, clock, null, progress);
+        return open(place, opened, null, clock, null, false, progress);
     }
 
     /// Opens a stream, whose only guest runs before its memory is there.
@@ -82,7 +102,7 @@ final class SavedStream implements AutoCloseable {
             SavePlace place, ClockPolicy clock, PageService pages, WorkProgress progress)
             throws Refused {
         LazyRestore lazy = lazy(place, pages, false);
-        return open(place, lazy.channel(), lazy, clock, null, progress);
+        return open(place, lazy.channel(), lazy, clock, null, false, progress);
     }
 
     /// Opens a stream, whose only guest becomes a clone.
@@ -94,7 +114,45 @@ final class SavedStream implements AutoCloseable {
             SavePlace place, PageService pages, UnaryOperator<String> clone, WorkProgress progress)
             throws Refused {
         LazyRestore lazy = lazy(place, pages, true);
-        return open(place, lazy.channel(), lazy, ClockPolicy.STAND_STILL, clone, progress);
+        return open(place, lazy.channel(), lazy, ClockPolicy.STAND_STILL, clone, false, progress);
+    }
+
+    /// Opens the stream of a guest that comes from another host. Its clock goes on.
+    ///
+    /// @param link at the stream's beginning; closed by [#cancel], and not by [#close]
+    /// @throws Refused as [#open]
+    static SavedStream live(MigrationLink link, WorkProgress progress) throws Refused {
+        return open(
+                new SavePlace(Path.of("migration"), SavePlace.Kind.SOCKET),
+                new LinkInput(link),
+                null,
+                ClockPolicy.ADVANCE,
+                null,
+                true,
+                progress);
+    }
+
+    /// The stream of a connection, which goes on after it.
+    private record LinkInput(MigrationLink link) implements ReadableByteChannel {
+        @Override
+        public int read(ByteBuffer bytes) throws IOException {
+            return link.channel().read(bytes);
+        }
+
+        @Override
+        public boolean isOpen() {
+            return link.channel().isOpen();
+        }
+
+        @Override
+        public void close() {
+            // The messages after the stream need it.
+        }
+    }
+
+    /// Whether the guest comes from another host.
+    boolean isLive() {
+        return isLive;
     }
 
     private static LazyRestore lazy(SavePlace place, PageService pages, boolean shares)
@@ -113,6 +171,7 @@ final class SavedStream implements AutoCloseable {
             @Nullable LazyRestore lazy,
             ClockPolicy clock,
             @Nullable UnaryOperator<String> clone,
+            boolean isLive,
             WorkProgress progress)
             throws Refused {
         long begun = System.nanoTime();
@@ -121,7 +180,8 @@ final class SavedStream implements AutoCloseable {
         try {
             reader = new SaveReader(channel);
             SavedStream stream =
-                    new SavedStream(place, clock, channel, lazy, clone, reader, progress, begun);
+                    new SavedStream(
+                            place, clock, channel, lazy, clone, reader, isLive, progress, begun);
             stream.next = stream.readHead();
             if (stream.next == null) {
                 throw new WireException("there is no guest in it");
@@ -152,7 +212,9 @@ final class SavedStream implements AutoCloseable {
         try {
             SavedHead head = reader.guest((_, path, _) -> files.add(path));
             if (head == null) {
-                reader.requireNoMore();
+                if (!isLive) {
+                    reader.requireNoMore();
+                }
                 return null;
             }
             GuestRequest saved = request(head, files);
@@ -211,12 +273,54 @@ final class SavedStream implements AutoCloseable {
         return reader.state();
     }
 
+    /// Reads the memory of a guest that comes from another host: it comes before the state.
+    ///
+    /// @param config of the guest
+    void rounds(DomainConfig config) throws IOException {
+        require(reader.isLive(), "its memory does not come first");
+        long most = config.maxMemoryBytes() + MORE_THAN_MEMORY;
+        reader.rounds(
+                bytes -> {
+                    if (bytes <= 0 || bytes > most) {
+                        throw new WireException("it has more memory than its configuration says");
+                    }
+                    IncomingRam ram = new IncomingRam(config.name(), bytes);
+                    incoming = ram;
+                    return ram;
+                },
+                progress);
+    }
+
+    /// The contents of the RAM of the guest whose state was read last.
+    DomainOrigin.RamContents contents(String name) {
+        IncomingRam came = incoming;
+        if (came == null) {
+            return memory -> fill(name, memory);
+        }
+        return new DomainOrigin.RamContents() {
+            @Override
+            public void fill(DomainMemory memory) {
+                try {
+                    reader.endRounds();
+                    next = readHead();
+                } catch (IOException e) {
+                    throw new UncheckedIOException(e);
+                }
+            }
+
+            @Override
+            public Optional<MemFd> file() {
+                return Optional.of(came.take());
+            }
+        };
+    }
+
     /// Reads the RAM of the guest whose state was read last, or where it is, and then what the next guest is.
     ///
     /// @param name of the guest
     /// @param memory new
     /// @throws UncheckedIOException if it cannot be used
-    void fill(String name, DomainMemory memory) {
+    private void fill(String name, DomainMemory memory) {
         try {
             if (lazy == null) {
                 long _ = reader.ram(memory.ram(), progress);
@@ -277,6 +381,10 @@ final class SavedStream implements AutoCloseable {
         }
         reader.close();
         SavedChannel.close(channel);
+        IncomingRam ram = incoming;
+        if (ram != null) {
+            ram.close();
+        }
         if (lazy != null) {
             lazy.close();
         }

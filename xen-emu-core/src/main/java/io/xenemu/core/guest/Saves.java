@@ -61,6 +61,31 @@ final class Saves {
         }
     }
 
+    /// Carries out an operator's request to move the guest to another host, and answers it. If the guest leaves, its
+    /// domain has been shut down when this returns.
+    void migrate(DriverRequest order, GuestBoot boot) {
+        boolean left = false;
+        Refused refused = null;
+        try {
+            left =
+                    new MigrationSource(
+                                    hypervisor, new SaveParty.Member(inbox, request, boot), order)
+                            .run();
+        } catch (Refused e) {
+            refused = e;
+        } finally {
+            // Before the answer, since the caller may put the next request at once.
+            if (!left) {
+                inbox.running();
+            }
+        }
+        if (refused == null) {
+            order.done();
+        } else {
+            boolean _ = order.fail(refused);
+        }
+    }
+
     /// Saves the guest when it has suspended itself.
     private void saveSuspended(DriverRequest.Save wanted, SaveParty.Member member) throws Refused {
         requireNoBlockers(List.of(member), SaveScope.SUSPENDED, System.nanoTime());

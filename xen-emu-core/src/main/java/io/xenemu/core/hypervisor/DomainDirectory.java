@@ -108,6 +108,13 @@ final class DomainDirectory implements OperatedDomains {
         domains.remove(domain.id());
     }
 
+    /// Gives a domain another name.
+    void rename(Domain domain, String name) {
+        synchronized (operated) {
+            domain.rename(name);
+        }
+    }
+
     /// Gives a stopped domain another name, and a driver of its own.
     void rename(Domain domain, String name, DomainDriver driver) {
         synchronized (operated) {

@@ -40,6 +40,10 @@ public record DomainEvent(
         SAVED,
         /// It could not be saved, and goes on.
         SAVE_FAILED,
+        /// It begins to move to another host. It still runs.
+        MIGRATING,
+        /// It has not moved, and goes on.
+        MIGRATION_FAILED,
         /// It has been made from a saved state, and does not run yet.
         RESTORED,
         /// The guest has asked for a soft reset, and goes on in its memory.

@@ -77,13 +77,20 @@ final class DomainIds {
         return id;
     }
 
+    /// Checks that an id can be taken.
+    ///
+    /// @throws Refused if it is in use
+    synchronized void requireFree(DomId id) throws Refused {
+        if (isUsed(id)) {
+            throw new Refused("the domain id " + id.value() + " is in use");
+        }
+    }
+
     /// Takes this id, in the same way. It may be one that the policy does not give out.
     ///
     /// @throws Refused if it is in use
     synchronized void claim(DomId id) throws Refused {
-        if (isUsed(id)) {
-            throw new Refused("the domain id " + id.value() + " is in use");
-        }
+        requireFree(id);
         beingMade.add(id);
     }
 

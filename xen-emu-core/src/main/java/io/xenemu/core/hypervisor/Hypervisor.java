@@ -66,6 +66,7 @@ public final class Hypervisor implements AutoCloseable {
     private final TracePoints traces;
     private final FlightRecorderTap recordings;
     private final SaveMetrics saves;
+    private final MigrationMetrics migrations;
 
     /// Makes a hypervisor whose domains run on the host's KVM.
     ///
@@ -155,6 +156,7 @@ public final class Hypervisor implements AutoCloseable {
         engines = new Engines(engineSpecs, registry);
         recordings = new FlightRecorderTap(traces);
         saves = new SaveMetrics(registry);
+        migrations = new MigrationMetrics(registry);
         servicePorts = new ServicePorts(this::eventChannels, registry);
         StoreChannels channels = new StoreChannels(domains::contains);
         xenstore =
@@ -189,6 +191,11 @@ public final class Hypervisor implements AutoCloseable {
     /// The meters of saves and restores.
     public SaveMetrics saveMetrics() {
         return saves;
+    }
+
+    /// The meters of migrations.
+    public MigrationMetrics migrationMetrics() {
+        return migrations;
     }
 
     /// The XenStore of all domains.
@@ -318,6 +325,22 @@ public final class Hypervisor implements AutoCloseable {
         } finally {
             ids.release(id);
         }
+    }
+
+    /// Checks that a domain of another host could be made here.
+    ///
+    /// @param id that it has
+    /// @param config its configuration, with the processor that it was offered
+    /// @throws Refused if the id is in use
+    /// @throws BootException when this host cannot offer the processor
+    public void requireRoomFor(DomId id, DomainConfig config) throws BootException, Refused {
+        ids.requireFree(id);
+        source.requireOffer(config);
+    }
+
+    /// Gives a domain another name for an operator. The guest does not see it.
+    public void rename(Domain domain, String name) {
+        domains.rename(domain, name);
     }
 
     /// Makes a domain again that was saved, with its id. It is neither started nor connected to XenStore.

@@ -155,6 +155,12 @@ public final class DomainBuilder implements DomainSource {
     }
 
     @Override
+    public void requireOffer(DomainConfig config) throws BootException {
+        requireVcpus(config);
+        VcpuModel _ = VcpuModel.of(kvm, config);
+    }
+
+    @Override
     public Domain restore(SavedDomain saved, Function<Domain, PortBus> devices)
             throws BootException {
         DomainOrigin.Saved origin = saved.origin();

@@ -26,6 +26,12 @@ public interface DomainSource {
             Function<Domain, PortBus> devices)
             throws BootException;
 
+    /// Checks that a domain's processor can be offered.
+    ///
+    /// @param config with the policy that it was offered elsewhere
+    /// @throws BootException when this host cannot do that
+    void requireOffer(DomainConfig config) throws BootException;
+
     /// Builds a saved domain again; its vCPUs are not started.
     ///
     /// @param devices makes the devices in its I/O space

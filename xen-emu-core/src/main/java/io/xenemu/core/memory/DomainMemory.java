@@ -70,6 +70,8 @@ public final class DomainMemory implements BootMemory, LateMemory, AutoCloseable
     /// @param pages its special pages
     /// @param mappings its share of the process's mappings
     /// @param holes the pages that it reads in holes
+    /// @param filled RAM that has its contents already, which is taken over; null for new RAM
+    /// @throws IllegalArgumentException if that has another size
     public DomainMemory(
             VmPort vm,
             String name,
@@ -77,22 +79,18 @@ public final class DomainMemory implements BootMemory, LateMemory, AutoCloseable
             long memory,
             SpecialPages pages,
             HostBudget.Share mappings,
-            HolePages holes) {
+            HolePages holes,
+            @Nullable MemFd filled) {
         this.pages = pages;
         this.vm = vm;
-        long ramBytes = 0;
-        for (GuestMemoryMap.Slot slot : map.slots()) {
-            if (slot.backing() == GuestMemoryMap.Backing.RAM) {
-                ramBytes += slot.length();
-            }
-        }
+        long ramBytes = homeBytes(map);
         // As on Xen, the pages of its ACPI tables are owned in addition to its memory.
         reservation =
                 new Reservation(
                         memory / GuestMemory.PAGE_SIZE,
                         (ramBytes - map.acpiBytes()) / GuestMemory.PAGE_SIZE,
                         map.acpiBytes() / GuestMemory.PAGE_SIZE);
-        ram = new RamPages("xen-ram-" + name, ramBytes);
+        ram = new RamPages("xen-ram-" + name, ramBytes, filled);
         numbers = new PageNumbers(ram, pages);
         try {
             space = new AddressSpace(vm, map, ram, pages, guest, mappings, holes);
@@ -304,6 +302,18 @@ public final class DomainMemory implements BootMemory, LateMemory, AutoCloseable
     }
 
     // Saved state.
+
+    /// Bytes of the RAM of a domain, with its spare pages, by its memory map.
+    public static long ramBytes(GuestMemoryMap map) {
+        return homeBytes(map) + (long) RamPages.SPARES * GuestMemory.PAGE_SIZE;
+    }
+
+    private static long homeBytes(GuestMemoryMap map) {
+        return map.slots().stream()
+                .filter(slot -> slot.backing() == GuestMemoryMap.Backing.RAM)
+                .mapToLong(GuestMemoryMap.Slot::length)
+                .sum();
+    }
 
     /// All pages of RAM by their numbers, without pages that cover them for the guest. Waits until all are there.
     public MemorySegment ram() {

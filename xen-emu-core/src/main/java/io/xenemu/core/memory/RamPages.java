@@ -55,10 +55,17 @@ final class RamPages implements AutoCloseable {
 
     /// @param name for /proc/PID/maps
     /// @param bytes of the pages that have a home
-    RamPages(String name, long bytes) {
+    /// @param filled all pages with their contents, taken over; null for new pages
+    /// @throws IllegalArgumentException if that has another size
+    RamPages(String name, long bytes, @Nullable MemFd filled) {
         homes = Math.toIntExact(bytes / GuestMemory.PAGE_SIZE);
-        file = MemFd.createLarge(name, bytes + (long) SPARES * GuestMemory.PAGE_SIZE);
+        long size = bytes + (long) SPARES * GuestMemory.PAGE_SIZE;
+        file = filled == null ? MemFd.createLarge(name, size) : filled;
         try {
+            if (file.size() != size) {
+                throw new IllegalArgumentException(
+                        "RAM of %d bytes in place of %d".formatted(file.size(), size));
+            }
             all = file.map(0, file.size());
         } catch (RuntimeException e) {
             file.close();

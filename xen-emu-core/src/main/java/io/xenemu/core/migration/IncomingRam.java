@@ -24,11 +24,6 @@ public final class IncomingRam implements AutoCloseable {
         }
     }
 
-    /// The number of pages.
-    long count() {
-        return pages.byteSize() / SaveFormat.PAGE;
-    }
-
     /// Takes pages that follow one another.
     void set(long first, MemorySegment run) {
         MemorySegment.copy(run, 0, pages, first * SaveFormat.PAGE, run.byteSize());

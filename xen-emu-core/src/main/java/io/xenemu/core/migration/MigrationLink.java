@@ -22,6 +22,8 @@ public final class MigrationLink implements AutoCloseable {
     /// "XMSG", little-endian: what begins otherwise is no message.
     private static final int MAGIC = 0x4753_4d58;
 
+    private static final Duration DRAIN_LIMIT = Duration.ofSeconds(5);
+
     private static final int HEAD_BYTES = 3 * Integer.BYTES;
 
     private static final Logger log = LoggerFactory.getLogger(MigrationLink.class);
@@ -111,6 +113,29 @@ public final class MigrationLink implements AutoCloseable {
             throw new WireException("a message's checksum is wrong");
         }
         return MigrationMessage.read(type, new BodyReader(body.array()));
+    }
+
+    /// Lets the other side read what was sent: reads and forgets all until it closes the connection, for a few seconds
+    /// at most.
+    public void drain() throws IOException {
+        Thread watch = Thread.ofVirtual().name("migration-drain").start(this::closeLater);
+        try {
+            ByteBuffer bytes = ByteBuffer.allocate(1 << 16);
+            while (channel.read(bytes) >= 0) {
+                bytes.clear();
+            }
+        } finally {
+            watch.interrupt();
+        }
+    }
+
+    private void closeLater() {
+        try {
+            Thread.sleep(DRAIN_LIMIT);
+            close();
+        } catch (InterruptedException e) {
+            // The other side has closed it.
+        }
     }
 
     private ByteBuffer fill(int count) throws IOException {

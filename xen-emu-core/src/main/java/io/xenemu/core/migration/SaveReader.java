@@ -129,15 +129,21 @@ public final class SaveReader implements AutoCloseable {
         return sections.peek() == SectionType.RAM;
     }
 
+    /// Makes the memory of a guest that comes.
+    @FunctionalInterface
+    public interface NewRam {
+        /// @throws WireException if the guest cannot have so many bytes
+        IncomingRam of(long bytes) throws IOException;
+    }
+
     /// Reads the rounds of pages of a guest that runs.
     ///
-    /// @param ram all zeros
-    /// @throws WireException also if the RAM has another size
+    /// @param memory makes the memory for so many bytes, all zeros
     /// @throws SaveCancelledException if that was asked for
-    public void rounds(IncomingRam ram, WorkProgress progress) throws IOException {
+    public void rounds(NewRam memory, WorkProgress progress) throws IOException {
         step(Step.GUEST, Step.ROUNDS);
         long total = RamReader.begin(sections);
-        requireSize(total, ram.count() * SaveFormat.PAGE);
+        IncomingRam ram = memory.of(total * SaveFormat.PAGE);
         try (RamReader reader = new RamReader(sections, progress, total)) {
             reader.readRounds(ram);
             roundPages = reader.pages();

@@ -69,7 +69,9 @@ public final class Daemon {
             makeFolderOf(request.xenstoreSocket());
             hypervisor.xenstore().listen(request.xenstoreSocket());
             HostedGuests guests =
-                    open.add(new HostedGuests(hypervisor, request.dumps()), HostedGuests::close);
+                    open.add(
+                            new HostedGuests(hypervisor, request.dumps(), request.migrations()),
+                            HostedGuests::close);
             makeFolderOf(request.controlSocket());
             open.add(
                     ControlSocket.open(

@@ -19,6 +19,7 @@ import org.jspecify.annotations.Nullable;
 /// @param domids the policy for the ids of domains
 /// @param stopTimeout time for its guests to power off when it is stopped; zero ends them at once
 /// @param dumps the folder for core dumps, which may not be there yet
+/// @param migrations the folder for the decisions of migrations, which may not be there yet
 /// @param metrics the address of the metrics, or null
 /// @param pidFile the file for the process id, or null
 public record DaemonRequest(
@@ -30,6 +31,7 @@ public record DaemonRequest(
         DomainIdPolicy domids,
         Duration stopTimeout,
         Path dumps,
+        Path migrations,
         @Nullable HostAndPort metrics,
         @Nullable Path pidFile) {
     public DaemonRequest {

@@ -38,6 +38,7 @@ final class TrainingPeer {
                                 DomainIdPolicy.XEN,
                                 Duration.ZERO,
                                 Path.of("/nonexistent"),
+                                Path.of("/nonexistent"),
                                 HostAndPort.fromParts("127.0.0.1", 0),
                                 null));
         Thread serving =

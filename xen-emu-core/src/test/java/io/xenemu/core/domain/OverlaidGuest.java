@@ -50,7 +50,14 @@ public final class OverlaidGuest implements AutoCloseable {
         }
         memory =
                 new DomainMemory(
-                        vm, "test", new GuestMemoryMap(bytes), bytes, special, mappings, holes);
+                        vm,
+                        "test",
+                        new GuestMemoryMap(bytes),
+                        bytes,
+                        special,
+                        mappings,
+                        holes,
+                        null);
         physmap = new DomainPhysmap(memory, inUse);
     }
 

@@ -26,7 +26,9 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.Consumer;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
 /// Domains on fake VMs, for guests that run no code. Their vCPUs park when they are held.
 final class FakeDomains implements DomainSource {
@@ -39,7 +41,10 @@ final class FakeDomains implements DomainSource {
 
     private final Map<Domain, PortBus> ports = new ConcurrentHashMap<>();
 
+    private final Map<Domain, FakeVm> vms = new ConcurrentHashMap<>();
+    private volatile Consumer<Domain> code = _ -> {};
     private volatile boolean stuck;
+    private volatile boolean lacksFeature;
 
     FakeDomains(DomainEnvironment environment) {
         this.environment = environment;
@@ -49,6 +54,11 @@ final class FakeDomains implements DomainSource {
     /// The next domain that is built.
     Domain next() throws InterruptedException {
         return built.take();
+    }
+
+    /// The next domain that is built, if there is one already.
+    @Nullable Domain built() {
+        return built.poll();
     }
 
     /// Lets the vCPUs not park from now on.
@@ -68,6 +78,18 @@ final class FakeDomains implements DomainSource {
         Domain domain = domain(new DomainOrigin.Boot(id, config), devices);
         built.add(domain);
         return domain;
+    }
+
+    @Override
+    public void requireOffer(DomainConfig config) throws BootException {
+        if (lacksFeature) {
+            throw new BootException(config.name() + ": a guest of this host cannot have avx512f");
+        }
+    }
+
+    /// Lets the host have fewer features of the processor from now on.
+    void loseFeature() {
+        lacksFeature = true;
     }
 
     @Override
@@ -99,12 +121,24 @@ final class FakeDomains implements DomainSource {
                         EnumSet.noneOf(XenCapability.class),
                         environment);
         domain.add(OwnPart.passive("kvm", () -> KvmStates.of(config.vcpus()).saved()));
+        vms.put(domain, vm);
         ports.put(domain, devices.apply(domain));
         for (int i = 0; i < config.vcpus(); i++) {
             VcpuId vcpu = new VcpuId(i);
-            domain.add(new Vcpu(domain, vcpu, vm.createVcpu(vcpu), this::loop));
+            domain.add(
+                    new Vcpu(domain, vcpu, vm.createVcpu(vcpu), running -> loop(domain, running)));
         }
         return domain;
+    }
+
+    /// The VM of a domain.
+    FakeVm vm(Domain domain) {
+        return Objects.requireNonNull(vms.get(domain));
+    }
+
+    /// What each domain's first vCPU does again and again from now on.
+    void runs(Consumer<Domain> program) {
+        code = program;
     }
 
     /// The I/O space of a domain.
@@ -112,11 +146,14 @@ final class FakeDomains implements DomainSource {
         return Objects.requireNonNull(ports.get(domain));
     }
 
-    private void loop(Vcpu vcpu) {
+    private void loop(Domain domain, Vcpu vcpu) {
         vcpu.park();
         while (!vcpu.isStopping()) {
             LockSupport.parkNanos(NAP_NANOS);
             vcpu.serveMailbox();
+            if (vcpu.id().value() == 0 && !vcpu.isHeld()) {
+                code.accept(domain);
+            }
             if (vcpu.isHeld() && !stuck) {
                 vcpu.park();
             }

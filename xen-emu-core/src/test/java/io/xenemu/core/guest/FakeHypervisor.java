@@ -8,6 +8,7 @@ import io.xenemu.xenstore.quota.Quotas;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.FutureTask;
+import org.jspecify.annotations.Nullable;
 
 /// A hypervisor with a real XenStore, whose domains run no code.
 final class FakeHypervisor implements AutoCloseable {
@@ -35,6 +36,11 @@ final class FakeHypervisor implements AutoCloseable {
     /// The next domain that is built.
     Domain next() throws InterruptedException {
         return domains().next();
+    }
+
+    /// The next domain that is built, if there is one already.
+    @Nullable Domain built() {
+        return domains().built();
     }
 
     /// Runs a guest on a thread of its own.

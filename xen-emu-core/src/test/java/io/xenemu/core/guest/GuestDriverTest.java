@@ -146,7 +146,8 @@ final class GuestDriverTest {
 
     @Test
     void guestCreatedPausedWaitsForAnUnpause() throws Exception {
-        try (HostedGuests guests = new HostedGuests(hypervisor, folder)) {
+        try (HostedGuests guests =
+                new HostedGuests(hypervisor, folder, folder.resolve("migrations"))) {
             guests.create(request(true), true);
             Domain domain = fake.next();
             assertTrue(domain.isPaused());
@@ -503,7 +504,8 @@ final class GuestDriverTest {
 
     @Test
     void renamedDomainStaysBesideItsGuest() throws Exception {
-        try (HostedGuests guests = new HostedGuests(hypervisor, folder)) {
+        try (HostedGuests guests =
+                new HostedGuests(hypervisor, folder, folder.resolve("migrations"))) {
             guests.create(request(renaming()), false);
             Domain first = fake.next();
             first.shutdown(ShutdownReason.CRASH, "of a test");
@@ -543,7 +545,8 @@ final class GuestDriverTest {
 
     @Test
     void guestThatCrashesAgainAndAgainLeavesFewDomains() throws Exception {
-        try (HostedGuests guests = new HostedGuests(hypervisor, folder, 1)) {
+        try (HostedGuests guests =
+                new HostedGuests(hypervisor, folder, folder.resolve("migrations"), 1)) {
             guests.create(request(renaming()), false);
             Domain first = fake.next();
             first.shutdown(ShutdownReason.CRASH, "of a test");
@@ -601,7 +604,8 @@ final class GuestDriverTest {
 
     @Test
     void idInUseIsRefusedInOneLine() throws Exception {
-        try (HostedGuests guests = new HostedGuests(hypervisor, folder)) {
+        try (HostedGuests guests =
+                new HostedGuests(hypervisor, folder, folder.resolve("migrations"))) {
             guests.create(withId(request(true), 77), false);
             BootException e =
                     assertThrows(
@@ -634,7 +638,8 @@ final class GuestDriverTest {
 
     @Test
     void serviceThatEndsKeepsNoRenamedDomain() throws Exception {
-        try (HostedGuests guests = new HostedGuests(hypervisor, folder)) {
+        try (HostedGuests guests =
+                new HostedGuests(hypervisor, folder, folder.resolve("migrations"))) {
             guests.create(request(renaming()), false);
             Domain first = fake.next();
             first.shutdown(ShutdownReason.CRASH, "of a test");
@@ -709,7 +714,7 @@ final class GuestDriverTest {
 
     @Test
     void preservedGuestEndsWithItsService() throws Exception {
-        HostedGuests guests = new HostedGuests(hypervisor, folder);
+        HostedGuests guests = new HostedGuests(hypervisor, folder, folder.resolve("migrations"));
         guests.create(request(all(EndAction.PRESERVE)), false);
         Domain domain = fake.next();
         domain.shutdown(ShutdownReason.POWEROFF, "");
@@ -765,7 +770,8 @@ final class GuestDriverTest {
 
     @Test
     void serviceThatEndsAsksEachGuestOnce() throws Exception {
-        try (HostedGuests guests = new HostedGuests(hypervisor, folder)) {
+        try (HostedGuests guests =
+                new HostedGuests(hypervisor, folder, folder.resolve("migrations"))) {
             guests.create(request(true), false);
             Domain domain = fake.next();
             guests.end();

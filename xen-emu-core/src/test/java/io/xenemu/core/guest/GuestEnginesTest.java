@@ -59,7 +59,8 @@ final class GuestEnginesTest {
     /// The renamed domain keeps the map as well, until it is destroyed.
     @Test
     void mapIsKeptOverARebootAndARestartBesideTheRenamedDomain() throws Exception {
-        try (HostedGuests guests = new HostedGuests(fake.hypervisor, folder)) {
+        try (HostedGuests guests =
+                new HostedGuests(fake.hypervisor, folder, folder.resolve("migrations"))) {
             guests.create(request(), false);
             Domain first = fake.next();
             assertEquals(FIRST, engines(first).map());

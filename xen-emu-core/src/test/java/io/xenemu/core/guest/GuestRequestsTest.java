@@ -67,15 +67,15 @@ final class GuestRequestsTest {
     @ParameterizedTest
     @CsvSource({
         "START, AXXXXXXXXX",
-        "PAUSE, QAAAAQQXXX",
-        "UNPAUSE, QAAAAQQXXX",
-        "SHUT_DOWN, XAAAAQQXXX",
-        "REBOOT, XAAAAQQXXX",
+        "PAUSE, QAAAAQXXXX",
+        "UNPAUSE, QAAAAQXXXX",
+        "SHUT_DOWN, XAAAAQXXXX",
+        "REBOOT, XAAAAQXXXX",
         "SUSPEND, XQAXXXXXXX",
         "RESUME, XXXXAXXXXX",
         "SAVE, XQAAXXXXXX",
         "MIGRATE, XQAAXXXXXX",
-        "DUMP_CORE, XQAAAQQAXX",
+        "DUMP_CORE, XQAAAQXAXX",
     })
     void answerDependsOnTheState(Kind kind, String answers) {
         GuestState[] states = GuestState.values();
@@ -216,7 +216,7 @@ final class GuestRequestsTest {
         requests.running();
 
         carriesOut(Kind.SAVE);
-        refuses(Kind.MIGRATE, Refusal.MOVING);
+        refuses(Kind.MIGRATE, Refusal.SAVING);
     }
 
     @Test

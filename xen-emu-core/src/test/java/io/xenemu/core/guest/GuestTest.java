@@ -105,7 +105,8 @@ final class GuestTest {
 
     @Test
     void failedStartIsReportedToItsCreatorAndFreesTheName() throws Exception {
-        try (HostedGuests guests = new HostedGuests(hypervisor, folder)) {
+        try (HostedGuests guests =
+                new HostedGuests(hypervisor, folder, folder.resolve("migrations"))) {
             for (int i = 0; i < 3; i++) {
                 assertThrows(BootException.class, () -> guests.create(request("missing"), false));
                 assertThrows(KvmException.class, () -> guests.create(request("kernel"), true));
@@ -117,7 +118,7 @@ final class GuestTest {
 
     @Test
     void closedServiceTakesNoGuest() {
-        HostedGuests guests = new HostedGuests(hypervisor, folder);
+        HostedGuests guests = new HostedGuests(hypervisor, folder, folder.resolve("migrations"));
         guests.end();
         guests.ask();
         guests.close();

@@ -67,7 +67,8 @@ final class SaveRestoreTest {
 
     private final FakeHypervisor fake = new FakeHypervisor();
     private final OperatedDomains domains = fake.hypervisor.operated();
-    private final HostedGuests guests = new HostedGuests(fake.hypervisor, Path.of("/nonexistent"));
+    private final HostedGuests guests =
+            new HostedGuests(fake.hypervisor, Path.of("/nonexistent"), Path.of("/nonexistent"));
 
     @BeforeEach
     void writeKernel() throws IOException {

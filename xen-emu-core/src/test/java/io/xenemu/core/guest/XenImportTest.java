@@ -51,7 +51,8 @@ final class XenImportTest {
 
     private final FakeHypervisor fake = new FakeHypervisor();
     private final OperatedDomains domains = fake.hypervisor.operated();
-    private final HostedGuests guests = new HostedGuests(fake.hypervisor, Path.of("/nonexistent"));
+    private final HostedGuests guests =
+            new HostedGuests(fake.hypervisor, Path.of("/nonexistent"), Path.of("/nonexistent"));
 
     @AfterEach
     void close() {

@@ -28,6 +28,7 @@ import io.xenemu.core.hypercall.HypercallContext;
 import io.xenemu.core.hypercall.HypercallDispatcher;
 import io.xenemu.core.hypercall.HypercallMetrics;
 import io.xenemu.core.hypercall.HypercallTable;
+import io.xenemu.core.hypervisor.MigrationMetrics;
 import io.xenemu.core.hypervisor.SaveMetrics;
 import io.xenemu.core.machine.ExitMetrics;
 import io.xenemu.core.memory.DomainResources;
@@ -137,6 +138,7 @@ final class MetricsDocTest {
             new JournalMetrics(registry);
             new Engines(List.of(EngineSpec.parse("block:0")), registry).close();
             new SaveMetrics(registry);
+            new MigrationMetrics(registry);
             return new Scrape(registry.getMeters(), registry.scrape());
         }
     }

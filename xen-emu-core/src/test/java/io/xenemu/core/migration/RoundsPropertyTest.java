@@ -28,7 +28,6 @@ final class RoundsPropertyTest {
     private static final int PAGES = 3000;
     private static final RoundWriter.Forget NOTHING = (_, _) -> {};
 
-
     private static BitSet all() {
         BitSet all = new BitSet();
         all.set(0, PAGES);
@@ -54,8 +53,7 @@ final class RoundsPropertyTest {
             ByteArrayOutputStream bytes = new ByteArrayOutputStream();
             SaveWriter writer = new SaveWriter(TestGuest.to(bytes), encoding);
             writer.guest(guest.summary(), 7, TestGuest.config());
-            try (RoundWriter pages =
-                    writer.rounds(guest.ram(), new WorkProgress(), new Pace(0))) {
+            try (RoundWriter pages = writer.rounds(guest.ram(), new WorkProgress(), new Pace(0))) {
                 long _ = pages.write(all(), NOTHING);
                 for (int i = 0; i < rounds.size(); i++) {
                     long _ = pages.write(change(guest, rounds.get(i), i), NOTHING);
@@ -75,7 +73,7 @@ final class RoundsPropertyTest {
             if (!reader.isLive()) {
                 throw new WireException("not live");
             }
-            reader.rounds(ram, new WorkProgress());
+            reader.rounds(_ -> ram, new WorkProgress());
             reader.state().transferTo(OutputStream.nullOutputStream());
             reader.endRounds();
             assertNull(reader.guest(FileContents.NONE));
@@ -106,8 +104,7 @@ final class RoundsPropertyTest {
             guest.fill(5, 5).fill(6, 6);
             byte[] stream = stream(guest, List.of(List.of(5, 8, 9)), PageEncoding.NONE);
             int bit = Math.floorMod(at, stream.length * Byte.SIZE);
-            byte[] damaged =
-                    isCut ? Arrays.copyOf(stream, bit / Byte.SIZE) : stream.clone();
+            byte[] damaged = isCut ? Arrays.copyOf(stream, bit / Byte.SIZE) : stream.clone();
             if (!isCut) {
                 damaged[bit / Byte.SIZE] ^= (byte) (1 << bit % Byte.SIZE);
             }
@@ -125,8 +122,7 @@ final class RoundsPropertyTest {
             ByteArrayOutputStream bytes = new ByteArrayOutputStream();
             SaveWriter writer = new SaveWriter(TestGuest.to(bytes), PageEncoding.NONE);
             writer.guest(guest.summary(), 7, TestGuest.config());
-            try (RoundWriter pages =
-                    writer.rounds(guest.ram(), new WorkProgress(), new Pace(0))) {
+            try (RoundWriter pages = writer.rounds(guest.ram(), new WorkProgress(), new Pace(0))) {
                 assertEquals(
                         1,
                         pages.write(
@@ -154,8 +150,7 @@ final class RoundsPropertyTest {
                                         () -> {
                                             SaveWriter writer =
                                                     new SaveWriter(out, PageEncoding.NONE);
-                                            writer.guest(
-                                                    guest.summary(), 7, TestGuest.config());
+                                            writer.guest(guest.summary(), 7, TestGuest.config());
                                             guest.fill(1, 1);
                                             try (RoundWriter pages =
                                                     writer.rounds(
@@ -166,8 +161,7 @@ final class RoundsPropertyTest {
                                             }
                                         });
                             });
-            Eventually.holds(
-                    "it waits", () -> thread.getState() == Thread.State.TIMED_WAITING);
+            Eventually.holds("it waits", () -> thread.getState() == Thread.State.TIMED_WAITING);
             thread.interrupt();
             thread.join();
         }

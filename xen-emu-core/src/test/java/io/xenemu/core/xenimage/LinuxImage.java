@@ -42,7 +42,8 @@ public final class LinuxImage implements AutoCloseable {
 
     private final Hypervisor hypervisor =
             new Hypervisor(HostKvm.open(), new SimpleMeterRegistry(), Quotas.DEFAULT);
-    private final HostedGuests guests = new HostedGuests(hypervisor, Path.of("/nonexistent"));
+    private final HostedGuests guests =
+            new HostedGuests(hypervisor, Path.of("/nonexistent"), Path.of("/nonexistent"));
 
     private LinuxImage() throws Exception {}
 

@@ -1,0 +1,204 @@
+package io.xenemu.core.guest;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import io.xenemu.core.toolstack.Refused;
+import java.time.Duration;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import org.jspecify.annotations.Nullable;
+
+/// One migration as an operator sees it, on one side. The thread that migrates changes it; any thread reads it. Its
+/// monitor is a leaf.
+public final class Migration {
+    private final UUID id;
+    private final Direction direction;
+    private final String guest;
+    private final String peer;
+    private final boolean isLeft;
+
+    @GuardedBy("this")
+    private MigrationPhase phase = MigrationPhase.COMPATIBLE;
+
+    @GuardedBy("this")
+    private Rounds rounds = Rounds.NONE;
+
+    @GuardedBy("this")
+    private String reason = "";
+
+    @GuardedBy("this")
+    private @Nullable Duration downtime;
+
+    @GuardedBy("this")
+    private @Nullable CompletableFuture<Resolution> question;
+
+    /// Ends the work on it; null while that is not possible.
+    @GuardedBy("this")
+    private @Nullable Runnable canceller;
+
+    @GuardedBy("this")
+    private boolean cancelled;
+
+    /// The direction of a migration, from this service.
+    public enum Direction {
+        OUT,
+        IN
+    }
+
+    /// An operator's decision about this side's copy of a guest.
+    public enum Resolution {
+        RUN,
+        DESTROY
+    }
+
+    /// How far the rounds are.
+    ///
+    /// @param number of the last round
+    /// @param bytes that were sent in all
+    /// @param written the pages that were written during the last round
+    /// @param pagesPerSecond that the guest writes
+    /// @param bytesPerSecond that are sent
+    /// @param estimate the time for which the guest would stand still now
+    /// @param throttle the percentage of time for which the vCPUs stand still
+    public record Rounds(
+            int number,
+            long bytes,
+            long written,
+            long pagesPerSecond,
+            long bytesPerSecond,
+            Duration estimate,
+            int throttle) {
+        static final Rounds NONE = new Rounds(0, 0, 0, 0, 0, Duration.ZERO, 0);
+    }
+
+    /// What it is now.
+    ///
+    /// @param reason for a failure, or for an open question; empty if there is none
+    /// @param downtime for which the guest has not run, if that is known
+    public record Status(
+            UUID id,
+            Direction direction,
+            String guest,
+            String peer,
+            MigrationPhase phase,
+            Rounds rounds,
+            String reason,
+            @Nullable Duration downtime) {}
+
+    /// @param id the same on both sides
+    /// @param guest its name
+    /// @param peer the other host, as the operator has named it
+    Migration(UUID id, Direction direction, String guest, String peer) {
+        this(id, direction, guest, peer, false);
+    }
+
+    private Migration(UUID id, Direction direction, String guest, String peer, boolean isLeft) {
+        this.isLeft = isLeft;
+        this.id = id;
+        this.direction = direction;
+        this.guest = guest;
+        this.peer = peer;
+    }
+
+    /// One that an earlier service has left: only its record is there.
+    static Migration left(UUID id, String guest, String peer) {
+        Migration left = new Migration(id, Direction.OUT, guest, peer, true);
+        left.enter(
+                MigrationPhase.UNDECIDED,
+                "this service had decided that " + peer + " runs the guest, and has ended");
+        return left;
+    }
+
+    /// Whether only a record of it is left.
+    boolean isLeft() {
+        return isLeft;
+    }
+
+    UUID id() {
+        return id;
+    }
+
+    String guest() {
+        return guest;
+    }
+
+    String peer() {
+        return peer;
+    }
+
+    public synchronized Status status() {
+        return new Status(id, direction, guest, peer, phase, rounds, reason, downtime);
+    }
+
+    synchronized MigrationPhase phase() {
+        return phase;
+    }
+
+    void enter(MigrationPhase next) {
+        enter(next, "");
+    }
+
+    synchronized void enter(MigrationPhase next, String why) {
+        phase = next;
+        reason = why;
+    }
+
+    synchronized void at(Rounds now) {
+        rounds = now;
+    }
+
+    synchronized void stoodStill(Duration time) {
+        downtime = time;
+    }
+
+    /// Asks an operator.
+    ///
+    /// @param why it cannot be known
+    /// @return gives the answer
+    synchronized CompletableFuture<Resolution> ask(String why) {
+        enter(MigrationPhase.UNDECIDED, why);
+        CompletableFuture<Resolution> asked = new CompletableFuture<>();
+        question = asked;
+        return asked;
+    }
+
+    /// Calls `cancel` when it is cancelled, or has been.
+    ///
+    /// @param cancel called with no lock held; null when it cannot be cancelled any more
+    void cancelWith(@Nullable Runnable cancel) {
+        boolean now;
+        synchronized (this) {
+            canceller = cancel;
+            now = cancelled;
+        }
+        if (now && cancel != null) {
+            cancel.run();
+        }
+    }
+
+    /// Cancels it, unless it is too late.
+    void cancel() {
+        Runnable cancel;
+        synchronized (this) {
+            cancelled = true;
+            cancel = canceller;
+        }
+        if (cancel != null) {
+            cancel.run();
+        }
+    }
+
+    /// Gives an operator's answer.
+    ///
+    /// @throws Refused if nothing is asked
+    void resolve(Resolution answer) throws Refused {
+        CompletableFuture<Resolution> asked;
+        synchronized (this) {
+            asked = question;
+            question = null;
+        }
+        if (asked == null || !asked.complete(answer)) {
+            throw new Refused(
+                    "the migration of " + guest + " has nothing to decide: " + phase().word());
+        }
+    }
+}

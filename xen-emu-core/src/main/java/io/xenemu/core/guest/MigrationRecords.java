@@ -1,0 +1,73 @@
+package io.xenemu.core.guest;
+
+import io.xenemu.kvm.file.NewFile;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.UUID;
+import java.util.stream.Stream;
+
+/// The decisions of a source, each a file that is on the disk before the destination may run the guest. The file stays
+/// until the destination has confirmed, or an operator has decided. It has three lines: the word `decided`, the guest's
+/// name and the other host.
+///
+/// @param folder which may not be there yet
+record MigrationRecords(Path folder) {
+    private static final String WORD = "decided";
+    private static final int LINES = 3;
+
+    private Path file(UUID id) {
+        return folder.resolve(id.toString());
+    }
+
+    /// Writes a decision, and waits until it lasts.
+    ///
+    /// @throws IOException if that cannot be known; then there is no record
+    void decide(Migration migration) throws IOException {
+        Files.createDirectories(folder);
+        boolean done = false;
+        try (NewFile record = new NewFile(file(migration.id()))) {
+            String text = String.join("\n", WORD, migration.guest(), migration.peer()) + "\n";
+            ByteBuffer bytes = ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8));
+            while (bytes.hasRemaining()) {
+                record.channel().write(bytes);
+            }
+            record.complete();
+            done = true;
+        } finally {
+            if (!done) {
+                forget(migration.id());
+            }
+        }
+    }
+
+    /// Removes a record, if there is one.
+    void forget(UUID id) throws IOException {
+        Files.deleteIfExists(file(id));
+    }
+
+    /// The decisions that an earlier service has left open.
+    List<Migration> left() throws IOException {
+        List<Migration> left = new ArrayList<>();
+        try (Stream<Path> files = Files.list(folder)) {
+            for (Path file : files.sorted().toList()) {
+                List<String> lines = Files.readAllLines(file);
+                if (lines.size() == LINES && lines.getFirst().equals(WORD)) {
+                    left.add(
+                            Migration.left(
+                                    UUID.fromString(String.valueOf(file.getFileName())),
+                                    lines.get(1),
+                                    lines.get(2)));
+                }
+            }
+        } catch (NoSuchFileException e) {
+            return List.of();
+        }
+        return left;
+    }
+}

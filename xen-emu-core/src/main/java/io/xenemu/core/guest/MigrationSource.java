@@ -1,0 +1,344 @@
+package io.xenemu.core.guest;
+
+import io.xenemu.core.domain.BlockedException;
+import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.DomainConfigCodec;
+import io.xenemu.core.domain.SaveScope;
+import io.xenemu.core.domain.StuckException;
+import io.xenemu.core.domain.XenState;
+import io.xenemu.core.hypervisor.DomainEvent;
+import io.xenemu.core.hypervisor.Hypervisor;
+import io.xenemu.core.hypervisor.MigrationMetrics;
+import io.xenemu.core.memory.RamLog;
+import io.xenemu.core.migration.BackChannel;
+import io.xenemu.core.migration.MigrationLink;
+import io.xenemu.core.migration.MigrationMessage;
+import io.xenemu.core.migration.PageEncoding;
+import io.xenemu.core.migration.Pace;
+import io.xenemu.core.migration.RamSource;
+import io.xenemu.core.migration.RoundWriter;
+import io.xenemu.core.migration.SaveWriter;
+import io.xenemu.core.toolstack.DeviceKind;
+import io.xenemu.core.toolstack.Refused;
+import io.xenemu.kvm.abi.IoReason;
+import io.xenemu.kvm.abi.KvmException;
+import io.xenemu.kvm.wire.BodyWriter;
+import java.io.IOException;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.BitSet;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// The source's half of a migration, on the thread of the guest's driver. Its phases are [MigrationPhase]s, in this
+/// order, for these reasons:
+///
+/// 1. **Compatible**: what is against it is named while nothing has happened: by this side, then by the destination.
+/// 2. **Rounds**: memory goes while the guest runs, again and again as the guest writes to it, until little is left.
+/// 3. **Last pages**: the guest stands still. Its state is taken first, since taking it may write to memory; then the
+///    pages that were written since, and those that can be written without a trace.
+/// 4. **Ready**: the destination has loaded and checked everything. Nothing of it can fail any more but the decision.
+/// 5. **Decided**: the decision is on the disk. Up to here the guest goes on whatever fails. From here on this side never
+///    runs it by itself, since the destination may.
+/// 6. **Go**: the destination runs the guest, says so, and the guest leaves. If no word comes, an operator decides.
+final class MigrationSource {
+    private static final Logger log = LoggerFactory.getLogger(MigrationSource.class);
+
+    /// The longest wait for the destination to look at what the guest needs.
+    private static final Duration ACCEPT_LIMIT = Duration.ofSeconds(30);
+
+    /// The longest wait for a destination that loads the last pages, while the guest stands still.
+    private static final Duration READY_LIMIT = Duration.ofSeconds(60);
+
+    /// The longest wait for the word that the guest runs.
+    private static final Duration RUNNING_LIMIT = Duration.ofSeconds(60);
+
+    /// The time for a destination that has ended the connection to have said why.
+    private static final Duration REASON_LIMIT = Duration.ofSeconds(2);
+
+    private final Hypervisor hypervisor;
+    private final SaveParty.Member guest;
+    private final DriverRequest order;
+    private final DriverRequest.Migrate wanted;
+    private final Migration migration;
+    private final MigrationLink link;
+    private final long begun = System.nanoTime();
+    private @Nullable BackChannel back;
+    private long sent;
+    private boolean decided;
+
+    /// @param guest alone
+    /// @param order is answered when the guest has left, or an operator has to decide
+    MigrationSource(Hypervisor hypervisor, SaveParty.Member guest, DriverRequest order) {
+        this.hypervisor = hypervisor;
+        this.guest = guest;
+        this.order = order;
+        wanted = order.migrate();
+        link = wanted.link();
+        migration = wanted.migration();
+    }
+
+    private Domain domain() {
+        return guest.domain();
+    }
+
+    /// Migrates the guest.
+    ///
+    /// @return whether it has left
+    /// @throws Refused if it goes on here
+    boolean run() throws Refused {
+        guest.inbox().cancelWith(this::cancel);
+        migration.cancelWith(this::cancel);
+        MigrationMetrics.Result result = MigrationMetrics.Result.REFUSED;
+        try {
+            compatible();
+            result = MigrationMetrics.Result.FAILED;
+            guest.boot().tell(DomainEvent.Type.MIGRATING);
+            boolean left = migrate();
+            result = MigrationMetrics.Result.OK;
+            return left;
+        } catch (BlockedException e) {
+            throw failed(guest.name() + " cannot be migrated: " + e.getMessage());
+        } catch (StuckException e) {
+            throw failed(guest.name() + " cannot be stopped: " + e.getMessage());
+        } catch (IOException e) {
+            throw failed(reason(e));
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw failed("the service ends");
+        } catch (Refused e) {
+            throw failed(e.reason());
+        } finally {
+            guest.inbox().cancelWith(null);
+            migration.cancelWith(null);
+            link.close();
+            wanted.migrations()
+                    .metrics()
+                    .left(result, sent, Duration.ofNanos(System.nanoTime() - begun));
+        }
+    }
+
+    private Refused failed(String why) {
+        Refused refusal =
+                guest.inbox().isDestroyed()
+                        ? Refusal.DESTROYED.of(guest.name())
+                        : new Refused(
+                                wanted.progress().isCancelled()
+                                        ? "the migration of " + guest.name() + " was cancelled"
+                                        : why);
+        if (migration.phase() != MigrationPhase.COMPATIBLE) {
+            guest.boot().tell(DomainEvent.Type.MIGRATION_FAILED);
+        }
+        log.info("{}: not migrated: {}", domain(), refusal.reason());
+        migration.enter(MigrationPhase.FAILED, refusal.reason());
+        return refusal;
+    }
+
+    /// The reason of a failure, as the destination tells it if it does.
+    private String reason(IOException e) {
+        BackChannel answers = back;
+        try {
+            if (answers != null
+                    && answers.next(REASON_LIMIT) instanceof MigrationMessage.Refuse refuse) {
+                return migration.peer() + ": " + refuse.reason();
+            }
+        } catch (IOException lost) {
+            log.debug("{}: no reason came: {}", domain(), lost.toString());
+        } catch (InterruptedException interrupted) {
+            Thread.currentThread().interrupt();
+        }
+        return migration.peer() + ": " + IoReason.of(e);
+    }
+
+    /// Ends it on another thread, unless it is decided.
+    private synchronized void cancel() {
+        if (!decided) {
+            wanted.progress().cancel();
+            link.close();
+        }
+    }
+
+    private synchronized void requireNotCancelled() throws Refused {
+        if (wanted.progress().isCancelled() || domain().shutdownLatch().get() != null) {
+            throw new Refused(guest.name() + " has ended or rebooted meanwhile");
+        }
+    }
+
+    private void compatible() throws Refused, IOException, InterruptedException {
+        List<String> blockers = domain().parts().blockers(SaveScope.ALONE);
+        if (!blockers.isEmpty()) {
+            throw new Refused(guest.name() + " cannot be migrated: " + String.join("\n", blockers));
+        }
+        if (hypervisor.devices().specs(domain()).stream()
+                .anyMatch(spec -> spec.kind() == DeviceKind.VBD)) {
+            throw new Refused(
+                    guest.name()
+                            + " cannot be migrated: this service holds the lock of its disk until it has left");
+        }
+        link.send(
+                new MigrationMessage.Hello(
+                        MigrationMessage.VERSION,
+                        migration.id(),
+                        GuestDescription.summary(domain(), Instant.now()),
+                        DomainConfigCodec.VERSION,
+                        MigrationMessage.BodyBytes.of(
+                                DomainConfigCodec.put(new BodyWriter(), domain().config()))));
+        BackChannel answers = BackChannel.of(link);
+        back = answers;
+        switch (answers.next(ACCEPT_LIMIT)) {
+            case MigrationMessage.Accept accept ->
+                    log.info(
+                            "{}: {} takes it, with {}",
+                            domain(),
+                            migration.peer(),
+                            accept.program());
+            case MigrationMessage.Refuse refuse ->
+                    throw new Refused(migration.peer() + ": " + refuse.reason());
+            case MigrationMessage other -> throw unexpected(other);
+        }
+    }
+
+    private IOException unexpected(MigrationMessage message) {
+        return new IOException("an unexpected message: " + message.getClass().getSimpleName());
+    }
+
+    private boolean migrate() throws IOException, Refused, BlockedException, InterruptedException {
+        migration.enter(MigrationPhase.ROUNDS);
+        awaitMemory();
+        SaveWriter writer = new SaveWriter(link.channel(), PageEncoding.ZSTD);
+        GuestDescription.write(writer, domain(), guest.request());
+        RamSource ram = RamSource.of(domain().memory());
+        try (RamLog written = domain().pages().logWrites();
+                RoundWriter rounds =
+                        writer.rounds(
+                                ram,
+                                wanted.progress(),
+                                new Pace(wanted.options().bytesPerSecond()))) {
+            try (MigrationRounds all = new MigrationRounds(domain(), wanted, written, rounds)) {
+                BitSet left = all.run();
+                sent = rounds.bytes();
+                return lastPages(writer, rounds, written, left);
+            }
+        }
+    }
+
+    private void awaitMemory() throws IOException {
+        try {
+            domain().memory().awaitAll();
+        } catch (KvmException e) {
+            throw new IOException(e.getMessage(), e);
+        }
+    }
+
+    private boolean lastPages(SaveWriter writer, RoundWriter rounds, RamLog written, BitSet left)
+            throws IOException, Refused, BlockedException, InterruptedException {
+        migration.enter(MigrationPhase.LAST_PAGES);
+        requireNotCancelled();
+        long stopped = System.nanoTime();
+        try (StandStill still = new StandStill(List.of(domain().parts()), SaveScope.ALONE)) {
+            left.or(written.take());
+            left.or(written.held());
+            long _ = rounds.write(left, written::forget);
+            writer.endRounds(rounds, XenState.write(still.states().getFirst()));
+            sent = writer.end();
+            if (!(next(READY_LIMIT) instanceof MigrationMessage.Ready)) {
+                throw new IOException("the destination does not say that it is ready");
+            }
+            migration.enter(MigrationPhase.READY);
+            decide();
+            return go(still, stopped);
+        }
+    }
+
+    private MigrationMessage next(Duration limit)
+            throws IOException, InterruptedException, Refused {
+        BackChannel answers = back;
+        if (answers == null) {
+            throw new IllegalStateException("nothing was asked");
+        }
+        MigrationMessage message = answers.next(limit);
+        if (message instanceof MigrationMessage.Refuse refuse) {
+            throw new Refused(migration.peer() + ": " + refuse.reason());
+        }
+        return message;
+    }
+
+    /// Writes the decision. After this the guest does not go on here by itself.
+    private synchronized void decide() throws Refused, IOException {
+        requireNotCancelled();
+        try {
+            wanted.migrations().records().decide(migration);
+        } catch (IOException e) {
+            // The destination need not ask anybody.
+            link.send(new MigrationMessage.Refuse("the source cannot write its decision"));
+            throw new Refused("the decision cannot be written: " + IoReason.of(e));
+        }
+        decided = true;
+        migration.enter(MigrationPhase.DECIDED);
+    }
+
+    private boolean go(StandStill still, long stopped) {
+        String unknown;
+        try {
+            link.send(new MigrationMessage.Go());
+            if (next(RUNNING_LIMIT) instanceof MigrationMessage.Running) {
+                Duration time = Duration.ofNanos(System.nanoTime() - stopped);
+                migration.stoodStill(time);
+                wanted.migrations().metrics().stoodStill(time);
+                leave(still);
+                return true;
+            }
+            unknown = "the destination does not say that it runs the guest";
+        } catch (IOException e) {
+            unknown = migration.peer() + ": " + IoReason.of(e);
+        } catch (Refused e) {
+            unknown = e.reason();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            unknown = "the service ends";
+        }
+        return ask(still, unknown);
+    }
+
+    /// Lets an operator decide, while the guest stands still.
+    private boolean ask(StandStill still, String unknown) {
+        log.warn(
+                "{}: it is decided that {} runs it, but not known whether it does: {}",
+                domain(),
+                migration.peer(),
+                unknown);
+        wanted.migrations().metrics().undecided();
+        CompletableFuture<Migration.Resolution> answer = migration.ask(unknown);
+        guest.inbox().cancelWith(() -> answer.complete(Migration.Resolution.DESTROY));
+        boolean _ =
+                order.fail(
+                        new Refused(
+                                "it is decided that %s runs %s, but not known whether it does: %s; see migrate --status"
+                                        .formatted(migration.peer(), guest.name(), unknown)));
+        if (answer.join() == Migration.Resolution.DESTROY) {
+            leave(still);
+            return true;
+        }
+        forget();
+        migration.enter(MigrationPhase.FAILED, "an operator has let it run here");
+        return false;
+    }
+
+    private void leave(StandStill still) {
+        still.leave();
+        guest.boot().leave();
+        forget();
+        migration.enter(MigrationPhase.DONE);
+    }
+
+    private void forget() {
+        try {
+            wanted.migrations().records().forget(migration.id());
+        } catch (IOException e) {
+            log.warn("the record of migration {} stays: {}", migration.id(), IoReason.of(e));
+        }
+    }
+}

@@ -1,0 +1,227 @@
+package io.xenemu.core.guest;
+
+import io.xenemu.core.boot.BootException;
+import io.xenemu.core.domain.DomainConfig;
+import io.xenemu.core.domain.DomainConfigCodec;
+import io.xenemu.core.host.WorkProgress;
+import io.xenemu.core.hypervisor.Hypervisor;
+import io.xenemu.core.hypervisor.MigrationMetrics;
+import io.xenemu.core.migration.MigrationLink;
+import io.xenemu.core.migration.MigrationMessage;
+import io.xenemu.core.toolstack.Refused;
+import io.xenemu.kvm.abi.IoReason;
+import io.xenemu.kvm.abi.KvmException;
+import io.xenemu.kvm.wire.BodyReader;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// The destination's half of a migration, on a thread of its own. Its phases, in this order:
+///
+/// 1. **Compatible**: what is against the guest is told before any of it is sent.
+/// 2. **Rounds**: the guest's driver loads the stream to its end, checks it, and makes the domain, which does not run.
+///    Until then everything is destroyed if the connection is lost: the guest is at the source.
+/// 3. **Ready**: the source is told, and decides. If the connection is lost now, the decision is not known: the domain
+///    stays, does not run, and an operator decides.
+/// 4. **Go**: the guest runs, and the source is told.
+///
+/// Until it runs, its name has the suffix `--incoming`, as under xl.
+final class MigrationTarget {
+    /// The suffix of the name of a guest that does not run yet.
+    static final String SUFFIX = "--incoming";
+
+    private static final Logger log = LoggerFactory.getLogger(MigrationTarget.class);
+
+    /// The longest wait for the first message.
+    private static final Duration HELLO_LIMIT = Duration.ofSeconds(30);
+
+    private final Hypervisor hypervisor;
+    private final HostedGuests guests;
+    private final Migrations migrations;
+    private final MigrationLink link;
+    private final String peer;
+    private final WorkProgress progress = new WorkProgress();
+
+    /// @param link to the source; closed at the end
+    /// @param peer the source, for an operator
+    MigrationTarget(
+            Hypervisor hypervisor,
+            HostedGuests guests,
+            Migrations migrations,
+            MigrationLink link,
+            String peer) {
+        this.hypervisor = hypervisor;
+        this.guests = guests;
+        this.migrations = migrations;
+        this.link = link;
+        this.peer = peer;
+    }
+
+    /// Takes a guest.
+    ///
+    /// @return its name
+    /// @throws Refused if it does not run here
+    String run() throws Refused, InterruptedException {
+        MigrationMetrics.Result result = MigrationMetrics.Result.REFUSED;
+        Migration migration = null;
+        try (link) {
+            MigrationMessage.Hello hello = hello();
+            migration =
+                    migrations.begin(
+                            hello.migration(), Migration.Direction.IN, hello.guest().name(), peer);
+            compatible(hello);
+            result = MigrationMetrics.Result.FAILED;
+            load(migration, hello);
+            result = MigrationMetrics.Result.OK;
+            migration.enter(MigrationPhase.DONE);
+            return hello.guest().name();
+        } catch (BootException | KvmException e) {
+            throw failed(migration, String.valueOf(e.getMessage()));
+        } catch (IOException e) {
+            throw failed(migration, IoReason.of(e));
+        } catch (Refused e) {
+            throw failed(migration, e.reason());
+        } finally {
+            migrations.metrics().came(result);
+        }
+    }
+
+    private Refused failed(@Nullable Migration migration, String why) {
+        if (migration != null) {
+            migration.enter(MigrationPhase.FAILED, why);
+            log.info("{} does not come: {}", migration.guest(), why);
+        }
+        return new Refused(why);
+    }
+
+    private MigrationMessage.Hello hello() throws IOException {
+        if (link.receive(HELLO_LIMIT) instanceof MigrationMessage.Hello hello) {
+            return hello;
+        }
+        throw new IOException("the source does not say which guest it has");
+    }
+
+    private void compatible(MigrationMessage.Hello hello)
+            throws IOException, Refused, BootException {
+        try {
+            if (hello.version() > MigrationMessage.VERSION || hello.version() < 1) {
+                throw new Refused(
+                        "version %d of migrations is not known here: the newest is %d"
+                                .formatted(hello.version(), MigrationMessage.VERSION));
+            }
+            BodyReader body = hello.config().reader();
+            DomainConfig config = DomainConfigCodec.get(hello.configVersion(), body);
+            body.end();
+            guests.requireFree(hello.guest().name());
+            hypervisor.requireRoomFor(hello.guest().id(), config);
+        } catch (IllegalArgumentException e) {
+            refuse(String.valueOf(e.getMessage()));
+            throw new Refused(String.valueOf(e.getMessage()));
+        } catch (Refused | BootException | IOException e) {
+            refuse(String.valueOf(e.getMessage()));
+            throw e;
+        }
+        link.send(new MigrationMessage.Accept(hello.version(), "xen-emu"));
+    }
+
+    /// Tells the source that the guest stays there. It may have gone already.
+    private void refuse(String why) {
+        try {
+            String first = why.lines().findFirst().orElse("");
+            link.send(new MigrationMessage.Refuse(first));
+            link.drain();
+        } catch (IOException e) {
+            log.debug("the source does not listen: {}", e.toString());
+        }
+    }
+
+    private void load(Migration migration, MigrationMessage.Hello hello)
+            throws IOException, Refused, BootException, InterruptedException {
+        migration.enter(MigrationPhase.ROUNDS);
+        SavedStream stream = SavedStream.live(link, progress);
+        GuestsRestore restore = new GuestsRestore(stream, () -> {});
+        boolean told = false;
+        try {
+            GuestImage image = stream.next();
+            if (image == null) {
+                throw new Refused("there is no guest in the stream");
+            }
+            HostedGuest guest = guests.add(image, false);
+            migration.cancelWith(this::cancel);
+            restore.make(image, guest);
+            if (!image.request().config().name().equals(hello.guest().name())
+                    || stream.next() != null) {
+                throw new Refused("the stream has another guest");
+            }
+            migration.cancelWith(null);
+            migration.enter(MigrationPhase.READY);
+            link.send(new MigrationMessage.Ready());
+            told = true;
+            boolean goes = decision(migration, guest);
+            if (!goes) {
+                throw new Refused("an operator has destroyed this copy");
+            }
+            restore.letGo();
+            running();
+        } catch (Refused | BootException | IOException | KvmException e) {
+            if (!told) {
+                refuse(String.valueOf(e.getMessage()));
+            }
+            throw e;
+        } finally {
+            restore.close();
+        }
+    }
+
+    /// Waits for the source's decision, or an operator's if the source's cannot be known.
+    ///
+    /// @return whether the guest runs here
+    /// @throws Refused if the source has the guest
+    private boolean decision(Migration migration, HostedGuest guest)
+            throws Refused, BootException, InterruptedException {
+        String unknown;
+        try {
+            switch (link.receive()) {
+                case MigrationMessage.Go _ -> {
+                    migration.enter(MigrationPhase.DECIDED);
+                    return true;
+                }
+                case MigrationMessage.Refuse refuse -> throw new Refused(refuse.reason());
+                case MigrationMessage other -> unknown = "an unexpected message: " + other;
+            }
+        } catch (IOException e) {
+            unknown = IoReason.of(e);
+        }
+        log.warn(
+                "{}{}: not known whether {} has decided that it runs here: {}",
+                migration.guest(),
+                SUFFIX,
+                peer,
+                unknown);
+        CompletableFuture<Migration.Resolution> answer = migration.ask(unknown);
+        migrations.metrics().came(MigrationMetrics.Result.UNDECIDED);
+        while (!answer.isDone()) {
+            // Throws if the guest is destroyed.
+            boolean _ = guest.isStarted();
+        }
+        return answer.join() == Migration.Resolution.RUN;
+    }
+
+    /// Tells the source. If that fails, it asks its operator.
+    private void running() {
+        try {
+            link.send(new MigrationMessage.Running());
+        } catch (IOException e) {
+            log.warn("{} does not know that its guest runs here: {}", peer, e.toString());
+        }
+    }
+
+    /// Ends it on another thread, before the destination is ready.
+    void cancel() {
+        progress.cancel();
+        link.close();
+    }
+}

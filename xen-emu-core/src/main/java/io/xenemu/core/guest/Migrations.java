@@ -1,0 +1,124 @@
+package io.xenemu.core.guest;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import io.xenemu.core.hypervisor.MigrationMetrics;
+import io.xenemu.core.toolstack.Refused;
+import io.xenemu.kvm.abi.IoReason;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import java.util.UUID;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/// The migrations of a service, in both directions: those that last, the last ones that are over, and the decisions
+/// that wait for an operator.
+public final class Migrations {
+    private static final Logger log = LoggerFactory.getLogger(Migrations.class);
+
+    /// Migrations that are over and stay in the list: more than an operator looks at.
+    private static final int MAX_OVER = 16;
+
+    private final MigrationRecords records;
+    private final MigrationMetrics metrics;
+
+    /// The oldest first.
+    @GuardedBy("this")
+    private final Deque<Migration> all = new ArrayDeque<>();
+
+    /// @param folder for the records of decisions, which may not be there yet
+    Migrations(Path folder, MigrationMetrics metrics) {
+        records = new MigrationRecords(folder);
+        this.metrics = metrics;
+        try {
+            all.addAll(records.left());
+        } catch (IOException | IllegalArgumentException e) {
+            log.warn("the records of migrations cannot be read: {}", e.toString());
+        }
+    }
+
+    MigrationRecords records() {
+        return records;
+    }
+
+    MigrationMetrics metrics() {
+        return metrics;
+    }
+
+    /// Adds a migration that begins.
+    synchronized Migration begin(
+            UUID id, Migration.Direction direction, String guest, String peer) {
+        Migration migration = new Migration(id, direction, guest, peer);
+        all.add(migration);
+        List<Migration> over = all.stream().filter(one -> one.phase().isOver()).toList();
+        if (over.size() > MAX_OVER) {
+            all.remove(over.getFirst());
+        }
+        return migration;
+    }
+
+    private synchronized List<Migration> copy() {
+        return new ArrayList<>(all);
+    }
+
+    /// All that are known, the oldest first.
+    public List<Migration.Status> list() {
+        return copy().stream().map(Migration::status).toList();
+    }
+
+    /// Decides what becomes of this side's copy of a guest, where the other side's is not known.
+    ///
+    /// @param guest its name, with or without the suffix of one that comes
+    /// @throws Refused if there is nothing to decide
+    public void resolve(String guest, Migration.Resolution answer) throws Refused {
+        String name =
+                guest.endsWith(MigrationTarget.SUFFIX)
+                        ? guest.substring(0, guest.length() - MigrationTarget.SUFFIX.length())
+                        : guest;
+        for (Migration migration : copy().reversed()) {
+            if (migration.guest().equals(name) && migration.phase() == MigrationPhase.UNDECIDED) {
+                resolve(migration, answer);
+                return;
+            }
+        }
+        throw new Refused("no migration of " + name + " waits for a decision");
+    }
+
+    /// Cancels the migration of a guest. It goes on at the source.
+    ///
+    /// @throws Refused if there is none, or it is decided
+    public void cancel(String guest) throws Refused {
+        for (Migration migration : copy().reversed()) {
+            if (migration.guest().equals(guest) && !migration.phase().isOver()) {
+                if (!migration.phase().isCancellable()) {
+                    throw new Refused(
+                            "the migration of %s cannot be cancelled any more: %s"
+                                    .formatted(guest, migration.phase().word()));
+                }
+                migration.cancel();
+                return;
+            }
+        }
+        throw new Refused(guest + " is not being migrated");
+    }
+
+    private void resolve(Migration migration, Migration.Resolution answer) throws Refused {
+        if (!migration.isLeft()) {
+            migration.resolve(answer);
+            return;
+        }
+        if (answer == Migration.Resolution.RUN) {
+            throw new Refused(
+                    migration.guest() + " is not in this service any more: its memory is lost");
+        }
+        try {
+            records.forget(migration.id());
+        } catch (IOException e) {
+            throw new Refused("the record cannot be removed: " + IoReason.of(e));
+        }
+        migration.enter(MigrationPhase.DONE);
+    }
+}

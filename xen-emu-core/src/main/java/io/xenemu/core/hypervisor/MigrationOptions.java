@@ -1,0 +1,22 @@
+package io.xenemu.core.hypervisor;
+
+import java.time.Duration;
+import java.util.Optional;
+
+/// An operator's wishes for a migration.
+///
+/// @param downtimeLimit the longest estimated time to send the last pages for which the guest is stopped
+/// @param bytesPerSecond the most bytes that are sent while the guest runs; 0 for no limit
+/// @param timeout after which it is cancelled or forced, while the guest runs
+/// @param force whether the guest is stopped after the time-out, whatever the estimate
+/// @param throttles whether the guest's vCPUs are slowed down if it writes faster than its pages are sent
+public record MigrationOptions(
+        Duration downtimeLimit,
+        long bytesPerSecond,
+        Optional<Duration> timeout,
+        boolean force,
+        boolean throttles) {
+    /// What most operators want.
+    public static final MigrationOptions DEFAULT =
+            new MigrationOptions(Duration.ofMillis(300), 0, Optional.empty(), false, true);
+}

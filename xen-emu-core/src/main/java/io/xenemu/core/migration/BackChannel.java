@@ -1,0 +1,64 @@
+package io.xenemu.core.migration;
+
+import java.io.IOException;
+import java.net.SocketTimeoutException;
+import java.time.Duration;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+
+/// The messages that come to a source while it sends, read by a thread of their own. A refusal closes the connection,
+/// so that the sending ends at once, even if the destination reads no more.
+public final class BackChannel {
+    private final MigrationLink link;
+    private final BlockingQueue<Item> items = new LinkedBlockingQueue<>();
+
+    private sealed interface Item {
+        record Came(MigrationMessage message) implements Item {}
+
+        record Lost(IOException failure) implements Item {}
+    }
+
+    private BackChannel(MigrationLink link) {
+        this.link = link;
+    }
+
+    /// Begins to read. It ends when the connection is closed.
+    public static BackChannel of(MigrationLink link) {
+        BackChannel back = new BackChannel(link);
+        Thread.ofPlatform().daemon().name("migration-back").start(back::run);
+        return back;
+    }
+
+    private void run() {
+        try {
+            while (true) {
+                MigrationMessage message = link.receive();
+                items.add(new Item.Came(message));
+                if (message instanceof MigrationMessage.Refuse) {
+                    link.close();
+                    return;
+                }
+            }
+        } catch (IOException e) {
+            items.add(new Item.Lost(e));
+        }
+    }
+
+    /// Waits for the next message.
+    ///
+    /// @throws IOException if there comes none within the limit, or the connection is lost
+    public MigrationMessage next(Duration limit) throws IOException, InterruptedException {
+        return switch (items.poll(limit.toNanos(), TimeUnit.NANOSECONDS)) {
+            case null ->
+                    throw new SocketTimeoutException(
+                            "the other side has not answered for " + limit.toSeconds() + " s");
+            case Item.Came(MigrationMessage message) -> message;
+            case Item.Lost(IOException failure) -> {
+                // For those who ask again.
+                items.add(new Item.Lost(failure));
+                throw failure;
+            }
+        };
+    }
+}

@@ -1,0 +1,215 @@
+package io.xenemu.core.guest;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+
+import io.xenemu.core.boot.GuestMemoryMap;
+import io.xenemu.core.device.GenerationId;
+import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.DomainConfig;
+import io.xenemu.core.domain.EventChannelConfig;
+import io.xenemu.core.hypervisor.MigrationOptions;
+import io.xenemu.core.startup.TrainingKernel;
+import io.xenemu.core.toolstack.Refused;
+import io.xenemu.gnttab.GrantLimits;
+import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.testing.Eventually;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import java.util.UUID;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.atomic.AtomicLongArray;
+import org.jspecify.annotations.Nullable;
+
+/// A guest that writes to its memory, and two services between which it moves. It keeps an account of its own of what
+/// it has written, and of where it has run last.
+final class MigratedGuest implements AutoCloseable {
+    private static final int PAGE = 4096;
+
+    /// Pages that the guest writes to, from the first of them on.
+    private static final int FIRST = 600;
+
+    private static final int PAGES = 400;
+
+    final FakeHypervisor a = new FakeHypervisor();
+    final FakeHypervisor b = new FakeHypervisor();
+    final HostedGuests guestsA;
+    final HostedGuests guestsB;
+    final Domain domain;
+    private final Path folder;
+    private final Random random = new Random(1);
+
+    /// What is in the first word of each of these pages.
+    private final AtomicLongArray account = new AtomicLongArray(PAGES);
+
+    private volatile boolean hasRunAtB;
+    private volatile boolean hasRunTwice;
+    private volatile long steps;
+    private volatile int writesPerStep = 20;
+
+    MigratedGuest(Path folder) throws Exception {
+        this.folder = folder;
+        Files.createDirectories(folder);
+        guestsA = new HostedGuests(a.hypervisor, folder, folder.resolve("records-a"));
+        guestsB = new HostedGuests(b.hypervisor, folder, folder.resolve("records-b"));
+        a.domains().runs(running -> step(a, running));
+        b.domains().runs(running -> step(b, running));
+        Files.write(folder.resolve("kernel"), TrainingKernel.image());
+        guestsA.create(request(), false);
+        domain = a.next();
+    }
+
+    GuestRequest request() {
+        DomainConfig config =
+                new DomainConfig(
+                        "web",
+                        new UUID(1, 2),
+                        GuestMemoryMap.MIN_BYTES,
+                        2,
+                        4 << 16 | 19,
+                        GrantLimits.defaults(),
+                        EventChannelConfig.DEFAULT);
+        return new GuestRequest(
+                config,
+                2,
+                folder.resolve("kernel"),
+                List.of(),
+                "",
+                new PlatformSettings(GenerationId.random(), 7, false),
+                EndActions.ONCE,
+                true);
+    }
+
+    /// The guest's program.
+    private void step(FakeHypervisor where, Domain running) {
+        if (where == b) {
+            hasRunAtB = true;
+        } else if (hasRunAtB) {
+            hasRunTwice = true;
+        }
+        steps++;
+        for (int i = 0; i < writesPerStep; i++) {
+            int page = random.nextInt(PAGES);
+            long value = account.get(page) + 1;
+            long gpa = (long) (FIRST + page) * PAGE;
+            if (page % 2 == 0) {
+                byte[] bytes = new byte[Long.BYTES];
+                MemorySegment.ofArray(bytes).set(ValueLayout.JAVA_LONG_UNALIGNED, 0, value);
+                where.domains().vm(running).guestWrites(gpa, bytes);
+            } else {
+                try {
+                    running.memory().guest().write64(gpa, value);
+                } catch (XenError e) {
+                    throw new IllegalStateException(e);
+                }
+            }
+            account.set(page, value);
+        }
+    }
+
+    /// Lets the guest write more or less.
+    void writes(int perStep) {
+        writesPerStep = perStep;
+    }
+
+    /// Waits until it has run for some steps more.
+    void awaitSteps() {
+        long from = steps;
+        Eventually.holds("it runs", () -> steps > from + 3);
+    }
+
+    /// Moves the guest over a carrier.
+    ///
+    /// @return the failure of the source and of the target; null for none
+    List<Throwable> migrate(TestCarrier carrier, MigrationOptions options) throws Exception {
+        FutureTask<String> target =
+                new FutureTask<>(() -> guestsB.receive(carrier.target(), "host a"));
+        FutureTask<Migration.Status> source =
+                new FutureTask<>(() ->
+                        guestsA.migrate(domain, carrier.source(), "host b", options, _ -> {}));
+        Thread.ofPlatform().start(target);
+        Thread.ofPlatform().start(source);
+        Throwable atSource = failure(source);
+        // It ends, or waits for an operator, and then it has lost its connection.
+        Eventually.holds("the target knows", () -> target.isDone() || isWaiting());
+        return Arrays.asList(atSource, target.isDone() ? failure(target) : null);
+    }
+
+    /// Whether the target waits for an operator.
+    boolean isWaiting() {
+        return guestsB.migrations().list().stream()
+                .anyMatch(it -> it.phase() == MigrationPhase.UNDECIDED);
+    }
+
+    /// Whether the source has decided, and does not know what the target does.
+    boolean isUndecidedAtA() {
+        return guestsA.migrations().list().getFirst().phase() == MigrationPhase.UNDECIDED;
+    }
+
+    /// Whether the target runs it.
+    boolean isDoneAtB() {
+        return guestsB.migrations().list().stream()
+                .anyMatch(it -> it.phase() == MigrationPhase.DONE);
+    }
+
+    private static @Nullable Throwable failure(FutureTask<?> task) throws InterruptedException {
+        try {
+            task.get();
+            return null;
+        } catch (ExecutionException e) {
+            return e.getCause();
+        }
+    }
+
+    /// Checks that the guest runs in this domain, with all that it has written.
+    void assertWhole(Domain running) throws Refused, InterruptedException {
+        awaitSteps();
+        running.hold();
+        try {
+            MemorySegment ram = running.memory().ram();
+            for (int page = 0; page < PAGES; page++) {
+                assertEquals(
+                        account.get(page),
+                        ram.get(ValueLayout.JAVA_LONG, (long) (FIRST + page) * PAGE),
+                        "page " + page);
+            }
+        } finally {
+            running.release();
+        }
+        assertFalse(hasRunTwice, "it has run at both sides");
+    }
+
+    boolean hasRunAtB() {
+        return hasRunAtB;
+    }
+
+    boolean hasRunTwice() {
+        return hasRunTwice;
+    }
+
+    /// The files of open decisions.
+    List<String> records() throws IOException {
+        Path records = folder.resolve("records-a");
+        if (!Files.exists(records)) {
+            return List.of();
+        }
+        try (var all = Files.list(records)) {
+            return all.map(file -> String.valueOf(file.getFileName())).toList();
+        }
+    }
+
+    @Override
+    public void close() {
+        guestsA.close();
+        guestsB.close();
+        a.close();
+        b.close();
+    }
+}

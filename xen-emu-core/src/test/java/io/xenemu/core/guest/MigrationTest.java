@@ -1,0 +1,358 @@
+package io.xenemu.core.guest;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.OwnPart;
+import io.xenemu.core.hypervisor.DomainOrder;
+import io.xenemu.core.hypervisor.MigrationOptions;
+import io.xenemu.core.toolstack.Refused;
+import io.xenemu.kvm.testing.Eventually;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Random;
+import java.util.concurrent.FutureTask;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/// Migrations of a guest on a fake VM between two services.
+@Timeout(300)
+final class MigrationTest {
+    /// Bytes of the message that accepts a guest, and of one without a body.
+    private static final int ACCEPT = 31;
+
+    private static final int MESSAGE = 16;
+
+    private static final int FAULTS = 40;
+
+    @TempDir private Path folder = Path.of("");
+    private MigratedGuest guest;
+
+    @BeforeEach
+    void start() throws Exception {
+        guest = new MigratedGuest(folder.resolve("guest"));
+    }
+
+    @AfterEach
+    void close() {
+        guest.close();
+    }
+
+    @Test
+    void guestGoesOnElsewhereWithAllThatItHasWritten() throws Exception {
+        guest.awaitSteps();
+        try (TestCarrier carrier = new TestCarrier(folder, TestCarrier.Fault.NONE)) {
+            assertEquals(
+                    Arrays.asList(null, null), guest.migrate(carrier, MigrationOptions.DEFAULT));
+        }
+        Domain moved = guest.b.next();
+        assertEquals(guest.domain.id(), moved.id());
+        assertEquals("web", moved.config().name());
+        guest.assertWhole(moved);
+        Eventually.holds("it has left", () -> guest.guestsA.named("web") == null);
+        assertNotNull(guest.guestsB.named("web"));
+        assertEquals(List.of(), guest.records());
+        Migration.Status out = guest.guestsA.migrations().list().getFirst();
+        assertEquals(MigrationPhase.DONE, out.phase());
+        assertTrue(out.rounds().number() >= 1);
+        assertNotNull(out.downtime());
+        assertEquals(MigrationPhase.DONE, guest.guestsB.migrations().list().getFirst().phase());
+    }
+
+    private static String reason(Throwable failure) {
+        return String.valueOf(failure.getMessage());
+    }
+
+    private TestCarrier carrier(TestCarrier.Fault fault) throws Exception {
+        return new TestCarrier(Files.createTempDirectory(folder, "carrier"), fault);
+    }
+
+    private List<Throwable> migrate(TestCarrier.Fault fault, MigrationOptions options)
+            throws Exception {
+        try (TestCarrier carrier = carrier(fault)) {
+            return guest.migrate(carrier, options);
+        }
+    }
+
+    private void assertStillHere() throws Exception {
+        guest.assertWhole(guest.domain);
+        assertFalse(guest.hasRunAtB());
+        assertEquals(List.of(), guest.records());
+        assertEquals(GuestState.RUNNING, guest.guestsA.state("web"));
+    }
+
+    private void assertMovesNow() throws Exception {
+        assertEquals(
+                Arrays.asList(null, null),
+                migrate(TestCarrier.Fault.NONE, MigrationOptions.DEFAULT));
+        Domain moved = null;
+        for (Domain next = guest.b.built(); next != null; next = guest.b.built()) {
+            moved = next;
+        }
+        guest.assertWhole(Objects.requireNonNull(moved));
+    }
+
+    @Test
+    void takenNameIsRefusedBeforeAnythingIsSent() throws Exception {
+        guest.guestsB.create(guest.request(), true);
+        try (TestCarrier carrier = carrier(TestCarrier.Fault.NONE)) {
+            List<Throwable> failures = guest.migrate(carrier, MigrationOptions.DEFAULT);
+            assertEquals(
+                    "host b: a domain has this name already: web", reason(failures.getFirst()));
+            assertTrue(carrier.toTarget.get() < 1000);
+        }
+        guest.assertWhole(guest.domain);
+        assertEquals(GuestState.RUNNING, guest.guestsA.state("web"));
+    }
+
+    @Test
+    void lesserProcessorIsRefusedBeforeAnythingIsSent() throws Exception {
+        guest.b.domains().loseFeature();
+        try (TestCarrier carrier = carrier(TestCarrier.Fault.NONE)) {
+            List<Throwable> failures = guest.migrate(carrier, MigrationOptions.DEFAULT);
+            assertEquals(
+                    "host b: web: a guest of this host cannot have avx512f",
+                    reason(failures.getFirst()));
+            assertTrue(carrier.toTarget.get() < 1000);
+        }
+        assertStillHere();
+    }
+
+    @Test
+    void blockerIsNamedByTheSource() throws Exception {
+        guest.domain.add(OwnPart.unsaved("clay", "it is wet"));
+        List<Throwable> failures = migrate(TestCarrier.Fault.NONE, MigrationOptions.DEFAULT);
+        assertEquals("web cannot be migrated: clay: it is wet", reason(failures.getFirst()));
+        assertStillHere();
+    }
+
+    @Test
+    void guestThatWritesTooFastGoesOnWhenTheTimeIsOver() throws Exception {
+        MigrationOptions hopeless =
+                new MigrationOptions(
+                        Duration.ZERO, 1 << 20, Optional.of(Duration.ZERO), false, true);
+        List<Throwable> failures = migrate(TestCarrier.Fault.NONE, hopeless);
+        assertTrue(
+                reason(failures.getFirst()).startsWith("it writes its memory faster"),
+                reason(failures.getFirst()));
+        assertStillHere();
+        assertMovesNow();
+    }
+
+    @Test
+    void guestThatWritesTooFastIsForcedWhenTheTimeIsOver() throws Exception {
+        MigrationOptions forced =
+                new MigrationOptions(
+                        Duration.ZERO, 1 << 20, Optional.of(Duration.ZERO), true, true);
+        assertEquals(Arrays.asList(null, null), migrate(TestCarrier.Fault.NONE, forced));
+        guest.assertWhole(guest.b.next());
+    }
+
+    @Test
+    void changesOfAMigratingGuestAreRefusedAndCancelEndsIt() throws Exception {
+        MigrationOptions endless =
+                new MigrationOptions(Duration.ZERO, 100_000, Optional.empty(), false, false);
+        try (TestCarrier carrier = carrier(TestCarrier.Fault.NONE)) {
+            FutureTask<List<Throwable>> migration =
+                    new FutureTask<>(() -> guest.migrate(carrier, endless));
+            Thread.ofPlatform().start(migration);
+            Eventually.holds(
+                    "it migrates", () -> guest.guestsA.state("web") == GuestState.MIGRATING);
+            for (DomainOrder.Plain order :
+                    List.of(
+                            DomainOrder.Plain.PAUSE,
+                            DomainOrder.Plain.REBOOT,
+                            DomainOrder.Plain.SUSPEND,
+                            DomainOrder.Plain.POWER_OFF)) {
+                assertEquals(
+                        "web is being migrated",
+                        assertThrows(
+                                        Refused.class,
+                                        () ->
+                                                guest.a
+                                                        .hypervisor
+                                                        .operated()
+                                                        .order(guest.domain, order))
+                                .reason());
+            }
+            guest.guestsA.migrations().cancel("web");
+            assertEquals("the migration of web was cancelled", reason(migration.get().getFirst()));
+        }
+        assertStillHere();
+        assertMovesNow();
+    }
+
+    @Test
+    void destroyedGuestEndsItsMigration() throws Exception {
+        MigrationOptions endless =
+                new MigrationOptions(Duration.ZERO, 100_000, Optional.empty(), false, false);
+        try (TestCarrier carrier = carrier(TestCarrier.Fault.NONE)) {
+            FutureTask<List<Throwable>> migration =
+                    new FutureTask<>(() -> guest.migrate(carrier, endless));
+            Thread.ofPlatform().start(migration);
+            Eventually.holds(
+                    "it migrates", () -> guest.guestsA.state("web") == GuestState.MIGRATING);
+            guest.a.hypervisor.operated().destroy(guest.domain);
+            assertEquals("web has been destroyed", reason(migration.get().getFirst()));
+        }
+        assertFalse(guest.hasRunAtB());
+    }
+
+    @Test
+    void decisionThatCannotBeWrittenIsNone() throws Exception {
+        Files.writeString(folder.resolve("guest/records-a"), "no folder");
+        List<Throwable> failures = migrate(TestCarrier.Fault.NONE, MigrationOptions.DEFAULT);
+        assertTrue(
+                reason(failures.getFirst()).startsWith("the decision cannot be written"),
+                reason(failures.getFirst()));
+        Files.delete(folder.resolve("guest/records-a"));
+        assertStillHere();
+        assertMovesNow();
+    }
+
+    /// The word of a ready destination is lost: the source goes on, and the destination cannot know that.
+    @Test
+    void undecidedCopyHasANameThatShowsIt() throws Exception {
+        List<Throwable> failures =
+                migrate(new TestCarrier.Fault(false, ACCEPT, true), MigrationOptions.DEFAULT);
+        assertNotNull(failures.getFirst());
+        Domain copy = guest.b.next();
+        Eventually.holds(
+                "it is undecided",
+                () ->
+                        guest.guestsB.migrations().list().getFirst().phase()
+                                == MigrationPhase.UNDECIDED);
+        assertEquals("web--incoming", copy.config().name());
+        assertStillHere();
+
+        guest.guestsB.migrations().resolve("web--incoming", Migration.Resolution.DESTROY);
+        guest.b.hypervisor.operated().awaitEnd(copy);
+        Eventually.holds("its name is free", () -> guest.guestsB.named("web") == null);
+        assertFalse(guest.hasRunAtB());
+        assertMovesNow();
+    }
+
+    /// The word that it runs is lost: nobody runs it at the source by himself.
+    @Test
+    void decidedSourceWaitsForAnOperator() throws Exception {
+        List<Throwable> failures =
+                migrate(
+                        new TestCarrier.Fault(false, ACCEPT + MESSAGE, true),
+                        MigrationOptions.DEFAULT);
+        assertTrue(
+                reason(failures.getFirst()).startsWith("it is decided that host b runs web"),
+                reason(failures.getFirst()));
+        Domain moved = guest.b.next();
+        guest.assertWhole(moved);
+        assertEquals(GuestState.MIGRATING, guest.guestsA.state("web"));
+        Migration.Status waiting = guest.guestsA.migrations().list().getFirst();
+        assertEquals(MigrationPhase.UNDECIDED, waiting.phase());
+        assertEquals(List.of(waiting.id().toString()), guest.records());
+        assertEquals(
+                List.of(waiting.id()),
+                new MigrationRecords(folder.resolve("guest/records-a"))
+                        .left().stream().map(Migration::id).toList(),
+                "a service that starts after this one's end knows it");
+
+        guest.guestsA.migrations().resolve("web", Migration.Resolution.DESTROY);
+        guest.a.hypervisor.operated().awaitEnd(guest.domain);
+        assertEquals(List.of(), guest.records());
+        guest.assertWhole(moved);
+        assertEquals(
+                "no migration of web waits for a decision",
+                assertThrows(
+                                Refused.class,
+                                () ->
+                                        guest.guestsA
+                                                .migrations()
+                                                .resolve("web", Migration.Resolution.RUN))
+                        .reason());
+    }
+
+    /// Wherever the connection is lost or damaged: one copy runs, or an operator is asked and then one runs.
+    @Test
+    void anyFaultLeavesOneCopy() throws Exception {
+        guest.close();
+        Random random = new Random(20_260_731);
+        long sent = 0;
+        try (MigratedGuest clean = new MigratedGuest(folder.resolve("clean"));
+                TestCarrier carrier = carrier(TestCarrier.Fault.NONE)) {
+            clean.migrate(carrier, MigrationOptions.DEFAULT);
+            sent = carrier.toTarget.get();
+        }
+        for (int i = 0; i < FAULTS; i++) {
+            boolean toTarget = random.nextInt(4) != 0;
+            // Half of those in the stream are near its end, where the decisions are.
+            long at =
+                    !toTarget
+                            ? random.nextInt(ACCEPT + 2 * MESSAGE)
+                            : random.nextBoolean()
+                                    ? random.nextLong(sent)
+                                    : sent - random.nextLong(2 * MESSAGE + 200);
+            TestCarrier.Fault fault = new TestCarrier.Fault(toTarget, at, random.nextBoolean());
+            guest = new MigratedGuest(folder.resolve("guest" + i));
+            try {
+                faulty(fault, random.nextBoolean());
+            } catch (AssertionError e) {
+                throw new AssertionError(fault + " of " + sent, e);
+            }
+            guest.close();
+        }
+    }
+
+    private void faulty(TestCarrier.Fault fault, boolean atSource) throws Exception {
+        List<Throwable> failures = migrate(fault, MigrationOptions.DEFAULT);
+        boolean isHere = guest.guestsA.state("web") == GuestState.RUNNING;
+        Domain copy = guest.b.built();
+        if (guest.isUndecidedAtA()) {
+            assertNotNull(failures.getFirst());
+            assertFalse(isHere);
+            if (guest.isWaiting()) {
+                // Nobody runs it. The operator looks at both, and chooses.
+                assertFalse(guest.hasRunAtB());
+                guest.guestsB
+                        .migrations()
+                        .resolve(
+                                "web",
+                                atSource ? Migration.Resolution.DESTROY : Migration.Resolution.RUN);
+                guest.guestsA
+                        .migrations()
+                        .resolve(
+                                "web",
+                                atSource ? Migration.Resolution.RUN : Migration.Resolution.DESTROY);
+                isHere = atSource;
+            } else {
+                isHere = !guest.isDoneAtB();
+                guest.guestsA
+                        .migrations()
+                        .resolve(
+                                "web",
+                                isHere ? Migration.Resolution.RUN : Migration.Resolution.DESTROY);
+            }
+        } else if (isHere) {
+            assertNotNull(failures.getFirst());
+            if (guest.isWaiting()) {
+                guest.guestsB.migrations().resolve("web", Migration.Resolution.DESTROY);
+            }
+        }
+        if (isHere) {
+            guest.assertWhole(guest.domain);
+            assertFalse(guest.hasRunAtB());
+        } else {
+            guest.assertWhole(Objects.requireNonNull(copy));
+        }
+        Eventually.holds("no decision is open", () -> guest.records().isEmpty());
+    }
+}

@@ -1,0 +1,133 @@
+package io.xenemu.core.guest;
+
+import io.xenemu.core.hypervisor.SavePlace;
+import java.io.IOException;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicLong;
+
+/// A connection between two services that a test can cut and damage. Each service has a socket of its own.
+final class TestCarrier implements AutoCloseable {
+    /// A fault.
+    ///
+    /// @param toTarget whether it is in what the source sends
+    /// @param at the number of the byte at which it happens
+    /// @param isCut whether the connection is lost there; otherwise a bit is changed
+    record Fault(boolean toTarget, long at, boolean isCut) {
+        static final Fault NONE = new Fault(true, Long.MAX_VALUE, true);
+    }
+
+    private final ServerSocketChannel source;
+    private final ServerSocketChannel target;
+    private final Path folder;
+    private final Fault fault;
+    private final List<Thread> threads = new ArrayList<>();
+    private final List<SocketChannel> open = new ArrayList<>();
+    final AtomicLong toTarget = new AtomicLong();
+    final AtomicLong toSource = new AtomicLong();
+
+    TestCarrier(Path folder, Fault fault) throws IOException {
+        this.folder = folder;
+        this.fault = fault;
+        source = listen("source");
+        target = listen("target");
+        start(this::carry);
+    }
+
+    private ServerSocketChannel listen(String name) throws IOException {
+        ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
+        server.bind(UnixDomainSocketAddress.of(folder.resolve(name)));
+        return server;
+    }
+
+    private void start(Runnable work) {
+        threads.add(Thread.ofPlatform().daemon().name("carrier").start(work));
+    }
+
+    /// The source's end.
+    SavePlace source() {
+        return new SavePlace(folder.resolve("source"), SavePlace.Kind.SOCKET);
+    }
+
+    /// The target's end.
+    SavePlace target() {
+        return new SavePlace(folder.resolve("target"), SavePlace.Kind.SOCKET);
+    }
+
+    private void carry() {
+        try {
+            SocketChannel from = source.accept();
+            SocketChannel to = target.accept();
+            synchronized (open) {
+                open.add(from);
+                open.add(to);
+            }
+            Thread back = Thread.ofPlatform().daemon().start(() -> pump(to, from, false));
+            pump(from, to, true);
+            back.join();
+        } catch (IOException | InterruptedException e) {
+            // The test has ended.
+        }
+    }
+
+    private void pump(SocketChannel from, SocketChannel to, boolean isToTarget) {
+        AtomicLong count = isToTarget ? toTarget : toSource;
+        ByteBuffer bytes = ByteBuffer.allocate(1 << 14);
+        try {
+            while (from.read(bytes.clear()) >= 0) {
+                bytes.flip();
+                long at = count.get();
+                if (isToTarget == fault.toTarget() && fault.at() < at + bytes.remaining()) {
+                    int index = (int) Math.max(0, fault.at() - at);
+                    if (fault.isCut()) {
+                        bytes.limit(index);
+                        write(bytes, to, count);
+                        cut();
+                        return;
+                    }
+                    if (fault.at() >= at) {
+                        bytes.put(index, (byte) (bytes.get(index) ^ 4));
+                    }
+                }
+                write(bytes, to, count);
+            }
+            to.shutdownOutput();
+        } catch (IOException e) {
+            cut();
+        }
+    }
+
+    private static void write(ByteBuffer bytes, SocketChannel to, AtomicLong count)
+            throws IOException {
+        while (bytes.hasRemaining()) {
+            count.addAndGet(to.write(bytes));
+        }
+    }
+
+    /// Loses the connection.
+    void cut() {
+        synchronized (open) {
+            for (SocketChannel channel : open) {
+                try {
+                    channel.close();
+                } catch (IOException e) {
+                    throw new IllegalStateException(e);
+                }
+            }
+        }
+    }
+
+    @Override
+    public void close() throws IOException {
+        cut();
+        source.close();
+        target.close();
+        threads.forEach(Thread::interrupt);
+    }
+}
