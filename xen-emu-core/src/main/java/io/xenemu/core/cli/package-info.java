@@ -4,10 +4,11 @@
 /// Families of files:
 ///
 /// - Services: [RunCommand], [DaemonCommand], [XenstoredCommand], [PageServerCommand]; shared by them:
-///   [DaemonOptions], [ControlGroup], [DaemonProcess], [StopOption], [DumpOption], [Termination], [ProcessSignals],
-///   [ServiceThreads].
+///   [DaemonOptions], [ControlGroup], [DaemonProcess], [StopOption], [DumpOption], [MigrationFolderOption],
+///   [Termination], [ProcessSignals], [ServiceThreads].
 /// - Verbs that a running service carries out: [ServiceVerb] and [ServiceOption]; [CreateCommand], [ListCommand],
-///   [DomainVerbs], [SaveVerbs], [MemoryVerbs], [VcpuVerbs], [DeviceVerbs], [EngineVerbs], [TriggerCommand],
+///   [DomainVerbs], [SaveVerbs], [MigrateVerbs] with [Carrier], [TlsOptions] and [TlsIdentity], [MemoryVerbs],
+///   [VcpuVerbs], [DeviceVerbs], [EngineVerbs], [TriggerCommand],
 ///   [SysrqCommand], [DebugKeysCommand], [DumpCoreCommand], [EventsCommand], [TraceCommand], [ConsoleCommand] with
 ///   [EscapableInput] and [TerminalRelay].
 /// - Of this host alone: [CpuPolicyCommand].

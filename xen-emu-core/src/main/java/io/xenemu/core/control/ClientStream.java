@@ -25,6 +25,9 @@ import org.slf4j.LoggerFactory;
 final class ClientStream implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(ClientStream.class);
 
+    /// Bytes that are passed on at a time.
+    private static final int PIECE = 1 << 16;
+
     private final Path folder;
     private final ServerSocketChannel server;
     private final Work work;
@@ -72,6 +75,48 @@ final class ClientStream implements AutoCloseable {
                 },
                 // It may wait for input that the service does not want any more.
                 false);
+    }
+
+    /// Passes `in` to a service, and what it writes to `out`, until the service closes the connection.
+    static ClientStream both(InputStream in, OutputStream out) throws HostException {
+        return new ClientStream(
+                service -> {
+                    Thread _ =
+                            Thread.ofPlatform()
+                                    .daemon()
+                                    .name("stream-in")
+                                    .start(() -> passIn(in, service));
+                    pass(Channels.newInputStream(service), out);
+                },
+                true);
+    }
+
+    /// Passes bytes on as they come, until there are no more.
+    private static void pass(InputStream from, OutputStream to) throws IOException {
+        byte[] bytes = new byte[PIECE];
+        for (int count = from.read(bytes); count >= 0; count = from.read(bytes)) {
+            to.write(bytes, 0, count);
+            to.flush();
+        }
+    }
+
+    private static void passIn(InputStream in, SocketChannel service) {
+        try {
+            pass(in, Channels.newOutputStream(service));
+            service.shutdownOutput();
+        } catch (IOException e) {
+            // The service has its own words for that.
+            log.debug("the connection has ended: {}", e.toString());
+            close(service);
+        }
+    }
+
+    private static void close(SocketChannel service) {
+        try {
+            service.close();
+        } catch (IOException e) {
+            log.debug("the service's connection: {}", e.toString());
+        }
     }
 
     /// Says that all has been passed on. A service that has failed meanwhile has its own words for that.

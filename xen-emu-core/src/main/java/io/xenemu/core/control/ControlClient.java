@@ -112,6 +112,22 @@ public final class ControlClient {
         }
     }
 
+    /// Makes a service carry out one command over a connection of this process.
+    ///
+    /// @param words to which the name of a socket is added, by which the service reaches the connection
+    /// @param in what the other end sends; is not closed
+    /// @param out what it gets; is not closed
+    /// @return lines of text for the operator
+    public static List<String> linked(
+            Path socket, List<String> words, InputStream in, OutputStream out)
+            throws HostException {
+        try (ClientStream stream = ClientStream.both(in, out)) {
+            List<String> all = new ArrayList<>(words);
+            all.add("socket=" + stream.path());
+            return toldCommand(socket, all, Progress.IGNORED);
+        }
+    }
+
     /// Gets the progress of a command.
     @FunctionalInterface
     public interface Progress {

@@ -1,5 +1,6 @@
 package io.xenemu.core.control;
 
+import io.xenemu.core.guest.HostedGuests;
 import io.xenemu.core.toolstack.Refused;
 import java.util.List;
 import java.util.Map;
@@ -17,6 +18,7 @@ public final class VerbTable implements ControlCommands {
                             GuestCommands.VERBS,
                             DomainCommands.VERBS,
                             SaveCommands.VERBS,
+                            MigrationCommands.VERBS,
                             MemoryCommands.VERBS,
                             VcpuCommands.VERBS,
                             DebugCommands.VERBS,
@@ -40,6 +42,20 @@ public final class VerbTable implements ControlCommands {
         return BY_NAME.get(name);
     }
 
+    /// Refuses what would change a guest that moves.
+    private void requireNotMoving(Verb verb, VerbCall call) throws Refused {
+        HostedGuests hosted = service.hosted();
+        boolean changes =
+                verb.effect() == Verb.Effect.CHANGES || verb.effect() == Verb.Effect.CHANGES_SLOWLY;
+        String guest = call.find("domain");
+        if (hosted != null
+                && changes
+                && guest != null
+                && !MigrationCommands.FOR_MOVING.contains(verb.name())) {
+            hosted.requireNotMoving(service.named().nameOf(guest));
+        }
+    }
+
     @Override
     public Command find(ControlRequest request) throws Refused {
         Verb verb = named(request.verb());
@@ -55,6 +71,9 @@ public final class VerbTable implements ControlCommands {
         return new Command(
                 verb.effect(),
                 call.waits(),
-                progress -> verb.handler().carryOut(service, call.telling(progress)));
+                progress -> {
+                    requireNotMoving(verb, call);
+                    return verb.handler().carryOut(service, call.telling(progress));
+                });
     }
 }

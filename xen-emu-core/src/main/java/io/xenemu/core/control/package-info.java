@@ -10,7 +10,8 @@
 /// - The client's side: [ControlClient], [ControlConnection], [ClientStream].
 /// - The table of verbs: [ControlCommands], [VerbTable], [Verb], [VerbArgument], [VerbCall]. They work on
 ///   [OperatedService].
-/// - The handlers, a family each: [GuestCommands], [DomainCommands], [SaveCommands], [MemoryCommands], [VcpuCommands],
+/// - The handlers, a family each: [GuestCommands], [DomainCommands], [SaveCommands],
+///   [MigrationCommands], [MemoryCommands], [VcpuCommands],
 ///   [DebugCommands], [DeviceCommands], [EngineCommands].
 /// - Used by handlers: [DomainRow], [VcpuRow], [EngineRow], [DomainEngineRow].
 /// - Debug keys: [DebugKeys], [DebugKey]; their output is [DebugRows], from [DomainDebug] and [VcpuDebug].

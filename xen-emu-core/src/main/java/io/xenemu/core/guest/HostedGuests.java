@@ -486,6 +486,19 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
         return guests.get(name);
     }
 
+    /// Checks that a guest does not move from or to another host.
+    ///
+    /// @param name of a guest, or any other word
+    /// @throws Refused if it does, with the state's name
+    public void requireNotMoving(String name) throws Refused {
+        if (name.endsWith(MigrationTarget.SUFFIX)) {
+            throw new Refused(name + " is not here yet: it comes from another host");
+        }
+        if (state(name) == GuestState.MIGRATING) {
+            throw Refusal.MIGRATING.of(name);
+        }
+    }
+
     /// The state of the guest of a name; ENDED if there is none.
     GuestState state(String name) {
         HostedGuest guest = named(name);

@@ -2,8 +2,8 @@ package io.xenemu.core.guest;
 
 import java.util.Locale;
 
-/// The phases of a migration, in their order, on both sides. [MigrationSource] and [MigrationTarget] have one method for
-/// each of theirs.
+/// The phases of a migration, in their order, on both sides. [MigrationSource] and [MigrationTarget] have one method
+/// for each of theirs.
 public enum MigrationPhase {
     /// The destination is asked whether it can take the guest.
     COMPATIBLE,

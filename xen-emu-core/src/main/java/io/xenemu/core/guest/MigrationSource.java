@@ -41,8 +41,8 @@ import org.slf4j.LoggerFactory;
 /// 3. **Last pages**: the guest stands still. Its state is taken first, since taking it may write to memory; then the
 ///    pages that were written since, and those that can be written without a trace.
 /// 4. **Ready**: the destination has loaded and checked everything. Nothing of it can fail any more but the decision.
-/// 5. **Decided**: the decision is on the disk. Up to here the guest goes on whatever fails. From here on this side never
-///    runs it by itself, since the destination may.
+/// 5. **Decided**: the decision is on the disk. Up to here the guest goes on whatever fails. From here on this side
+///    never runs it by itself, since the destination may.
 /// 6. **Go**: the destination runs the guest, says so, and the guest leaves. If no word comes, an operator decides.
 final class MigrationSource {
     private static final Logger log = LoggerFactory.getLogger(MigrationSource.class);
@@ -316,7 +316,7 @@ final class MigrationSource {
         boolean _ =
                 order.fail(
                         new Refused(
-                                "it is decided that %s runs %s, but not known whether it does: %s; see migrate --status"
+                                "it is decided that %s runs %s, but not known whether it does: %s; see migrate-status"
                                         .formatted(migration.peer(), guest.name(), unknown)));
         if (answer.join() == Migration.Resolution.DESTROY) {
             leave(still);

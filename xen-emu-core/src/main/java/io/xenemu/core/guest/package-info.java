@@ -12,12 +12,15 @@
 ///   [CooperativeSuspend], [GuestSave], [StandStill], [RamCopies], [SaveTarget]. A restore:
 ///   [GuestsRestore], [SavedChannel], [SavedStream], [DomainImage], [GuestImage], [RestoreGate],
 ///   [RestoredConnections], [LazyRestore]. That of real Xen: [XenGuestImage], [XlRequest].
+/// - Migration: [Migrations] with [MigrationRecords], [Migration], [MigrationPhase]; [MigrationSource] with
+///   [GuestDescription], [MigrationRounds] and [VcpuThrottle]; [MigrationTarget].
 /// - A domain that stays as a guest of its own: [StoppedBoot].
 /// - Guests in the background: [HostedGuests], [HostedGuest]. A second guest beside the foreground one: [SecondGuest].
 /// - The end of all of them: [OrderlyStop].
 ///
 /// Locks: `moving` of [GuestDevices] is held while bytes move between a console and the host. The monitors of
-/// [GuestInbox], [HostedGuests], [SaveParty] and [RestoreGate] are leaves. A thread that waits for a driver's answer
+/// [GuestInbox], [HostedGuests], [SaveParty], [RestoreGate], [Migrations] and [Migration] are leaves. The monitor of
+/// [MigrationSource] is held while it decides. A thread that waits for a driver's answer
 /// holds no lock, because the driver may need it.
 @NullMarked
 package io.xenemu.core.guest;

@@ -53,6 +53,17 @@ public final class NamedDomains {
         return found.getFirst();
     }
 
+    /// The name of the domain of a name or id; the same word if there is none.
+    public String nameOf(String name) {
+        List<String> found = new ArrayList<>();
+        domains.forEach(domain -> {
+            if (isNamed(domain, name)) {
+                found.add(domain.config().name());
+            }
+        });
+        return found.isEmpty() ? name : found.getFirst();
+    }
+
     private static boolean isNamed(Domain domain, String name) {
         return DomainConfig.isId(name)
                 ? Objects.equals(Ints.tryParse(name), domain.id().value())

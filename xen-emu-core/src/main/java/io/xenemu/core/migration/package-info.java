@@ -11,6 +11,9 @@
 /// - What a guest's sections say: [GuestSummary], [SavedConfig], [BootFile], [SavedHead], [FileContents].
 /// - RAM: [RamSource], [RamCopy], [RamWriter], [RamReader], [RamStatistics], [PageBatch], [PagesBody], [PageEncoding],
 ///   [ZstdPages]. [SavedPages] reads it in any order, from a file, and gives it to a [PageRunSink].
+/// - RAM of a guest that runs, in rounds: [RoundWriter], [ZeroBatch], [Pace], [IncomingRam]; what follows a round:
+///   [Convergence].
+/// - Messages around a stream: [MigrationLink], [MigrationMessage], [BackChannel].
 /// - A whole stream in short: [SavedReport].
 /// - The end of a cancelled one: [SaveCancelledException].
 ///

@@ -67,6 +67,8 @@ final class CommandLineDocTest {
     void optionsThatPagesNameExist() throws IOException {
         Set<String> options = new TreeSet<>();
         commands().forEach(command -> addOptions(parser(command), options));
+        // The suffix of the name of a guest that comes from another host.
+        options.add("--incoming");
         for (String page : PAGES) {
             OPTION.matcher(Document.read(page).text())
                     .results()

@@ -1,0 +1,175 @@
+package io.xenemu.core.cli;
+
+import io.xenemu.core.control.ControlClient;
+import io.xenemu.core.hypervisor.HostException;
+import java.io.FileDescriptor;
+import java.io.FileInputStream;
+import java.io.FileOutputStream;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/// Verbs that move guests between hosts. The commands here have the connection, and the services use it: so keys and
+/// passwords are those of the user, not of the service.
+final class MigrateVerbs {
+    private MigrateVerbs() {}
+
+    @Command(name = "migrate")
+    static final class Migrate extends ServiceVerb {
+        @Parameters(index = "0", paramLabel = "DOMAIN", description = "Its name or id.")
+        private String domain = "";
+
+        @Parameters(
+                index = "1",
+                paramLabel = "HOST",
+                description =
+                        "For ssh; or HOST:PORT of xen-emu migrate-receive --listen, an IPv6 address in brackets.")
+        private String host = "";
+
+        @Option(
+                names = "--ssh",
+                paramLabel = "SSHCOMMAND",
+                defaultValue = "ssh",
+                description =
+                        "The command in place of ssh, with its options, for the shell (-s of xl); empty to run HOST itself. "
+                                + "Default: ${DEFAULT-VALUE}.")
+        private String ssh = "";
+
+        @Option(
+                names = "--downtime-limit",
+                paramLabel = "MS",
+                description =
+                        "Let the guest stand still when its last pages take no longer. Default: 300.")
+        private @Nullable Integer downtimeLimit;
+
+        @Option(
+                names = "--bandwidth",
+                paramLabel = "MIB",
+                description = "The most MiB a second while the guest runs. Default: no limit.")
+        private @Nullable Integer bandwidth;
+
+        @Option(
+                names = "--timeout",
+                paramLabel = "SECONDS",
+                description =
+                        "Cancel the migration if the guest has not stopped by then. Default: never.")
+        private @Nullable Integer timeout;
+
+        @Option(
+                names = "--force",
+                description =
+                        "With --timeout: let the guest stand still then, however long it takes.")
+        private boolean force;
+
+        @Option(
+                names = "--no-throttle",
+                description =
+                        "Do not slow the guest down that writes faster than its pages are sent.")
+        private boolean fullSpeed;
+
+        @Mixin private TlsOptions tls = new TlsOptions();
+
+        @Override
+        public Integer call() throws HostException {
+            if (force && timeout == null) {
+                throw wrong("--force needs --timeout");
+            }
+            List<String> words = new ArrayList<>(List.of(verb(), domain, host));
+            add(words, "downtime-limit", downtimeLimit);
+            add(words, "bandwidth", bandwidth);
+            add(words, "timeout", timeout);
+            if (force) {
+                words.add("force=true");
+            }
+            if (fullSpeed) {
+                words.add("throttle=false");
+            }
+            try (Carrier carrier =
+                    tls.isAddress(host) ? tls.connect(host) : Carrier.ssh(ssh, host)) {
+                ControlClient.linked(socket(), words, carrier.in(), carrier.out())
+                        .forEach(System.out::println);
+            }
+            return 0;
+        }
+
+        private static void add(List<String> words, String name, @Nullable Integer value) {
+            if (value != null) {
+                words.add(name + "=" + value);
+            }
+        }
+    }
+
+    @Command(name = "migrate-receive")
+    static final class Receive extends ServiceVerb {
+        @Option(
+                names = "--listen",
+                paramLabel = "[HOST:]PORT",
+                description =
+                        "Wait for guests at this address, until the command is ended, in place of standard input.")
+        private @Nullable String listen;
+
+        @Mixin private TlsOptions tls = new TlsOptions();
+
+        @Override
+        public Integer call() throws HostException, InterruptedException {
+            List<String> words = List.of(verb());
+            if (listen != null) {
+                tls.listen(listen, carrier -> receive(words, carrier));
+                return 0;
+            }
+            List<String> _ =
+                    ControlClient.linked(
+                            socket(),
+                            words,
+                            new FileInputStream(FileDescriptor.in),
+                            new FileOutputStream(FileDescriptor.out));
+            return 0;
+        }
+
+        private void receive(List<String> words, Carrier carrier) {
+            try (carrier) {
+                ControlClient.linked(socket(), words, carrier.in(), carrier.out())
+                        .forEach(System.out::println);
+            } catch (HostException e) {
+                System.err.println("xen-emu: " + e.getMessage());
+            }
+        }
+    }
+
+    @Command(name = "migrate-status")
+    static final class Status extends ServiceVerb {
+        @Override
+        public Integer call() throws HostException {
+            return send(List.of());
+        }
+    }
+
+    @Command(name = "migrate-cancel")
+    static final class Cancel extends ServiceVerb {
+        @Parameters(index = "0", paramLabel = "DOMAIN", description = "Its name.")
+        private String domain = "";
+
+        @Override
+        public Integer call() throws HostException {
+            return send(List.of(domain));
+        }
+    }
+
+    @Command(name = "migrate-resolve")
+    static final class Resolve extends ServiceVerb {
+        @Parameters(index = "0", paramLabel = "DOMAIN", description = "Its name.")
+        private String domain = "";
+
+        @Parameters(index = "1", paramLabel = "ACTION", description = "run or destroy.")
+        private String action = "";
+
+        @Override
+        public Integer call() throws HostException {
+            return send(List.of(domain, action));
+        }
+    }
+}

@@ -1,0 +1,255 @@
+package io.xenemu.core.control;
+
+import static io.xenemu.core.control.VerbArgument.one;
+import static io.xenemu.core.control.VerbArgument.settings;
+
+import com.google.common.primitives.Longs;
+import io.xenemu.core.domain.Domain;
+import io.xenemu.core.guest.HostedGuest;
+import io.xenemu.core.guest.HostedGuests;
+import io.xenemu.core.guest.Migration;
+import io.xenemu.core.hypervisor.MigrationOptions;
+import io.xenemu.core.hypervisor.SavePlace;
+import io.xenemu.core.json.Json;
+import io.xenemu.core.toolstack.Refused;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+
+/// The verbs that move a guest to another host. The client has the connection: the service connects to a Unix socket of
+/// the client, which passes the bytes on in both directions ([ClientStream]).
+final class MigrationCommands {
+    private static final String DOMAIN = "domain";
+    private static final String HOST = "host";
+    private static final String ACTION = "action";
+    private static final String SETTING = "setting";
+    private static final String SOCKET = "socket";
+
+    /// The settings of a migration, and of a guest that comes.
+    private static final Set<String> SETTINGS =
+            Set.of(SOCKET, "downtime-limit", "bandwidth", "timeout", "force", "throttle");
+
+    private static final long MIB = 1 << 20;
+
+    static final List<Verb> VERBS =
+            List.of(
+                    Verb.ofDaemon(
+                            "migrate",
+                            "Move a guest to another host while it runs. HOST is reached by ssh, or HOST:PORT by TLS. "
+                                    + "The guest goes on here whatever fails, until the other host is ready and this one "
+                                    + "has decided. After that, migrate-status shows what is not known, and "
+                                    + "migrate-resolve decides.",
+                            Verb.Effect.CHANGES_SLOWLY,
+                            MigrationCommands::migrate,
+                            one(DOMAIN),
+                            one(HOST),
+                            settings(SETTING)),
+                    Verb.ofDaemon(
+                            "migrate-receive",
+                            "Take a guest from another host, over standard input and output, or with --listen over "
+                                    + "TLS. Until it runs, its name has the suffix --incoming.",
+                            Verb.Effect.CHANGES_SLOWLY,
+                            MigrationCommands::receive,
+                            settings(SETTING)),
+                    Verb.ofDaemon(
+                            "migrate-status",
+                            "List the migrations from and to this host, with their phases, and those that wait for "
+                                    + "a decision.",
+                            Verb.Effect.READS,
+                            MigrationCommands::status),
+                    Verb.ofDaemon(
+                            "migrate-cancel",
+                            "Cancel the migration of a guest, which goes on where it is.",
+                            Verb.Effect.CHANGES,
+                            MigrationCommands::cancel,
+                            one(DOMAIN)),
+                    Verb.ofDaemon(
+                            "migrate-resolve",
+                            "Decide about this host's copy of a guest, if the hosts have lost each other: run or "
+                                    + "destroy it. Let it run only if the other host's copy does not: look there first.",
+                            Verb.Effect.CHANGES,
+                            MigrationCommands::resolve,
+                            one(DOMAIN),
+                            one(ACTION)));
+
+    /// Verbs that are of use for a guest that moves.
+    static final Set<String> FOR_MOVING =
+            Set.of("destroy", "migrate-cancel", "migrate-resolve", "migrate-receive");
+
+    private MigrationCommands() {}
+
+    private static Map<String, String> given(VerbCall call) throws Refused {
+        Map<String, String> settings = new HashMap<>();
+        for (String word : call.all(SETTING)) {
+            int at = word.indexOf('=');
+            String name = at < 0 ? word : word.substring(0, at);
+            if (!SETTINGS.contains(name) || at < 0) {
+                throw new Refused("'" + word + "' is no setting of a migration");
+            }
+            settings.put(name, word.substring(at + 1));
+        }
+        return settings;
+    }
+
+    private static SavePlace place(Map<String, String> settings) throws Refused {
+        String name = settings.get(SOCKET);
+        try {
+            if (name != null && Path.of(name).isAbsolute()) {
+                return new SavePlace(Path.of(name), SavePlace.Kind.SOCKET);
+            }
+        } catch (InvalidPathException e) {
+            throw new Refused("'" + name + "' is not a path: " + e.getReason());
+        }
+        throw new Refused("socket: the client's socket is missing, or its path is not absolute");
+    }
+
+    private static Optional<Long> number(Map<String, String> settings, String name) throws Refused {
+        String word = settings.get(name);
+        if (word == null) {
+            return Optional.empty();
+        }
+        Long number = Longs.tryParse(word);
+        if (number == null || number < 0 || number > Integer.MAX_VALUE) {
+            throw new Refused(name + ": '" + word + "' is no number");
+        }
+        return Optional.of(number);
+    }
+
+    private static boolean truth(Map<String, String> settings, String name, boolean otherwise)
+            throws Refused {
+        String word = settings.get(name);
+        return switch (word) {
+            case null -> otherwise;
+            case "true" -> true;
+            case "false" -> false;
+            default -> throw new Refused(name + ": '" + word + "' is neither true nor false");
+        };
+    }
+
+    private static MigrationOptions options(Map<String, String> settings) throws Refused {
+        MigrationOptions usual = MigrationOptions.DEFAULT;
+        return new MigrationOptions(
+                number(settings, "downtime-limit")
+                        .map(Duration::ofMillis)
+                        .orElse(usual.downtimeLimit()),
+                number(settings, "bandwidth").map(mib -> mib * MIB).orElse(usual.bytesPerSecond()),
+                number(settings, "timeout").map(Duration::ofSeconds).or(usual::timeout),
+                truth(settings, "force", usual.force()),
+                truth(settings, "throttle", usual.throttles()));
+    }
+
+    private static ControlReply migrate(OperatedService service, VerbCall call)
+            throws Refused, InterruptedException {
+        Map<String, String> settings = given(call);
+        Domain domain = service.named().named(call.one(DOMAIN));
+        HostedGuests all = service.guests();
+        HostedGuest guest = all.named(domain.config().name());
+        Migration.Status end =
+                all.migrate(
+                        domain,
+                        place(settings),
+                        call.one(HOST),
+                        options(settings),
+                        status -> call.tell(json(status)));
+        service.domains().awaitEnd(domain);
+        if (guest != null) {
+            guest.awaitEnd();
+        }
+        return ControlReply.rows(List.of(moved(end))).with("migration", json(end));
+    }
+
+    private static String moved(Migration.Status end) {
+        Duration downtime = end.downtime();
+        return "moved to %s in %d rounds%s"
+                .formatted(
+                        end.peer(),
+                        end.rounds().number(),
+                        downtime == null ? "" : ", stood still for " + downtime.toMillis() + " ms");
+    }
+
+    private static ControlReply receive(OperatedService service, VerbCall call)
+            throws Refused, InterruptedException {
+        String name = service.guests().receive(place(given(call)), "another host");
+        return ControlReply.rows(List.of(name + " has come"));
+    }
+
+    private static ControlReply status(OperatedService service, VerbCall call) throws Refused {
+        List<Migration.Status> all = service.guests().migrations().list();
+        List<String> rows = new ArrayList<>();
+        for (Migration.Status one : all) {
+            rows.add(row(one));
+        }
+        return ControlReply.rows(rows)
+                .with(
+                        "migrations",
+                        new Json.Array(all.stream().<Json>map(MigrationCommands::json).toList()));
+    }
+
+    private static String row(Migration.Status one) {
+        Migration.Rounds rounds = one.rounds();
+        String row =
+                "%s %s %s: %s"
+                        .formatted(
+                                one.guest(),
+                                one.direction() == Migration.Direction.OUT ? "to" : "from",
+                                one.peer(),
+                                one.phase().word());
+        if (rounds.number() > 0) {
+            row +=
+                    ", round %d, %d MiB at %d MiB/s, %d pages/s written, would stand still for %d ms%s"
+                            .formatted(
+                                    rounds.number(),
+                                    rounds.bytes() / MIB,
+                                    rounds.bytesPerSecond() / MIB,
+                                    rounds.pagesPerSecond(),
+                                    rounds.estimate().toMillis(),
+                                    rounds.throttle() == 0
+                                            ? ""
+                                            : ", slowed down by " + rounds.throttle() + " %");
+        }
+        return one.reason().isEmpty() ? row : row + ": " + one.reason();
+    }
+
+    private static Json.Obj json(Migration.Status one) {
+        Migration.Rounds rounds = one.rounds();
+        Json.Obj json =
+                Json.EMPTY
+                        .with("id", one.id().toString())
+                        .with("guest", one.guest())
+                        .with("direction", ControlProtocol.word(one.direction()))
+                        .with("host", one.peer())
+                        .with("phase", one.phase().word())
+                        .with("round", rounds.number())
+                        .with("bytes", rounds.bytes())
+                        .with("bytes-per-second", rounds.bytesPerSecond())
+                        .with("written-pages", rounds.written())
+                        .with("written-pages-per-second", rounds.pagesPerSecond())
+                        .with("estimated-downtime-ms", rounds.estimate().toMillis())
+                        .with("throttle", rounds.throttle())
+                        .with("reason", one.reason());
+        Duration downtime = one.downtime();
+        return downtime == null ? json : json.with("downtime-ms", downtime.toMillis());
+    }
+
+    private static ControlReply cancel(OperatedService service, VerbCall call) throws Refused {
+        service.guests().migrations().cancel(call.one(DOMAIN));
+        return ControlReply.done();
+    }
+
+    private static ControlReply resolve(OperatedService service, VerbCall call) throws Refused {
+        Migration.Resolution resolution =
+                switch (call.one(ACTION)) {
+                    case "run" -> Migration.Resolution.RUN;
+                    case "destroy" -> Migration.Resolution.DESTROY;
+                    default -> throw new Refused("action: run or destroy");
+                };
+        service.guests().migrations().resolve(call.one(DOMAIN), resolution);
+        return ControlReply.done();
+    }
+}
