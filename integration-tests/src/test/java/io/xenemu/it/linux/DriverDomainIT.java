@@ -14,6 +14,7 @@ import io.xenemu.it.fixture.Needs;
 import io.xenemu.it.fixture.PerlControl;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
+import io.xenemu.it.lab.RunningCommand;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -29,6 +30,7 @@ import org.junit.jupiter.api.extension.ExtendWith;
 class DriverDomainIT {
     private static final String SERVER = "server";
     private static final String USER = "user";
+    private static final String SAVED = "/run/user.saved";
     private static final int RETRIES = 3;
 
     /// Size of the disk: many times what its ring holds at once.
@@ -66,6 +68,7 @@ class DriverDomainIT {
             network();
             user.assertNoComplaint();
             reboot();
+            saved();
             endOfTheUser();
         }
 
@@ -147,6 +150,38 @@ class DriverDomainIT {
                     row.endsWith(
                             " /local/domain/%d/backend/vbd/%d/51712".formatted(serverId, newId)),
                     row);
+        }
+
+        /// A guest with a device of a driver domain takes part in its save, and has the device again.
+        void saved() throws IOException, InterruptedException {
+            String sum = sum(user, "/dev/xvda");
+            Lab.Result refused = daemon.exec("save", List.of(USER, SAVED));
+            assertEquals(1, refused.exitCode(), refused::toString);
+            assertTrue(
+                    refused.stderr()
+                            .contains(
+                                    "devices of other domains: dom%d serves vbd 51712"
+                                            .formatted(serverId)),
+                    refused::toString);
+            assertTrue(
+                    refused.stderr().contains("user can take part instead: save --suspend"),
+                    refused::toString);
+            int id = daemon.id(USER);
+            // Its console ends with it, and so does the shell's.
+            assertEquals("ok\n", daemon.ask("save user " + SAVED + " suspend"));
+            assertEquals("ok\n", daemon.ask("restore " + SAVED + " paused"));
+            try (RunningCommand console = daemon.console(USER)) {
+                assertEquals("ok\n", daemon.ask("unpause user"));
+                assertEquals(id, daemon.id(USER));
+                GuestShell again = new GuestShell(console);
+                assertEquals(sum, sum(again, "/dev/xvda"));
+                again.run("dd if=/dev/urandom of=/dev/xvda bs=1M seek=1 count=2 conv=fsync");
+                assertEquals(sum(again, "/dev/xvda"), sum(server, "/dev/ram0"));
+                assertTrue(again.run("nproc; date +%s").contains("\n1"));
+                again.assertNoComplaint();
+            } finally {
+                daemon.lab().shell("rm -f " + SAVED);
+            }
         }
 
         /// A domain that ends leaves nothing at the driver domain that served it.
