@@ -35,13 +35,21 @@ public final class EventBenchmark {
 
     /// Entry point; the working folder is that of this module.
     public static void main(String[] args) throws IOException, InterruptedException {
-        int rounds = args.length > 0 ? Integer.parseInt(args[0]) : ROUNDS;
-        int iterations = args.length > 1 ? Integer.parseInt(args[1]) : ITERATIONS;
-        int warmup = args.length > 2 ? Integer.parseInt(args[2]) : WARMUP;
+        int[] numbers =
+                NumberArguments.read(
+                        "event-benchmark [ROUNDS [ITERATIONS [WARMUP]]]",
+                        args,
+                        ROUNDS,
+                        ITERATIONS,
+                        WARMUP);
+        int rounds = numbers[0];
         String append =
                 "iterations=%d rounds=%d warmup=%d only=%s"
                         .formatted(
-                                iterations, SAMPLES_PER_RUN, warmup, String.join(" only=", NAMES));
+                                numbers[1],
+                                SAMPLES_PER_RUN,
+                                numbers[2],
+                                String.join(" only=", NAMES));
         Path module = Path.of("").toAbsolutePath();
         Path guest = TestGuests.build(module, module.resolve("target/guests")).bench();
         Vmm ours =

@@ -39,7 +39,8 @@ public final class ExitBenchmark {
 
     /// Entry point; the working folder is that of this module.
     public static void main(String[] args) throws IOException, InterruptedException, BootException {
-        int rounds = args.length > 0 ? Integer.parseInt(args[0]) : DEFAULT_ROUNDS;
+        int rounds =
+                NumberArguments.read("exit-benchmark [ROUNDS]", args, DEFAULT_ROUNDS)[0];
         Path module = Path.of("").toAbsolutePath();
         TestGuests guests = TestGuests.build(module, module.resolve("target/guests"));
         List<Pair> pairs = new ArrayList<>();

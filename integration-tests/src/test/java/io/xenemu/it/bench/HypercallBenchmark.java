@@ -35,10 +35,15 @@ public final class HypercallBenchmark {
 
     /// Entry point; the working folder is that of this module.
     public static void main(String[] args) throws IOException, InterruptedException {
-        int rounds = args.length > 0 ? Integer.parseInt(args[0]) : DEFAULT_ROUNDS;
-        int iterations = args.length > 1 ? Integer.parseInt(args[1]) : DEFAULT_ITERATIONS;
+        int[] numbers =
+                NumberArguments.read(
+                        "hypercall-benchmark [ROUNDS [ITERATIONS]]",
+                        args,
+                        DEFAULT_ROUNDS,
+                        DEFAULT_ITERATIONS);
+        int rounds = numbers[0];
         String append =
-                "iterations=%d rounds=%d warmup=%d".formatted(iterations, SAMPLES_PER_RUN, WARMUP);
+                "iterations=%d rounds=%d warmup=%d".formatted(numbers[1], SAMPLES_PER_RUN, WARMUP);
         Path module = Path.of("").toAbsolutePath();
         TestGuests guests = TestGuests.build(module, module.resolve("target/guests"));
         Vmm floor = new Vmm.Floor(guests.floor());
