@@ -39,8 +39,7 @@ public final class ExitBenchmark {
 
     /// Entry point; the working folder is that of this module.
     public static void main(String[] args) throws IOException, InterruptedException, BootException {
-        int rounds =
-                NumberArguments.read("exit-benchmark [ROUNDS]", args, DEFAULT_ROUNDS)[0];
+        int rounds = NumberArguments.read("exit-benchmark [ROUNDS]", args, DEFAULT_ROUNDS)[0];
         Path module = Path.of("").toAbsolutePath();
         TestGuests guests = TestGuests.build(module, module.resolve("target/guests"));
         List<Pair> pairs = new ArrayList<>();
