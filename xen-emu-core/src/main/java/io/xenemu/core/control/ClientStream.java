@@ -10,8 +10,8 @@ import java.io.OutputStream;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
-import java.nio.channels.AsynchronousCloseException;
 import java.nio.channels.Channels;
+import java.nio.channels.ClosedChannelException;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
@@ -136,8 +136,11 @@ final class ClientStream implements AutoCloseable {
     private void run() {
         try (SocketChannel service = server.accept()) {
             work.serve(service);
-        } catch (AsynchronousCloseException e) {
-            // The service did not need it: the command was refused.
+        } catch (ClosedChannelException e) {
+            if (server.isOpen()) {
+                failure = e;
+            }
+            // Otherwise the service did not need it: the command was refused.
         } catch (IOException e) {
             failure = e;
         }

@@ -279,7 +279,8 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
                 throw e;
             } finally {
                 if (!done) {
-                    migration.cancel();
+                    // Nothing to cancel if it is decided, or was refused.
+                    boolean _ = migration.cancel();
                 }
             }
         }

@@ -14,7 +14,9 @@ public final class Migration {
     private final Direction direction;
     private final String guest;
     private final String peer;
-    private final boolean isLeft;
+
+    @GuardedBy("this")
+    private boolean isLeft;
 
     @GuardedBy("this")
     private MigrationPhase phase = MigrationPhase.COMPATIBLE;
@@ -109,8 +111,14 @@ public final class Migration {
     }
 
     /// Whether only a record of it is left.
-    boolean isLeft() {
+    synchronized boolean isLeft() {
         return isLeft;
+    }
+
+    /// The guest is gone here, and only the record of the decision is left.
+    synchronized void leaveRecord() {
+        isLeft = true;
+        question = null;
     }
 
     UUID id() {
@@ -176,15 +184,21 @@ public final class Migration {
     }
 
     /// Cancels it, unless it is too late.
-    void cancel() {
+    ///
+    /// @return false if it is
+    boolean cancel() {
         Runnable cancel;
         synchronized (this) {
+            if (canceller == null && phase != MigrationPhase.COMPATIBLE) {
+                return false;
+            }
             cancelled = true;
             cancel = canceller;
         }
         if (cancel != null) {
             cancel.run();
         }
+        return true;
     }
 
     /// Gives an operator's answer.

@@ -28,6 +28,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.BitSet;
 import java.util.List;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -98,7 +99,9 @@ final class MigrationSource {
             result = MigrationMetrics.Result.FAILED;
             guest.boot().tell(DomainEvent.Type.MIGRATING);
             boolean left = migrate();
-            result = MigrationMetrics.Result.OK;
+            if (left) {
+                result = MigrationMetrics.Result.OK;
+            }
             return left;
         } catch (BlockedException e) {
             throw failed(guest.name() + " cannot be migrated: " + e.getMessage());
@@ -312,13 +315,23 @@ final class MigrationSource {
                 unknown);
         wanted.migrations().metrics().undecided();
         CompletableFuture<Migration.Resolution> answer = migration.ask(unknown);
-        guest.inbox().cancelWith(() -> answer.complete(Migration.Resolution.DESTROY));
+        guest.inbox().cancelWith(() -> answer.cancel(false));
         boolean _ =
                 order.fail(
                         new Refused(
                                 "it is decided that %s runs %s, but not known whether it does: %s; see migrate-status"
                                         .formatted(migration.peer(), guest.name(), unknown)));
-        if (answer.join() == Migration.Resolution.DESTROY) {
+        Migration.Resolution resolution;
+        try {
+            resolution = answer.join();
+        } catch (CancellationException e) {
+            // The guest was destroyed here, or the service ends. The decision stands, and so does its record.
+            still.leave();
+            guest.boot().leave();
+            migration.leaveRecord();
+            return true;
+        }
+        if (resolution == Migration.Resolution.DESTROY) {
             leave(still);
             return true;
         }

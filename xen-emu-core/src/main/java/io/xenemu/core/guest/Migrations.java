@@ -93,12 +93,11 @@ public final class Migrations {
     public void cancel(String guest) throws Refused {
         for (Migration migration : copy().reversed()) {
             if (migration.guest().equals(guest) && !migration.phase().isOver()) {
-                if (!migration.phase().isCancellable()) {
+                if (!migration.phase().isCancellable() || !migration.cancel()) {
                     throw new Refused(
                             "the migration of %s cannot be cancelled any more: %s"
                                     .formatted(guest, migration.phase().word()));
                 }
-                migration.cancel();
                 return;
             }
         }

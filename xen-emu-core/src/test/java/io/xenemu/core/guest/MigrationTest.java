@@ -281,6 +281,56 @@ final class MigrationTest {
                         .reason());
     }
 
+    /// A decision outlives the guest's end here, and the service's.
+    @Test
+    void recordOfADecisionStaysIfTheSourceEnds() throws Exception {
+        List<Throwable> failures =
+                migrate(
+                        new TestCarrier.Fault(false, ACCEPT + MESSAGE, true),
+                        MigrationOptions.DEFAULT);
+        assertNotNull(failures.getFirst());
+        guest.a.hypervisor.operated().destroy(guest.domain);
+        guest.a.hypervisor.operated().awaitEnd(guest.domain);
+        assertEquals(1, guest.records().size());
+
+        assertEquals(
+                "web is not in this service any more: its memory is lost",
+                assertThrows(
+                                Refused.class,
+                                () ->
+                                        guest.guestsA
+                                                .migrations()
+                                                .resolve("web", Migration.Resolution.RUN))
+                        .reason());
+        guest.guestsA.migrations().resolve("web", Migration.Resolution.DESTROY);
+        assertEquals(List.of(), guest.records());
+        guest.assertWhole(guest.b.next());
+    }
+
+    @Test
+    void guestThatComesIsCancelledByTheTargetToo() throws Exception {
+        MigrationOptions endless =
+                new MigrationOptions(Duration.ZERO, 100_000, Optional.empty(), false, false);
+        try (TestCarrier carrier = carrier(TestCarrier.Fault.NONE)) {
+            FutureTask<List<Throwable>> migration =
+                    new FutureTask<>(() -> guest.migrate(carrier, endless));
+            Thread.ofPlatform().start(migration);
+            Eventually.holds(
+                    "it can be cancelled",
+                    () -> {
+                        try {
+                            guest.guestsB.migrations().cancel("web");
+                            return true;
+                        } catch (Refused e) {
+                            return false;
+                        }
+                    });
+            assertNotNull(migration.get().getFirst());
+        }
+        assertStillHere();
+        assertMovesNow();
+    }
+
     /// Wherever the connection is lost or damaged: one copy runs, or an operator is asked and then one runs.
     @Test
     void anyFaultLeavesOneCopy() throws Exception {
