@@ -255,6 +255,11 @@ public final class Domain implements AutoCloseable {
         config = config.sibling(name);
     }
 
+    /// Gives it another name for a while. It stays the same guest.
+    public void call(String name) {
+        config = config.called(name, config.uuid());
+    }
+
     /// Its physical address map.
     public GuestMemoryMap memoryMap() {
         return memoryMap;

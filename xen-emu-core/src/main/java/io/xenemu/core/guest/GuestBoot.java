@@ -248,7 +248,7 @@ final class GuestBoot {
     void incoming() {
         isMigrated = true;
         nameToBe = domain.config().name();
-        hypervisor.rename(domain, nameToBe + MigrationTarget.SUFFIX);
+        hypervisor.call(domain, nameToBe + MigrationTarget.SUFFIX);
     }
 
     /// The domain is this host's now.
@@ -256,7 +256,7 @@ final class GuestBoot {
         String name = nameToBe;
         if (name != null) {
             nameToBe = null;
-            hypervisor.rename(domain, name);
+            hypervisor.call(domain, name);
         }
     }
 

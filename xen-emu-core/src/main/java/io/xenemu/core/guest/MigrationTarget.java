@@ -141,7 +141,13 @@ final class MigrationTarget {
     private void load(Migration migration, MigrationMessage.Hello hello)
             throws IOException, Refused, BootException, InterruptedException {
         migration.enter(MigrationPhase.ROUNDS);
-        SavedStream stream = SavedStream.live(link, progress);
+        SavedStream stream;
+        try {
+            stream = SavedStream.live(link, progress);
+        } catch (Refused e) {
+            refuse(e.reason());
+            throw e;
+        }
         GuestsRestore restore = new GuestsRestore(stream, () -> {});
         boolean told = false;
         try {

@@ -108,10 +108,10 @@ final class DomainDirectory implements OperatedDomains {
         domains.remove(domain.id());
     }
 
-    /// Gives a domain another name.
-    void rename(Domain domain, String name) {
+    /// Gives a domain another name for a while.
+    void call(Domain domain, String name) {
         synchronized (operated) {
-            domain.rename(name);
+            domain.call(name);
         }
     }
 

@@ -338,9 +338,9 @@ public final class Hypervisor implements AutoCloseable {
         source.requireOffer(config);
     }
 
-    /// Gives a domain another name for an operator. The guest does not see it.
-    public void rename(Domain domain, String name) {
-        domains.rename(domain, name);
+    /// Gives a domain another name for an operator for a while. The guest does not see it.
+    public void call(Domain domain, String name) {
+        domains.call(domain, name);
     }
 
     /// Makes a domain again that was saved, with its id. It is neither started nor connected to XenStore.

@@ -51,6 +51,7 @@ final class MigratedGuest implements AutoCloseable {
 
     private volatile boolean hasRunAtB;
     private volatile boolean hasRunTwice;
+    private volatile boolean movesBack;
     private volatile long steps;
     private volatile int writesPerStep = 20;
 
@@ -91,7 +92,7 @@ final class MigratedGuest implements AutoCloseable {
     private void step(FakeHypervisor where, Domain running) {
         if (where == b) {
             hasRunAtB = true;
-        } else if (hasRunAtB) {
+        } else if (hasRunAtB && !movesBack) {
             hasRunTwice = true;
         }
         steps++;
@@ -140,6 +141,20 @@ final class MigratedGuest implements AutoCloseable {
         // It ends, or waits for an operator, and then it has lost its connection.
         Eventually.holds("the target knows", () -> target.isDone() || isWaiting());
         return Arrays.asList(atSource, target.isDone() ? failure(target) : null);
+    }
+
+    /// Moves the guest from the second service to the first one.
+    List<Throwable> moveBack(Domain there, TestCarrier carrier, MigrationOptions options)
+            throws Exception {
+        movesBack = true;
+        FutureTask<String> target =
+                new FutureTask<>(() -> guestsA.receive(carrier.target(), "host b"));
+        FutureTask<Migration.Status> source =
+                new FutureTask<>(() ->
+                        guestsB.migrate(there, carrier.source(), "host a", options, _ -> {}));
+        Thread.ofPlatform().start(target);
+        Thread.ofPlatform().start(source);
+        return Arrays.asList(failure(source), failure(target));
     }
 
     /// Whether the target waits for an operator.

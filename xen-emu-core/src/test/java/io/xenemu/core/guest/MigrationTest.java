@@ -10,6 +10,7 @@ import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.OwnPart;
 import io.xenemu.core.hypervisor.DomainOrder;
 import io.xenemu.core.hypervisor.MigrationOptions;
+import io.xenemu.core.hypervisor.NamedDomains;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.testing.Eventually;
 import java.nio.file.Files;
@@ -34,6 +35,9 @@ final class MigrationTest {
     private static final int ACCEPT = 31;
 
     private static final int MESSAGE = 16;
+
+    /// A byte of the stream, before the memory.
+    private static final int IN_FRONT = 1500;
 
     private static final int FAULTS = 40;
 
@@ -71,6 +75,31 @@ final class MigrationTest {
         assertEquals(MigrationPhase.DONE, guest.guestsB.migrations().list().getFirst().phase());
     }
 
+    @Test
+    void guestMovesBackToo() throws Exception {
+        assertMovesNow();
+        Eventually.holds("it has left", () -> guest.guestsA.named("web") == null);
+        Domain there = new NamedDomains(guest.b.hypervisor.operated()).named("web");
+        try (TestCarrier carrier = carrier(TestCarrier.Fault.NONE)) {
+            assertEquals(
+                    Arrays.asList(null, null),
+                    guest.moveBack(there, carrier, MigrationOptions.DEFAULT));
+        }
+        Domain again = guest.a.next();
+        assertEquals(guest.domain.config(), again.config());
+        guest.assertWhole(again);
+    }
+
+    @Test
+    void reasonOfATargetThatCannotUseTheStreamIsTold() throws Exception {
+        List<Throwable> failures =
+                migrate(new TestCarrier.Fault(true, IN_FRONT, false), MigrationOptions.DEFAULT);
+        assertTrue(
+                reason(failures.getFirst()).startsWith("host b: migration: "),
+                reason(failures.getFirst()));
+        assertStillHere();
+    }
+
     private static String reason(Throwable failure) {
         return String.valueOf(failure.getMessage());
     }
@@ -101,7 +130,8 @@ final class MigrationTest {
         for (Domain next = guest.b.built(); next != null; next = guest.b.built()) {
             moved = next;
         }
-        guest.assertWhole(Objects.requireNonNull(moved));
+        assertEquals(guest.domain.config(), Objects.requireNonNull(moved).config());
+        guest.assertWhole(moved);
     }
 
     @Test
