@@ -15,6 +15,7 @@ import io.xenemu.it.fixture.HostileNeighbours;
 import io.xenemu.it.fixture.ImportLoad;
 import io.xenemu.it.fixture.LabDaemon;
 import io.xenemu.it.fixture.LabProgram;
+import io.xenemu.it.fixture.MigrateLoad;
 import io.xenemu.it.fixture.NetHotplugLoad;
 import io.xenemu.it.fixture.P9Load;
 import io.xenemu.it.fixture.PeerFronts;
@@ -47,6 +48,8 @@ public final class Soak implements AutoCloseable {
     private static final int HOTPLUG_CYCLES = 12;
     private static final int SUSPENDS = 100;
     private static final int SAVES = 100;
+    private static final int MIGRATIONS = 50;
+    private static final int SECOND_PORT = 9108;
     private static final int P9_OPERATIONS = 10_000;
     private static final int P9_PROCESSES = 4;
     private static final int P9_ROUNDS = 200;
@@ -120,6 +123,11 @@ public final class Soak implements AutoCloseable {
                             1,
                             "a Linux guest with two vCPUs is saved and restored 100 times while it works",
                             soak -> SaveLoad.run(soak.daemon(), SAVES)),
+                    new Load(
+                            "migrate",
+                            1,
+                            "a Linux guest with two vCPUs moves between two daemons 50 times while it works",
+                            Soak::migrate),
                     new Load(
                             "import",
                             5,
@@ -236,6 +244,12 @@ public final class Soak implements AutoCloseable {
         }
         System.out.print(program.play("rate 100000 2000"));
         System.out.print(program.play("moving 500"));
+    }
+
+    private void migrate() throws IOException, InterruptedException {
+        try (LabDaemon other = LabDaemon.start(lab(), "/run/second-daemon", SECOND_PORT)) {
+            MigrateLoad.run(daemon(), other, MIGRATIONS).forEach(System.out::println);
+        }
     }
 
     private void interfaces() throws IOException, InterruptedException {

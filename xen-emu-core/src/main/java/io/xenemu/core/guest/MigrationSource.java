@@ -325,7 +325,8 @@ final class MigrationSource {
         try {
             resolution = answer.join();
         } catch (CancellationException e) {
-            // The guest was destroyed here, or the service ends. The decision stands, and so does its record.
+            // The guest was destroyed here, or the service ends. The decision stands, and so does
+            // its record.
             still.leave();
             guest.boot().leave();
             migration.leaveRecord();

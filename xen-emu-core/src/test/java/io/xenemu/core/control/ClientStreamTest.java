@@ -39,17 +39,17 @@ final class ClientStreamTest {
         PipedOutputStream peer = new PipedOutputStream();
         PipedInputStream in = new PipedInputStream(peer);
         ByteArrayOutputStream out = new ByteArrayOutputStream();
-        try (ClientStream stream = ClientStream.both(in, out)) {
-            try (SocketChannel service = service(stream)) {
-                service.write(ByteBuffer.wrap(new byte[] {1, 2}));
-                Eventually.holds("they arrive", () -> out.size() == 2);
-                peer.write(new byte[] {3, 4, 5});
-                peer.flush();
-                assertArrayEquals(new byte[] {3, 4, 5}, read(service, 3));
-            }
-            stream.close();
-            assertNull(stream.failure());
+        ClientStream used;
+        try (ClientStream stream = ClientStream.both(in, out);
+                SocketChannel service = service(stream)) {
+            used = stream;
+            service.write(ByteBuffer.wrap(new byte[] {1, 2}));
+            Eventually.holds("they arrive", () -> out.size() == 2);
+            peer.write(new byte[] {3, 4, 5});
+            peer.flush();
+            assertArrayEquals(new byte[] {3, 4, 5}, read(service, 3));
         }
+        assertNull(used.failure());
         assertArrayEquals(new byte[] {1, 2}, out.toByteArray());
     }
 
@@ -62,7 +62,6 @@ final class ClientStreamTest {
                 SocketChannel service = service(stream)) {
             assertArrayEquals(new byte[] {7}, read(service, 1));
             assertEquals(-1, service.read(ByteBuffer.allocate(1)));
-            service.close();
         }
     }
 

@@ -25,6 +25,7 @@ import java.util.Random;
 import java.util.UUID;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicLongArray;
 import org.jspecify.annotations.Nullable;
 
@@ -52,7 +53,7 @@ final class MigratedGuest implements AutoCloseable {
     private volatile boolean hasRunAtB;
     private volatile boolean hasRunTwice;
     private volatile boolean movesBack;
-    private volatile long steps;
+    private final AtomicLong steps = new AtomicLong();
     private volatile int writesPerStep = 20;
 
     MigratedGuest(Path folder) throws Exception {
@@ -95,7 +96,7 @@ final class MigratedGuest implements AutoCloseable {
         } else if (hasRunAtB && !movesBack) {
             hasRunTwice = true;
         }
-        steps++;
+        steps.incrementAndGet();
         for (int i = 0; i < writesPerStep; i++) {
             int page = random.nextInt(PAGES);
             long value = account.get(page) + 1;
@@ -122,8 +123,8 @@ final class MigratedGuest implements AutoCloseable {
 
     /// Waits until it has run for some steps more.
     void awaitSteps() {
-        long from = steps;
-        Eventually.holds("it runs", () -> steps > from + 3);
+        long from = steps.get();
+        Eventually.holds("it runs", () -> steps.get() > from + 3);
     }
 
     /// Moves the guest over a carrier.
@@ -150,8 +151,8 @@ final class MigratedGuest implements AutoCloseable {
         FutureTask<String> target =
                 new FutureTask<>(() -> guestsA.receive(carrier.target(), "host b"));
         FutureTask<Migration.Status> source =
-                new FutureTask<>(() ->
-                        guestsB.migrate(there, carrier.source(), "host a", options, _ -> {}));
+                new FutureTask<>(
+                        () -> guestsB.migrate(there, carrier.source(), "host a", options, _ -> {}));
         Thread.ofPlatform().start(target);
         Thread.ofPlatform().start(source);
         return Arrays.asList(failure(source), failure(target));

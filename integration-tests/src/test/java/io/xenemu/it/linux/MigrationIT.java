@@ -1,0 +1,28 @@
+package io.xenemu.it.linux;
+
+import io.xenemu.it.fixture.HostPackage;
+import io.xenemu.it.fixture.LabDaemon;
+import io.xenemu.it.fixture.MigrateLoad;
+import io.xenemu.it.fixture.Needs;
+import io.xenemu.it.lab.Lab;
+import io.xenemu.it.lab.LabExtension;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+
+import java.io.IOException;
+
+/// A running Linux guest moves between two services.
+@Needs(HostPackage.XENSTORE_UTILS)
+@ExtendWith(LabExtension.class)
+class MigrationIT {
+    private static final int TIMES = 3;
+    private static final int PORT = 9107;
+
+    @Test
+    void linuxDoesNotNoticeThatItMoves(Lab lab) throws IOException, InterruptedException {
+        try (LabDaemon other = LabDaemon.start(lab, "/run/other-daemon", PORT)) {
+            System.out.println(MigrateLoad.run(LabDaemon.shared(lab), other, TIMES));
+        }
+    }
+}
