@@ -7,11 +7,9 @@ import io.xenemu.it.fixture.Needs;
 import io.xenemu.it.fixture.SaveLoad;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
-
+import java.io.IOException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
-
-import java.io.IOException;
 
 /// A running Linux guest is saved and restored.
 @Needs(HostPackage.XENSTORE_UTILS)

@@ -40,7 +40,7 @@ final class WriteLogTest {
     private final GuestMemory memory = new GuestMemory();
     private final BitSet logged = new BitSet();
 
-    private interface Write {
+    interface Write {
         void to(GuestMemory memory) throws XenError;
     }
 

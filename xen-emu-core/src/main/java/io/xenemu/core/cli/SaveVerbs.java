@@ -1,8 +1,8 @@
 package io.xenemu.core.cli;
 
 import io.xenemu.core.control.ControlClient;
+import io.xenemu.core.device.Terminal;
 import io.xenemu.core.hypervisor.HostException;
-import java.io.Console;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.nio.file.Path;
@@ -23,7 +23,7 @@ final class SaveVerbs {
 
     /// Writes the progress to a terminal.
     private static ControlClient.Progress progress(String verb) {
-        if (!isTerminal()) {
+        if (!Terminal.showsErrors()) {
             return ControlClient.Progress.IGNORED;
         }
         return (done, total) -> {
@@ -34,12 +34,6 @@ final class SaveVerbs {
                 }
             }
         };
-    }
-
-    /// Whether a user sits there. Without one, as under cron, there may be no console at all.
-    private static boolean isTerminal() {
-        Console console = System.console();
-        return console != null && console.isTerminal();
     }
 
     private static String absolute(String file) {
@@ -125,7 +119,7 @@ final class SaveVerbs {
         }
 
         private Integer pipe(List<String> words) throws HostException {
-            if (isTerminal()) {
+            if (Terminal.showsOutput()) {
                 throw new HostException("a saved guest is not written to a terminal");
             }
             ControlClient.streamed(

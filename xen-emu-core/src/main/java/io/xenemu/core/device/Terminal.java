@@ -15,6 +15,7 @@ import java.util.stream.Stream;
 public final class Terminal implements AutoCloseable {
     private static final Path STDIN = Path.of("/proc/self/fd/0");
     private static final Path STDOUT = Path.of("/proc/self/fd/1");
+    private static final Path STDERR = Path.of("/proc/self/fd/2");
 
     private final String saved;
     private final Thread atExit;
@@ -70,6 +71,16 @@ public final class Terminal implements AutoCloseable {
         String size = stty(Redirect.from(STDOUT.toFile()), "size");
         Integer columns = Ints.tryParse(size.substring(size.indexOf(' ') + 1));
         return columns == null ? OptionalInt.empty() : OptionalInt.of(columns);
+    }
+
+    /// Whether standard output is a terminal.
+    public static boolean showsOutput() {
+        return isTerminal(STDOUT);
+    }
+
+    /// Whether standard error is a terminal.
+    public static boolean showsErrors() {
+        return isTerminal(STDERR);
     }
 
     private static boolean isTerminal(Path descriptor) {

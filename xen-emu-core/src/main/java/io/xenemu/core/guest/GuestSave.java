@@ -118,7 +118,7 @@ record GuestSave(
             if (copies != null) {
                 copies.take();
                 requireNotGone();
-                still.close();
+                still.goOn();
                 bytes = write(writer, still, copies.sources());
             } else {
                 bytes = write(writer, still, ram);
@@ -145,7 +145,7 @@ record GuestSave(
             case GO_ON -> {}
             case STAY_PAUSED -> guests.forEach(guest -> guest.domain().pause());
         }
-        still.close();
+        still.goOn();
     }
 
     private void requireNotGone() throws Refused {

@@ -41,12 +41,16 @@ final class StandStill implements AutoCloseable {
     }
 
     /// Lets them go on, unless they do already, or leave.
-    @Override
-    public void close() {
+    void goOn() {
         if (!ended) {
             ended = true;
             Parts.resume(guests);
             time = Duration.ofNanos(System.nanoTime() - begun);
         }
+    }
+
+    @Override
+    public void close() {
+        goOn();
     }
 }

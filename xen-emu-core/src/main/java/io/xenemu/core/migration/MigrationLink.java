@@ -104,15 +104,16 @@ public final class MigrationLink implements AutoCloseable {
         if (magic != MAGIC || length < 0 || length > MAX_BODY_BYTES) {
             throw new WireException("the other side does not speak of a migration");
         }
-        ByteBuffer body = fill(length);
+        byte[] body = new byte[length];
+        fill(length).get(body);
         int crc = fill(Integer.BYTES).getInt();
         CRC32C expected = new CRC32C();
         expected.update(head.rewind());
-        expected.update(body.duplicate());
+        expected.update(body);
         if (crc != (int) expected.getValue()) {
             throw new WireException("a message's checksum is wrong");
         }
-        return MigrationMessage.read(type, new BodyReader(body.array()));
+        return MigrationMessage.read(type, new BodyReader(body));
     }
 
     /// Lets the other side read what was sent: reads and forgets all until it closes the connection, for a few seconds

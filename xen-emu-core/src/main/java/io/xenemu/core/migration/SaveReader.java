@@ -132,6 +132,8 @@ public final class SaveReader implements AutoCloseable {
     /// Makes the memory of a guest that comes.
     @FunctionalInterface
     public interface NewRam {
+        /// Makes it, all zeros.
+        ///
         /// @throws WireException if the guest cannot have so many bytes
         IncomingRam of(long bytes) throws IOException;
     }

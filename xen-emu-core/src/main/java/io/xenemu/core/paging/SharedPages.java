@@ -4,9 +4,6 @@ import io.xenemu.core.migration.PageRunSink;
 import io.xenemu.core.migration.SavedPages;
 import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.memory.MemFd;
-
-import org.jspecify.annotations.Nullable;
-
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;
@@ -16,6 +13,7 @@ import java.nio.file.attribute.BasicFileAttributes;
 import java.util.BitSet;
 import java.util.HashMap;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /// The files whose pages several guests share, each in memory once. A section is read when the first guest needs it.
 /// Each guest gets a copy of a page when it first touches that page or one of its neighbours, and has no memory for the

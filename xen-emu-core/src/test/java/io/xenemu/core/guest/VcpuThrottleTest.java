@@ -15,13 +15,13 @@ final class VcpuThrottleTest {
 
     @Test
     void vcpusStandStillFromTimeToTimeUntilItEnds() throws Exception {
-        try (MigratedGuest guest = new MigratedGuest(folder);
-                VcpuThrottle throttle = new VcpuThrottle(guest.domain)) {
-            throttle.set(0);
-            throttle.set(95);
-            Eventually.holds("it stands still", guest.domain::isHeld);
-            guest.awaitSteps();
-            throttle.close();
+        try (MigratedGuest guest = new MigratedGuest(folder)) {
+            try (VcpuThrottle throttle = new VcpuThrottle(guest.domain)) {
+                throttle.set(0);
+                throttle.set(95);
+                Eventually.holds("it stands still", guest.domain::isHeld);
+                guest.awaitSteps();
+            }
             assertFalse(guest.domain.isHeld());
             guest.awaitSteps();
         }

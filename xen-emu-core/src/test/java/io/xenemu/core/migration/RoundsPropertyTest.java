@@ -25,7 +25,7 @@ import org.junit.jupiter.api.Test;
 
 /// Streams of a guest that runs while its memory is sent.
 final class RoundsPropertyTest {
-    private static final int PAGES = 3000;
+    static final int PAGES = 3000;
     private static final RoundWriter.Forget NOTHING = (_, _) -> {};
 
     private static BitSet all() {
