@@ -71,6 +71,12 @@ final class MigrateVerbs {
                         "Do not slow the guest down that writes faster than its pages are sent.")
         private boolean fullSpeed;
 
+        @Option(
+                names = "--dry-run",
+                description =
+                        "Only say what is against it, on this host and on the other one; nothing is sent.")
+        private boolean dryRun;
+
         @Mixin private TlsOptions tls = new TlsOptions();
 
         @Override
@@ -84,6 +90,9 @@ final class MigrateVerbs {
             add(words, "timeout", timeout);
             if (force) {
                 words.add("force=true");
+            }
+            if (dryRun) {
+                words.add("dry-run=true");
             }
             if (fullSpeed) {
                 words.add("throttle=false");

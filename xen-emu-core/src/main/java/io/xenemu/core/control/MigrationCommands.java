@@ -8,6 +8,7 @@ import io.xenemu.core.domain.Domain;
 import io.xenemu.core.guest.HostedGuest;
 import io.xenemu.core.guest.HostedGuests;
 import io.xenemu.core.guest.Migration;
+import io.xenemu.core.guest.MigrationPhase;
 import io.xenemu.core.hypervisor.MigrationOptions;
 import io.xenemu.core.hypervisor.SavePlace;
 import io.xenemu.core.json.Json;
@@ -33,7 +34,9 @@ final class MigrationCommands {
 
     /// The settings of a migration, and of a guest that comes.
     private static final Set<String> SETTINGS =
-            Set.of(SOCKET, "downtime-limit", "bandwidth", "timeout", "force", "throttle");
+            Set.of(
+                    SOCKET, "downtime-limit", "bandwidth", "timeout", "force", "throttle",
+                    "dry-run");
 
     private static final long MIB = 1 << 20;
 
@@ -141,7 +144,8 @@ final class MigrationCommands {
                 number(settings, "bandwidth").map(mib -> mib * MIB).orElse(usual.bytesPerSecond()),
                 number(settings, "timeout").map(Duration::ofSeconds).or(usual::timeout),
                 truth(settings, "force", usual.force()),
-                truth(settings, "throttle", usual.throttles()));
+                truth(settings, "throttle", usual.throttles()),
+                truth(settings, "dry-run", usual.onlyAsks()));
     }
 
     private static ControlReply migrate(OperatedService service, VerbCall call)
@@ -157,6 +161,10 @@ final class MigrationCommands {
                         call.one(HOST),
                         options(settings),
                         status -> call.tell(json(status)));
+        if (end.phase() == MigrationPhase.FAILED) {
+            return ControlReply.rows(
+                    List.of(domain.config().name() + " can move to " + end.peer()));
+        }
         service.domains().awaitEnd(domain);
         if (guest != null) {
             guest.awaitEnd();

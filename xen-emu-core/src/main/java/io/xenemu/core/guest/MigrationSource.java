@@ -96,6 +96,10 @@ final class MigrationSource {
         MigrationMetrics.Result result = MigrationMetrics.Result.REFUSED;
         try {
             compatible();
+            if (wanted.options().onlyAsks()) {
+                migration.enter(MigrationPhase.FAILED, MigrationTarget.ONLY_ASKED);
+                return false;
+            }
             result = MigrationMetrics.Result.FAILED;
             guest.boot().tell(DomainEvent.Type.MIGRATING);
             boolean left = migrate();
@@ -188,7 +192,8 @@ final class MigrationSource {
                         GuestDescription.summary(domain(), Instant.now()),
                         DomainConfigCodec.VERSION,
                         MigrationMessage.BodyBytes.of(
-                                DomainConfigCodec.put(new BodyWriter(), domain().config()))));
+                                DomainConfigCodec.put(new BodyWriter(), domain().config())),
+                        wanted.options().onlyAsks()));
         BackChannel answers = BackChannel.of(link);
         back = answers;
         switch (answers.next(ACCEPT_LIMIT)) {
@@ -244,7 +249,7 @@ final class MigrationSource {
         try (StandStill still = new StandStill(List.of(domain().parts()), SaveScope.ALONE)) {
             left.or(written.take());
             left.or(written.held());
-            long _ = rounds.write(left, written::forget);
+            long _ = rounds.writeLast(left, written::forget);
             writer.endRounds(rounds, XenState.write(still.states().getFirst()));
             sent = writer.end();
             if (!(next(READY_LIMIT) instanceof MigrationMessage.Ready)) {

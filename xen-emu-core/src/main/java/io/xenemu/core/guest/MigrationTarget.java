@@ -33,6 +33,9 @@ final class MigrationTarget {
     /// The suffix of the name of a guest that does not run yet.
     static final String SUFFIX = "--incoming";
 
+    /// The end of a migration that was not to be one.
+    static final String ONLY_ASKED = "the source has only asked";
+
     private static final Logger log = LoggerFactory.getLogger(MigrationTarget.class);
 
     /// The longest wait for the first message.
@@ -73,6 +76,9 @@ final class MigrationTarget {
                     migrations.begin(
                             hello.migration(), Migration.Direction.IN, hello.guest().name(), peer);
             compatible(hello);
+            if (hello.onlyAsks()) {
+                throw new Refused(ONLY_ASKED);
+            }
             result = MigrationMetrics.Result.FAILED;
             load(migration, hello);
             result = MigrationMetrics.Result.OK;

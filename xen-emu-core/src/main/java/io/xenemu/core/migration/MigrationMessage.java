@@ -23,8 +23,14 @@ public sealed interface MigrationMessage {
     /// @param configVersion of the layout of `config`
     /// @param config the domain's configuration with the processor that it was offered, in a layout that this package
     ///     does not know
+    /// @param onlyAsks whether nothing follows the answer
     record Hello(
-            int version, UUID migration, GuestSummary guest, int configVersion, BodyBytes config)
+            int version,
+            UUID migration,
+            GuestSummary guest,
+            int configVersion,
+            BodyBytes config,
+            boolean onlyAsks)
             implements MigrationMessage {}
 
     /// The destination can take the guest as far as it can know; the stream follows.
@@ -97,7 +103,8 @@ public sealed interface MigrationMessage {
                 .u64(hello.migration().getLeastSignificantBits())
                 .bytes(guest)
                 .u32(hello.configVersion())
-                .bytes(config);
+                .bytes(config)
+                .bool(hello.onlyAsks());
     }
 
     /// Reads a message.
@@ -133,6 +140,7 @@ public sealed interface MigrationMessage {
                 migration,
                 guest,
                 configVersion,
-                new BodyBytes(HexFormat.of().formatHex(config)));
+                new BodyBytes(HexFormat.of().formatHex(config)),
+                body.bool());
     }
 }

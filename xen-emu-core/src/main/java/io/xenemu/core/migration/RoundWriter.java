@@ -17,7 +17,7 @@ public final class RoundWriter implements AutoCloseable {
     private final RamSource ram;
     private final SectionWriter out;
     private final WorkProgress progress;
-    private final Pace pace;
+    private Pace pace;
     private final PageBatch batch;
     private final ZeroBatch zeros;
 
@@ -82,6 +82,14 @@ public final class RoundWriter implements AutoCloseable {
         batch.flush();
         zeros.flush();
         return pages - before;
+    }
+
+    /// Writes the last round, as fast as the connection takes it: the guest stands still.
+    ///
+    /// @return as [#write]
+    public long writeLast(BitSet wanted, Forget forget) throws IOException, InterruptedException {
+        pace = new Pace(0);
+        return write(wanted, forget);
     }
 
     /// Adds pages that follow one another.

@@ -3,6 +3,7 @@ package io.xenemu.core.guest;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -161,6 +162,24 @@ final class MigrationTest {
     }
 
     @Test
+    void bothSidesCanOnlyBeAsked() throws Exception {
+        MigrationOptions asks =
+                new MigrationOptions(Duration.ZERO, 0, Optional.empty(), false, false, true);
+        try (TestCarrier carrier = carrier(TestCarrier.Fault.NONE)) {
+            List<Throwable> failures = guest.migrate(carrier, asks);
+            assertNull(failures.getFirst());
+            assertEquals("the source has only asked", reason(failures.getLast()));
+            assertTrue(carrier.toTarget.get() < 1000);
+        }
+        assertStillHere();
+        guest.guestsB.create(guest.request(), true);
+        assertEquals(
+                "host b: a domain has this name already: web",
+                reason(migrate(TestCarrier.Fault.NONE, asks).getFirst()));
+        assertStillHere();
+    }
+
+    @Test
     void blockerIsNamedByTheSource() throws Exception {
         guest.domain.add(OwnPart.unsaved("clay", "it is wet"));
         List<Throwable> failures = migrate(TestCarrier.Fault.NONE, MigrationOptions.DEFAULT);
@@ -172,7 +191,7 @@ final class MigrationTest {
     void guestThatWritesTooFastGoesOnWhenTheTimeIsOver() throws Exception {
         MigrationOptions hopeless =
                 new MigrationOptions(
-                        Duration.ZERO, 1 << 20, Optional.of(Duration.ZERO), false, true);
+                        Duration.ZERO, 1 << 20, Optional.of(Duration.ZERO), false, true, false);
         List<Throwable> failures = migrate(TestCarrier.Fault.NONE, hopeless);
         assertTrue(
                 reason(failures.getFirst()).startsWith("it writes its memory faster"),
@@ -185,7 +204,7 @@ final class MigrationTest {
     void guestThatWritesTooFastIsForcedWhenTheTimeIsOver() throws Exception {
         MigrationOptions forced =
                 new MigrationOptions(
-                        Duration.ZERO, 1 << 20, Optional.of(Duration.ZERO), true, true);
+                        Duration.ZERO, 1 << 20, Optional.of(Duration.ZERO), true, true, false);
         assertEquals(Arrays.asList(null, null), migrate(TestCarrier.Fault.NONE, forced));
         guest.assertWhole(guest.b.next());
     }
@@ -193,7 +212,7 @@ final class MigrationTest {
     @Test
     void changesOfAMigratingGuestAreRefusedAndCancelEndsIt() throws Exception {
         MigrationOptions endless =
-                new MigrationOptions(Duration.ZERO, 100_000, Optional.empty(), false, false);
+                new MigrationOptions(Duration.ZERO, 100_000, Optional.empty(), false, false, false);
         try (TestCarrier carrier = carrier(TestCarrier.Fault.NONE)) {
             FutureTask<List<Throwable>> migration =
                     new FutureTask<>(() -> guest.migrate(carrier, endless));
@@ -227,7 +246,7 @@ final class MigrationTest {
     @Test
     void destroyedGuestEndsItsMigration() throws Exception {
         MigrationOptions endless =
-                new MigrationOptions(Duration.ZERO, 100_000, Optional.empty(), false, false);
+                new MigrationOptions(Duration.ZERO, 100_000, Optional.empty(), false, false, false);
         try (TestCarrier carrier = carrier(TestCarrier.Fault.NONE)) {
             FutureTask<List<Throwable>> migration =
                     new FutureTask<>(() -> guest.migrate(carrier, endless));
@@ -340,7 +359,7 @@ final class MigrationTest {
     @Test
     void guestThatComesIsCancelledByTheTargetToo() throws Exception {
         MigrationOptions endless =
-                new MigrationOptions(Duration.ZERO, 100_000, Optional.empty(), false, false);
+                new MigrationOptions(Duration.ZERO, 100_000, Optional.empty(), false, false, false);
         try (TestCarrier carrier = carrier(TestCarrier.Fault.NONE)) {
             FutureTask<List<Throwable>> migration =
                     new FutureTask<>(() -> guest.migrate(carrier, endless));

@@ -139,6 +139,21 @@ final class RoundsPropertyTest {
     }
 
     @Test
+    void lastRoundIsNotHeldBack() throws Exception {
+        try (TestGuest guest = new TestGuest("a", 1, PAGES)) {
+            SaveWriter writer =
+                    new SaveWriter(
+                            TestGuest.to(new ByteArrayOutputStream()), PageEncoding.NONE);
+            writer.guest(guest.summary(), 7, TestGuest.config());
+            guest.fill(1, 1);
+            try (RoundWriter pages =
+                    writer.rounds(guest.ram(), new WorkProgress(), new Pace(1))) {
+                assertEquals(1, pages.writeLast(all(), NOTHING));
+            }
+        }
+    }
+
+    @Test
     void paceHoldsTheStreamBack() throws Exception {
         try (TestGuest guest = new TestGuest("a", 1, PAGES)) {
             WritableByteChannel out = TestGuest.to(new ByteArrayOutputStream());
