@@ -4,6 +4,7 @@ import static io.xenemu.core.control.VerbArgument.one;
 import static io.xenemu.core.control.VerbArgument.settings;
 
 import com.google.common.primitives.Longs;
+
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.guest.HostedGuest;
 import io.xenemu.core.guest.HostedGuests;
@@ -13,6 +14,7 @@ import io.xenemu.core.hypervisor.MigrationOptions;
 import io.xenemu.core.hypervisor.SavePlace;
 import io.xenemu.core.json.Json;
 import io.xenemu.core.toolstack.Refused;
+
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -35,7 +37,12 @@ final class MigrationCommands {
     /// The settings of a migration, and of a guest that comes.
     private static final Set<String> SETTINGS =
             Set.of(
-                    SOCKET, "downtime-limit", "bandwidth", "timeout", "force", "throttle",
+                    SOCKET,
+                    "downtime-limit",
+                    "bandwidth",
+                    "timeout",
+                    "force",
+                    "throttle",
                     "dry-run");
 
     private static final long MIB = 1 << 20;

@@ -18,15 +18,17 @@ import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.XenCapability;
 import io.xenemu.kvm.memory.GuestMemory;
+
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
 import java.io.ByteArrayInputStream;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.BitSet;
 import java.util.EnumSet;
 import java.util.UUID;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Test;
 
 /// The log of a domain's RAM sees a write of every kind. Each test fails if its mark is taken away.
 final class WrittenPagesTest {
@@ -170,6 +172,24 @@ final class WrittenPagesTest {
         domain.eventChannels().initControl(new VcpuId(0), GFN + 1, 0);
         domain.eventChannels().expandArray(GFN + 2);
         assertEquals(pages(GFN, GFN + 1, GFN + 2), log.held());
+    }
+
+    @Test
+    void placeInAPageThatMovesHome() throws Exception {
+        domain.pages().move(GFN, HOLE);
+        Vcpu first = domain.vcpus().getFirst();
+        first.areas().registerVcpuInfo(HOLE, 64, first);
+        domain.pages().move(HOLE, GFN);
+        assertEquals(pages(GFN), log.held());
+    }
+
+    @Test
+    void placeInAPageUnderASpecialPage() throws Exception {
+        domain.pages().show(SpecialPages.SHARED_INFO, GFN);
+        Vcpu first = domain.vcpus().getFirst();
+        first.areas().registerVcpuInfo(GFN, 64, first);
+        domain.pages().hide(SpecialPages.SHARED_INFO);
+        assertEquals(pages(GFN), log.held());
     }
 
     @Test

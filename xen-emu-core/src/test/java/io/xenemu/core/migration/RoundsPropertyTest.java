@@ -10,6 +10,14 @@ import io.xenemu.core.host.WorkProgress;
 import io.xenemu.kvm.memory.MemFd;
 import io.xenemu.kvm.testing.Eventually;
 import io.xenemu.kvm.wire.WireException;
+
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import net.jqwik.api.constraints.IntRange;
+import net.jqwik.api.constraints.Size;
+
+import org.junit.jupiter.api.Test;
+
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -17,11 +25,6 @@ import java.nio.channels.WritableByteChannel;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
-import net.jqwik.api.ForAll;
-import net.jqwik.api.Property;
-import net.jqwik.api.constraints.IntRange;
-import net.jqwik.api.constraints.Size;
-import org.junit.jupiter.api.Test;
 
 /// Streams of a guest that runs while its memory is sent.
 final class RoundsPropertyTest {
@@ -142,12 +145,10 @@ final class RoundsPropertyTest {
     void lastRoundIsNotHeldBack() throws Exception {
         try (TestGuest guest = new TestGuest("a", 1, PAGES)) {
             SaveWriter writer =
-                    new SaveWriter(
-                            TestGuest.to(new ByteArrayOutputStream()), PageEncoding.NONE);
+                    new SaveWriter(TestGuest.to(new ByteArrayOutputStream()), PageEncoding.NONE);
             writer.guest(guest.summary(), 7, TestGuest.config());
             guest.fill(1, 1);
-            try (RoundWriter pages =
-                    writer.rounds(guest.ram(), new WorkProgress(), new Pace(1))) {
+            try (RoundWriter pages = writer.rounds(guest.ram(), new WorkProgress(), new Pace(1))) {
                 assertEquals(1, pages.writeLast(all(), NOTHING));
             }
         }
