@@ -2,19 +2,16 @@ package io.xenemu.core.cli;
 
 import io.xenemu.core.control.ControlClient;
 import io.xenemu.core.hypervisor.HostException;
-
-import org.jspecify.annotations.Nullable;
-
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
-
 import java.io.FileDescriptor;
 import java.io.FileInputStream;
 import java.io.FileOutputStream;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 
 /// Verbs that move guests between hosts. The commands here have the connection, and the services use it: so keys and
 /// passwords are those of the user, not of the service.

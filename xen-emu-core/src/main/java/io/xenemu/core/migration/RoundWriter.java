@@ -2,7 +2,6 @@ package io.xenemu.core.migration;
 
 import io.xenemu.core.host.WorkProgress;
 import io.xenemu.kvm.wire.BodyWriter;
-
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.util.BitSet;

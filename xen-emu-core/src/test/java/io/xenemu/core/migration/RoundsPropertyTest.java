@@ -10,14 +10,6 @@ import io.xenemu.core.host.WorkProgress;
 import io.xenemu.kvm.memory.MemFd;
 import io.xenemu.kvm.testing.Eventually;
 import io.xenemu.kvm.wire.WireException;
-
-import net.jqwik.api.ForAll;
-import net.jqwik.api.Property;
-import net.jqwik.api.constraints.IntRange;
-import net.jqwik.api.constraints.Size;
-
-import org.junit.jupiter.api.Test;
-
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -25,6 +17,11 @@ import java.nio.channels.WritableByteChannel;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import net.jqwik.api.constraints.IntRange;
+import net.jqwik.api.constraints.Size;
+import org.junit.jupiter.api.Test;
 
 /// Streams of a guest that runs while its memory is sent.
 final class RoundsPropertyTest {
