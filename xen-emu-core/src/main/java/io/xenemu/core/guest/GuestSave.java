@@ -54,13 +54,11 @@ record GuestSave(
             }
             return outcome;
         } catch (BlockedException e) {
-            throw new Refused(names() + " cannot be saved: " + e.getMessage());
+            throw failed(names() + " cannot be saved: " + e.getMessage());
         } catch (StuckException e) {
-            throw new Refused(names() + " cannot be stopped: " + e.getMessage());
+            throw failed(names() + " cannot be stopped: " + e.getMessage());
         } catch (IOException e) {
-            throw isGivenUp()
-                    ? givenUp()
-                    : new Refused(wanted.place().path() + ": " + IoReason.withoutFile(e));
+            throw failed(wanted.place().path() + ": " + IoReason.withoutFile(e));
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw givenUp();
@@ -76,6 +74,11 @@ record GuestSave(
     private boolean isGivenUp() {
         return wanted.progress().isCancelled()
                 || guests.stream().anyMatch(guest -> guest.inbox().isDestroyed());
+    }
+
+    /// A failure, whose reason may be that the save was given up.
+    private Refused failed(String why) {
+        return isGivenUp() ? givenUp() : new Refused(why);
     }
 
     private Refused givenUp() {
