@@ -12,14 +12,16 @@ import io.xenemu.it.fixture.LinuxImages;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
 import io.xenemu.it.lab.RunningCommand;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.extension.ExtendWith;
 
 /// Two Linux guests of one service share memory: Debian's vchan on both sides, with the kernel's drivers for grants and
 /// events.
@@ -28,7 +30,7 @@ class VchanIT {
     /// Many times around the rings, which have 1 and 2 KiB.
     private static final int BYTES = 40_000;
 
-    /// More than a lab moves while a guest is saved.
+    /// More than a lab moves while a guest is saved. The second half waits until the guests go on, in any case.
     private static final int MANY_BYTES = 1_000_000;
 
     private static final String SAVED = "/run/vchan.saved";
@@ -73,11 +75,11 @@ class VchanIT {
             ready(client);
             server.shell()
                     .run(
-                            "(vchan-swap server %d data/swap %d >/tmp/sums 2>&1 &)"
+                            "(vchan-swap server %d data/swap %d /tmp/go >/tmp/sums 2>&1 &)"
                                     .formatted(client.id(), MANY_BYTES));
             client.shell()
                     .run(
-                            "(vchan-swap client %1$d /local/domain/%1$d/data/swap %2$d >/tmp/sums 2>&1 &)"
+                            "(vchan-swap client %1$d /local/domain/%1$d/data/swap %2$d /tmp/go >/tmp/sums 2>&1 &)"
                                     .formatted(server.id(), MANY_BYTES));
             daemon.awaitMeter(granted(server), "1.0");
             String blocked = daemon.ask("save server " + SAVED);
@@ -100,6 +102,8 @@ class VchanIT {
             assertEquals("ok\n", daemon.ask("unpause server"));
             GuestShell atServer = new GuestShell(server);
             GuestShell atClient = new GuestShell(client);
+            atServer.run("touch /tmp/go");
+            atClient.run("touch /tmp/go");
             assertSwapped(atServer, atClient);
             atServer.assertNoComplaint();
             atClient.assertNoComplaint();
