@@ -28,6 +28,10 @@ final class ActiveEntries {
 
     private final short[] readers = new short[SIZE];
     private final short[] writers = new short[SIZE];
+
+    /// How many of both are copies under way; the others are mappings.
+    private final short[] copies = new short[SIZE];
+
     private final short[] user = new short[SIZE];
     private final long[] gfn = new long[SIZE];
     private final long[] mfn = new long[SIZE];
@@ -53,13 +57,22 @@ final class ActiveEntries {
         return writers[entry];
     }
 
-    /// How often the block's entries are in use.
-    int uses() {
-        int uses = 0;
+    /// Whether some use of the entry is a mapping.
+    boolean isMapped(int entry) {
+        return mappings(entry) != 0;
+    }
+
+    private int mappings(int entry) {
+        return readers[entry] + writers[entry] - copies[entry];
+    }
+
+    /// How often the block's entries are mapped.
+    int mappings() {
+        int all = 0;
         for (int i = 0; i < SIZE; i++) {
-            uses += readers[i] + writers[i];
+            all += mappings(i);
         }
-        return uses;
+        return all;
     }
 
     /// Both counts in one number, to compare.
@@ -155,6 +168,12 @@ final class ActiveEntries {
         } else {
             writers[entry] += (short) change;
         }
+    }
+
+    /// Counts a use that is a copy, as [#count] does, too.
+    void countCopy(int entry, boolean readOnly, int change) {
+        count(entry, readOnly, change);
+        copies[entry] += (short) change;
     }
 
     /// The flags in use to clear after a use of that kind has ended or failed.

@@ -73,7 +73,7 @@ final class CopyEnd {
 
     void release() {
         if (isRef) {
-            granter.unpin(ref(), readOnly);
+            granter.endCopy(ref(), readOnly);
         } else if (!readOnly) {
             owner.written(mfn);
         }

@@ -105,23 +105,23 @@ final class Pins {
         held = true;
     }
 
-    /// Whether, after [#hold], no thread is about to begin or end a use of an entry any more.
+    /// Whether, after [#hold], no thread copies, or is about to begin or end a mapping, any more.
     ///
     /// @param blocks of entries that may be in use
     boolean isStill(int blocks) {
         // First: a thread that had not seen the hold took its reference before.
         int taken = lifetime.taken();
-        int uses = 0;
+        int mappings = 0;
         for (int block = 0; block < blocks; block++) {
             ActiveEntries active = inUse(block * ActiveEntries.SIZE);
             active.lock.lock();
             try {
-                uses += active.uses();
+                mappings += active.mappings();
             } finally {
                 active.lock.unlock();
             }
         }
-        return taken == uses;
+        return taken == mappings;
     }
 
     void release() {
@@ -278,7 +278,7 @@ final class Pins {
                 block.describePart(entry, block.copy.pageOff, block.copy.length);
             }
         }
-        block.count(entry, readOnly, 1);
+        block.countCopy(entry, readOnly, 1);
         return GrantStatus.OKAY;
     }
 
@@ -316,7 +316,7 @@ final class Pins {
                     block.describePart(entry, behind.start(refBehind), behind.length(refBehind));
                     block.describeBehind(entry, behind, refBehind);
                 }
-                block.count(entry, readOnly, 1);
+                block.countCopy(entry, readOnly, 1);
                 return result;
             }
             if (ref < entries.count()) {
@@ -326,7 +326,7 @@ final class Pins {
             block.lock.unlock();
         }
         if (status == GrantStatus.OKAY) {
-            behind.unpin(refBehind, readOnly);
+            behind.endCopy(refBehind, readOnly);
         }
         return changed ? null : result;
     }
@@ -341,9 +341,18 @@ final class Pins {
                 && block.length(entry) == behind.length(refBehind);
     }
 
-    /// Reverts one [#pin] or [#acquire]. With the last use for writing the guest sees `GTF_writing` cleared, with the
-    /// last use of all `GTF_reading`; then it may revoke the grant.
+    /// Reverts one [#pin]. With the last use for writing the guest sees `GTF_writing` cleared, with the last use of all
+    /// `GTF_reading`; then it may revoke the grant.
     void unpin(int ref, boolean readOnly) {
+        endUse(ref, readOnly, false);
+    }
+
+    /// Reverts one [#acquire], as [#unpin] does.
+    void endCopy(int ref, boolean readOnly) {
+        endUse(ref, readOnly, true);
+    }
+
+    private void endUse(int ref, boolean readOnly, boolean isCopy) {
         ActiveEntries block = inUse(ref);
         int entry = ref % ActiveEntries.SIZE;
         Pins behind;
@@ -352,7 +361,11 @@ final class Pins {
         boolean unused = false;
         block.lock.lock();
         try {
-            block.count(entry, readOnly, -1);
+            if (isCopy) {
+                block.countCopy(entry, readOnly, -1);
+            } else {
+                block.count(entry, readOnly, -1);
+            }
             mfn = block.mfn(entry);
             int clear = block.cleared(entry, readOnly);
             if (clear != 0) {
@@ -379,7 +392,7 @@ final class Pins {
         }
         if (behind != null) {
             // This recursion ends here: a grant behind a transitive one is not transitive.
-            behind.unpin(refBehind, readOnly);
+            behind.endCopy(refBehind, readOnly);
         }
     }
 
@@ -485,14 +498,14 @@ final class Pins {
         }
     }
 
-    /// The entries of one block that are in use, in ascending order.
+    /// The entries of one block that are mapped, in ascending order.
     void save(int block, List<GrantTableState.Mapped> mapped) {
         int first = block * ActiveEntries.SIZE;
         ActiveEntries active = inUse(first);
         active.lock.lock();
         try {
             for (int i = 0; i < ActiveEntries.SIZE; i++) {
-                if (active.isPinned(i)) {
+                if (active.isMapped(i)) {
                     mapped.add(
                             new GrantTableState.Mapped(
                                     new GrantRef(first + i),

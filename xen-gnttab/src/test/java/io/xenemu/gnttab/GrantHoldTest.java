@@ -89,6 +89,44 @@ final class GrantHoldTest {
         assertTrue(granter.table.hold(LIMIT));
     }
 
+    /// Otherwise a domain that is copied into could not be saved: a page that another one maps blocks that.
+    @Test
+    void copyUnderWayIsWaitedForAndIsNoMapping() throws XenError, InterruptedException {
+        granter.grant(9, other, 4);
+        assertCopyIsWaitedFor(granter, 9);
+        third.table.setVersion(2);
+        third.grantTransitive(10, 0, other.id, granter.id, 9);
+        granter.grant(9, third, 4);
+        assertCopyIsWaitedFor(third, 10);
+        assertEquals(List.of(), granter.table.save().mappings());
+    }
+
+    private void assertCopyIsWaitedFor(FakeDomain to, int ref) throws InterruptedException {
+        List<Boolean> held = new ArrayList<>();
+        List<GrantTableState.Mapped> mapped = new ArrayList<>();
+        to.table.observe(
+                new GrantObserver() {
+                    @Override
+                    public void begun(int ref, int by, boolean isCopy) {
+                        mapped.addAll(to.table.save().mappings());
+                        try {
+                            held.add(to.table.hold(Duration.ofMillis(1)));
+                        } catch (InterruptedException e) {
+                            Thread.currentThread().interrupt();
+                        }
+                    }
+
+                    @Override
+                    public void ended(int ref) {}
+                });
+        assertEquals(GrantStatus.OKAY, copyTo(to, ref));
+        to.table.observe(null);
+        assertEquals(List.of(false), held);
+        assertEquals(List.of(), mapped);
+        assertTrue(to.table.hold(LIMIT));
+        to.table.release();
+    }
+
     @Test
     void aHoldKeepsExistingMappings() throws InterruptedException {
         granter.grant(9, other, 4);

@@ -34,6 +34,8 @@ import org.jspecify.annotations.Nullable;
 final class MigratedGuest implements AutoCloseable {
     private static final int PAGE = 4096;
 
+    private static final String NEIGHBOUR = "neighbour";
+
     /// Pages that the guest writes to, from the first of them on.
     private static final int FIRST = 600;
 
@@ -91,6 +93,9 @@ final class MigratedGuest implements AutoCloseable {
 
     /// The guest's program.
     private void step(FakeHypervisor where, Domain running) {
+        if (running.config().name().equals(NEIGHBOUR)) {
+            return;
+        }
         if (where == b) {
             hasRunAtB = true;
         } else if (hasRunAtB && !movesBack) {
@@ -114,6 +119,12 @@ final class MigratedGuest implements AutoCloseable {
             }
             account.set(page, value);
         }
+    }
+
+    /// Another guest of the first service.
+    Domain neighbour() throws Exception {
+        guestsA.create(request().sibling(NEIGHBOUR, folder.resolve("kernel").toString()), false);
+        return a.next();
     }
 
     /// Lets the guest write more or less.

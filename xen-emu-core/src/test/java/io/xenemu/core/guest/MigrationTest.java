@@ -13,6 +13,7 @@ import io.xenemu.core.hypervisor.DomainOrder;
 import io.xenemu.core.hypervisor.MigrationOptions;
 import io.xenemu.core.hypervisor.NamedDomains;
 import io.xenemu.core.toolstack.Refused;
+import io.xenemu.gnttab.GrantStatus;
 import io.xenemu.kvm.testing.Eventually;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -74,6 +75,23 @@ final class MigrationTest {
         assertTrue(out.rounds().number() >= 1);
         assertNotNull(out.downtime());
         assertEquals(MigrationPhase.DONE, guest.guestsB.migrations().list().getFirst().phase());
+    }
+
+    /// A copy of another domain's moves with the guest, or its domain is told that it was not done.
+    @Test
+    void copiesOfAnotherGuestMoveOrAreRefused() throws Exception {
+        try (CopyingNeighbour neighbour =
+                new CopyingNeighbour(guest.neighbour(), guest.domain)) {
+            neighbour.start();
+            neighbour.await(GrantStatus.OKAY);
+            assertEquals(
+                    Arrays.asList(null, null),
+                    migrate(TestCarrier.Fault.NONE, MigrationOptions.DEFAULT));
+            neighbour.await(GrantStatus.BAD_DOMAIN);
+            Domain moved = guest.b.next();
+            guest.assertWhole(moved);
+            neighbour.stopAndCompare(moved);
+        }
     }
 
     @Test

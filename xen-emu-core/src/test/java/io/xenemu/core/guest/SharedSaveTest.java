@@ -232,6 +232,27 @@ final class SharedSaveTest {
         assertEquals(GrantStatus.OKAY, unmap(db, handle));
     }
 
+    /// A copy of another domain's is in the saved guest, or its domain is told that it was not done.
+    @Test
+    void copiesOfAnotherGuestAreSavedOrRefused() throws Exception {
+        Domain web = create("web");
+        Domain db = create("db");
+        try (CopyingNeighbour neighbour = new CopyingNeighbour(db, web)) {
+            for (int i = 0; i < CYCLES; i++) {
+                neighbour.start();
+                neighbour.await(GrantStatus.OKAY);
+                save(DomainOrder.Then.GO_ON, web);
+                neighbour.await(GrantStatus.OKAY);
+                save(DomainOrder.Then.END, web);
+                neighbour.await(GrantStatus.BAD_DOMAIN);
+                restore();
+                web = fake.next();
+                neighbour.await(GrantStatus.OKAY);
+                neighbour.stopAndCompare(web);
+            }
+        }
+    }
+
     @Test
     void checkpointOfTwoLetsBothGoOnAndTellsHowLongTheyStood() throws Exception {
         Domain web = create("web");
