@@ -17,6 +17,7 @@ public final class ToolRunner implements AutoCloseable {
     private final Process process;
     private final DataOutputStream requests;
     private final DataInputStream answers;
+    private String errors = "";
 
     private ToolRunner(Process process) {
         this.process = process;
@@ -52,7 +53,13 @@ public final class ToolRunner implements AutoCloseable {
         requests.flush();
         int exit = answers.readInt();
         byte[] output = answers.readNBytes(answers.readInt());
+        errors = new String(answers.readNBytes(answers.readInt()), StandardCharsets.UTF_8);
         return new Result(exit, new String(output, StandardCharsets.ISO_8859_1));
+    }
+
+    /// The standard error of the last command.
+    public String errors() {
+        return errors;
     }
 
     @Override
@@ -71,13 +78,17 @@ public final class ToolRunner implements AutoCloseable {
                 arguments.add(requests.readUTF());
             }
             ByteArrayOutputStream output = new ByteArrayOutputStream();
+            ByteArrayOutputStream errors = new ByteArrayOutputStream();
             System.setOut(new PrintStream(output, false, StandardCharsets.UTF_8));
+            System.setErr(new PrintStream(errors, true, StandardCharsets.UTF_8));
             String[] args = arguments.toArray(String[]::new);
             int exit = XenEmu.commandLine(args).execute(args);
             System.out.flush();
             answers.writeInt(exit);
             answers.writeInt(output.size());
             output.writeTo(answers);
+            answers.writeInt(errors.size());
+            errors.writeTo(answers);
             answers.flush();
         }
     }

@@ -18,6 +18,9 @@ import io.xenemu.core.vm.FakeVm;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.XenCapability;
+
+import org.jspecify.annotations.Nullable;
+
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
@@ -28,7 +31,6 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import java.util.function.Function;
-import org.jspecify.annotations.Nullable;
 
 /// Domains on fake VMs, for guests that run no code. Their vCPUs park when they are held.
 final class FakeDomains implements DomainSource {
@@ -95,6 +97,7 @@ final class FakeDomains implements DomainSource {
     @Override
     public Domain restore(SavedDomain saved, Function<Domain, PortBus> devices)
             throws BootException {
+        requireOffer(saved.origin().config());
         Domain domain = domain(saved.origin(), devices);
         domain.restored(saved.origin().state());
         built.add(domain);

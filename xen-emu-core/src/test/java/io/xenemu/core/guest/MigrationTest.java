@@ -15,6 +15,13 @@ import io.xenemu.core.hypervisor.NamedDomains;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.gnttab.GrantStatus;
 import io.xenemu.kvm.testing.Eventually;
+
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -24,11 +31,6 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.FutureTask;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
 
 /// Migrations of a guest on a fake VM between two services.
 @Timeout(300)
@@ -80,8 +82,7 @@ final class MigrationTest {
     /// A copy of another domain's moves with the guest, or its domain is told that it was not done.
     @Test
     void copiesOfAnotherGuestMoveOrAreRefused() throws Exception {
-        try (CopyingNeighbour neighbour =
-                new CopyingNeighbour(guest.neighbour(), guest.domain)) {
+        try (CopyingNeighbour neighbour = new CopyingNeighbour(guest.neighbour(), guest.domain)) {
             neighbour.start();
             neighbour.await(GrantStatus.OKAY);
             assertEquals(

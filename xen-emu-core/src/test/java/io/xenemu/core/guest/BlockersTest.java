@@ -1,0 +1,310 @@
+package io.xenemu.core.guest;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
+
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.xenemu.core.backend.block.BlockKind;
+import io.xenemu.core.backend.engine.EngineMap;
+import io.xenemu.core.backend.nbd.NbdOpener;
+import io.xenemu.core.cli.ToolRunner;
+import io.xenemu.core.cli.XenEmu;
+import io.xenemu.core.control.ControlSocket;
+import io.xenemu.core.control.OperatedService;
+import io.xenemu.core.control.VerbTable;
+import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.HvmParams;
+import io.xenemu.core.domain.OwnPart;
+import io.xenemu.core.memory.SpecialPages;
+import io.xenemu.core.startup.TrainingKernel;
+import io.xenemu.core.toolstack.DeviceSpec;
+import io.xenemu.core.toolstack.DiskSpec;
+import io.xenemu.core.toolstack.PvDevice;
+import io.xenemu.evtchn.EvtchnPort;
+import io.xenemu.gnttab.GrantStatus;
+import io.xenemu.gnttab.MapBatch;
+import io.xenemu.kvm.abi.DomId;
+import io.xenemu.xenstore.client.XenStoreClient;
+
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+
+/// What `xen-emu save`, `migrate` and `restore` say about a guest that cannot be moved: lines with the reasons, and
+/// exit code 1. The guest goes on. A mounted share is in `SaveRestoreIT`.
+@Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+final class BlockersTest {
+    private static final long GRANTED_GFN = 0x500;
+    private static final long MAPPED_GFN = 0x600;
+    private static final int GREF = 9;
+    private static final int PERMIT_ACCESS = 1;
+    private static final int HOST_MAP = 2;
+
+    private static @Nullable ToolRunner tool;
+
+    @TempDir private Path folder = Path.of("");
+    private final FakeHypervisor here = hypervisor();
+    private final FakeHypervisor there = hypervisor();
+    private final HostedGuests guests = hosted(here);
+    private final HostedGuests guestsThere = hosted(there);
+    private final List<ControlSocket> sockets = new ArrayList<>();
+
+    private static FakeHypervisor hypervisor() {
+        return new FakeHypervisor(
+                new BlockKind(new NbdOpener(new SimpleMeterRegistry()), new SimpleMeterRegistry()));
+    }
+
+    private static HostedGuests hosted(FakeHypervisor fake) {
+        return new HostedGuests(fake.hypervisor, Path.of("/nonexistent"), Path.of("/nonexistent"));
+    }
+
+    @BeforeAll
+    static void startTool() throws IOException {
+        tool = ToolRunner.start(Map.of());
+    }
+
+    @AfterAll
+    static void endTool() {
+        if (tool != null) {
+            tool.close();
+        }
+    }
+
+    @BeforeEach
+    void serve() throws IOException {
+        Files.write(folder.resolve("kernel"), TrainingKernel.image());
+        sockets.add(
+                ControlSocket.open(
+                        folder.resolve("here"),
+                        null,
+                        new VerbTable(OperatedService.ofDaemon(here.hypervisor, guests))));
+        sockets.add(
+                ControlSocket.open(
+                        folder.resolve("there"),
+                        null,
+                        new VerbTable(OperatedService.ofDaemon(there.hypervisor, guestsThere))));
+        Files.createFile(
+                folder.resolve("host"),
+                PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+        Files.writeString(
+                folder.resolve("host"),
+                "#!/bin/sh\nexec %s -XX:TieredStopAtLevel=1 -cp '%s' %s migrate-receive --socket %s\n"
+                        .formatted(
+                                ProcessHandle.current().info().command().orElseThrow(),
+                                System.getProperty("java.class.path"),
+                                XenEmu.class.getName(),
+                                folder.resolve("there")));
+    }
+
+    @AfterEach
+    void close() throws IOException {
+        for (ControlSocket socket : sockets) {
+            socket.close();
+        }
+        guests.close();
+        guestsThere.close();
+        here.close();
+        there.close();
+    }
+
+    private GuestRequest request(String name, DeviceSpec... devices) {
+        GuestRequest request =
+                WebGuest.request(
+                        folder.resolve("kernel"),
+                        EndActions.DEFAULT,
+                        List.of(devices),
+                        EngineMap.DEFAULT);
+        return name.equals("web")
+                ? request
+                : request.sibling(name, folder.resolve("kernel").toString());
+    }
+
+    private Domain create(String name, DeviceSpec... devices) throws Exception {
+        guests.create(request(name, devices), false);
+        return here.next();
+    }
+
+    /// The name of the other host on the command line.
+    private String host() {
+        return folder.resolve("host").toString();
+    }
+
+    private String saved() {
+        return folder.resolve("saved").toString();
+    }
+
+    private void assertSays(int exit, String lines, String verb, String... words)
+            throws IOException {
+        ToolRunner runner = Objects.requireNonNull(tool);
+        List<String> command =
+                new ArrayList<>(List.of(verb, "--socket", folder.resolve("here").toString()));
+        command.addAll(List.of(words));
+        ToolRunner.Result result = runner.run(command);
+        assertEquals(lines, runner.errors());
+        assertEquals(exit, result.exit());
+    }
+
+    private void assertRefuses(String lines, String verb, String... words) throws IOException {
+        assertSays(1, "xen-emu: " + lines + "\n", verb, words);
+    }
+
+    /// Both verbs name what is in the way, and nothing has happened.
+    private void assertStays(Domain domain, String... reasons) throws IOException {
+        String all = String.join("\n", reasons);
+        String name = domain.config().name();
+        assertRefuses(name + " cannot be saved: " + all, "save", name, saved());
+        assertFalse(Files.exists(Path.of(saved())));
+        String moved = name + " cannot be migrated: " + reasons[0];
+        assertRefuses(moved, "migrate", "--ssh", "", name, "cat");
+        assertRefuses(moved, "migrate", "--ssh", "", "--dry-run", name, "cat");
+        assertEquals(GuestState.RUNNING, guests.state(name));
+        assertFalse(domain.isHeld());
+    }
+
+    private static void map(Domain from, Domain to) {
+        MemorySegment entries = from.special().page(SpecialPages.grantFrame(0));
+        entries.set(ValueLayout.JAVA_INT, GREF * 8L + 4, Math.toIntExact(GRANTED_GFN));
+        entries.set(ValueLayout.JAVA_SHORT, GREF * 8L + 2, (short) to.id().value());
+        entries.set(ValueLayout.JAVA_SHORT, GREF * 8L, (short) PERMIT_ACCESS);
+        MapBatch batch = new MapBatch();
+        batch.add(MAPPED_GFN << 12, HOST_MAP, GREF, from.id());
+        to.grantTable().map(batch);
+        assertEquals(GrantStatus.OKAY, batch.status(0));
+    }
+
+    @Test
+    void pageSharedWithAnotherGuest() throws Exception {
+        Domain web = create("web");
+        Domain db = create("db");
+        map(web, db);
+
+        assertStays(web, "grants: dom2 maps pages of it");
+        assertStays(db, "grants: it maps pages of dom1");
+        assertSays(0, "", "save", "web", "db", saved());
+    }
+
+    @Test
+    void channelToAnotherGuest() throws Exception {
+        Domain web = create("web");
+        Domain db = create("db");
+        EvtchnPort offered = web.eventChannels().allocUnbound(DomId.SELF, db.id());
+        assertSays(0, "", "save", "-c", "web", saved());
+        Files.delete(Path.of(saved()));
+        db.eventChannels().bindInterdomain(web.id(), offered);
+
+        assertStays(web, "evtchn: it has an event channel to dom2");
+        assertStays(db, "evtchn: it has an event channel to dom1");
+    }
+
+    @Test
+    void partThatIsNotSaved() throws Exception {
+        Domain web = create("web");
+        web.add(OwnPart.unsaved("clay", "it is wet"));
+
+        assertStays(web, "clay: it is wet");
+    }
+
+    @Test
+    void allReasonsAtOnce() throws Exception {
+        Domain web = create("web");
+        web.add(OwnPart.unsaved("clay", "it is wet"));
+        web.add(OwnPart.unsaved("glass", "it is thin"));
+
+        assertStays(web, "clay: it is wet\nglass: it is thin");
+    }
+
+    private void backStates(Domain driver, int id, String state) throws Exception {
+        String node = "/local/domain/%d/backend/vbd/1/%d/state".formatted(driver.id().value(), id);
+        try (XenStoreClient client = here.hypervisor.xenstore().client()) {
+            client.write(node, state);
+        }
+    }
+
+    @Test
+    void deviceOfADriverDomain() throws Exception {
+        Domain web = create("web");
+        web.params().set(HvmParams.CALLBACK_IRQ, 1);
+        Domain driver = create("driver");
+        DeviceSpec spec = DiskSpec.parse(List.of("/dev/vg/disk,raw,xvdb,rw,backend=driver"));
+        PvDevice device = here.hypervisor.devices().attachment().create("web", spec);
+        backStates(driver, 51728, "2");
+        here.hypervisor.devices().attachment().devices().awaitBackend(device, spec);
+
+        assertStays(
+                web,
+                "devices of other domains: dom2 serves vbd 51728",
+                "web can take part instead: save --suspend saves it");
+    }
+
+    @Test
+    void diskThatThisHostHasLocked() throws Exception {
+        Files.write(folder.resolve("disk"), new byte[1 << 16]);
+        Domain web =
+                create("web", DiskSpec.parse(List.of(folder.resolve("disk") + ",raw,xvda,rw")));
+
+        assertRefuses(
+                "web cannot be migrated: this service holds the lock of its disk until it has left",
+                "migrate",
+                "--ssh",
+                "",
+                "web",
+                "cat");
+        assertEquals(GuestState.RUNNING, guests.state("web"));
+        assertFalse(web.isHeld());
+        assertSays(0, "", "save", "-c", "web", saved());
+    }
+
+    /// The other host says what it lacks, for both ways to get there.
+    @Test
+    void processorWithFewerFeatures() throws Exception {
+        create("web");
+        there.domains().loseFeature();
+
+        assertRefuses(
+                host() + ": web: a guest of this host cannot have avx512f",
+                "migrate",
+                "--ssh",
+                "",
+                "web",
+                host());
+        assertEquals(GuestState.RUNNING, guests.state("web"));
+        assertSays(0, "", "save", "web", saved());
+        here.domains().loseFeature();
+        assertRefuses("web: a guest of this host cannot have avx512f", "restore", saved());
+        assertNull(guests.named("web"));
+    }
+
+    @Test
+    void nameThatIsTaken() throws Exception {
+        create("web");
+        guestsThere.create(request("web"), false);
+
+        assertRefuses(
+                host() + ": a domain has this name already: web",
+                "migrate",
+                "--ssh",
+                "",
+                "web",
+                host());
+        assertEquals(GuestState.RUNNING, guests.state("web"));
+        assertSays(0, "", "save", "-c", "web", saved());
+        assertRefuses("a domain has this name already: web", "restore", saved());
+    }
+}
