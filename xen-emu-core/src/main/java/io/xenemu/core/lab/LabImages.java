@@ -113,8 +113,13 @@ public final class LabImages {
 
     /// Gets `vchan-socket-proxy`, with which shell commands use a vchan between two guests.
     public GuestProgram vchanSocketProxy() throws IOException {
+        return xenProgram("vchan-socket-proxy");
+    }
+
+    /// Gets one of the programs of the package xen-utils, `xl`.
+    public GuestProgram xenProgram(String name) throws IOException {
         Path root = xenUtils();
-        return new GuestProgram(fileOf(root, "vchan-socket-proxy"), libraryFolders(root));
+        return new GuestProgram(fileOf(root, name), libraryFolders(root));
     }
 
     /// Gets `xen-shim`: Xen, built as a guest kernel in which a PV guest runs.
