@@ -1,7 +1,6 @@
 package io.xenemu.core.guest;
 
 import io.xenemu.core.domain.BlockedException;
-import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.Parts;
 import io.xenemu.core.domain.SaveScope;
 import io.xenemu.core.domain.StuckException;
@@ -14,7 +13,6 @@ import io.xenemu.core.migration.SaveCancelledException;
 import io.xenemu.core.migration.SaveWriter;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.IoReason;
-import io.xenemu.kvm.abi.KvmException;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
@@ -103,10 +101,11 @@ record GuestSave(
     private Outcome write(SaveTarget target)
             throws IOException, Refused, BlockedException, InterruptedException {
         SaveWriter writer = new SaveWriter(target.channel(), PageEncoding.ZSTD);
-        describe(writer, guests.getFirst());
+        SaveParty.Member first = guests.getFirst();
+        GuestDescription.write(writer, first.domain(), first.request());
         List<Parts> parts = guests.stream().map(guest -> guest.domain().parts()).toList();
         for (SaveParty.Member guest : guests) {
-            awaitMemory(guest.domain());
+            guest.awaitMemory();
         }
         List<RamSource> ram =
                 guests.stream().map(guest -> RamSource.of(guest.domain().memory())).toList();
@@ -172,29 +171,16 @@ record GuestSave(
         return copies;
     }
 
-    /// Waits for memory that still comes, before the guest stops.
-    private static void awaitMemory(Domain domain) throws IOException {
-        try {
-            domain.memory().awaitAll();
-        } catch (KvmException e) {
-            throw new IOException(e.getMessage(), e);
-        }
-    }
-
     private long write(SaveWriter writer, StandStill still, List<RamSource> ram)
             throws IOException, Refused {
         for (int i = 0; i < guests.size(); i++) {
             if (i > 0) {
-                describe(writer, guests.get(i));
+                SaveParty.Member guest = guests.get(i);
+                GuestDescription.write(writer, guest.domain(), guest.request());
             }
             writer.state(XenState.write(still.states().get(i)));
             long _ = writer.ram(ram.get(i), wanted.progress());
         }
         return writer.end();
-    }
-
-    private static void describe(SaveWriter writer, SaveParty.Member guest)
-            throws IOException, Refused {
-        GuestDescription.write(writer, guest.domain(), guest.request());
     }
 }

@@ -21,7 +21,6 @@ import io.xenemu.core.migration.SaveWriter;
 import io.xenemu.core.toolstack.DeviceKind;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.IoReason;
-import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.wire.BodyWriter;
 import java.io.IOException;
 import java.time.Duration;
@@ -215,7 +214,7 @@ final class MigrationSource {
 
     private boolean migrate() throws IOException, Refused, BlockedException, InterruptedException {
         migration.enter(MigrationPhase.ROUNDS);
-        awaitMemory();
+        guest.awaitMemory();
         SaveWriter writer = new SaveWriter(link.channel(), PageEncoding.ZSTD);
         GuestDescription.write(writer, domain(), guest.request());
         RamSource ram = RamSource.of(domain().memory());
@@ -230,14 +229,6 @@ final class MigrationSource {
                 sent = rounds.bytes();
                 return lastPages(writer, rounds, written, left);
             }
-        }
-    }
-
-    private void awaitMemory() throws IOException {
-        try {
-            domain().memory().awaitAll();
-        } catch (KvmException e) {
-            throw new IOException(e.getMessage(), e);
         }
     }
 

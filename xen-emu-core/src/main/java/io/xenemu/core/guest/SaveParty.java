@@ -3,6 +3,8 @@ package io.xenemu.core.guest;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.toolstack.Refused;
+import io.xenemu.kvm.abi.KvmException;
+import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -38,6 +40,15 @@ final class SaveParty {
 
         String name() {
             return boot.domain().config().name();
+        }
+
+        /// Waits for memory that still comes, before the guest stops.
+        void awaitMemory() throws IOException {
+            try {
+                domain().memory().awaitAll();
+            } catch (KvmException e) {
+                throw new IOException(e.getMessage(), e);
+            }
         }
     }
 

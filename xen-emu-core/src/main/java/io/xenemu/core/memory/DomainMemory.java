@@ -303,11 +303,6 @@ public final class DomainMemory implements BootMemory, LateMemory, AutoCloseable
 
     // Saved state.
 
-    /// Bytes of the RAM of a domain, with its spare pages, by its memory map.
-    public static long ramBytes(GuestMemoryMap map) {
-        return homeBytes(map) + (long) RamPages.SPARES * GuestMemory.PAGE_SIZE;
-    }
-
     private static long homeBytes(GuestMemoryMap map) {
         return map.slots().stream()
                 .filter(slot -> slot.backing() == GuestMemoryMap.Backing.RAM)
