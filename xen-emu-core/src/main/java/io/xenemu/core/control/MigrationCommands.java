@@ -8,7 +8,6 @@ import io.xenemu.core.domain.Domain;
 import io.xenemu.core.guest.HostedGuest;
 import io.xenemu.core.guest.HostedGuests;
 import io.xenemu.core.guest.Migration;
-import io.xenemu.core.guest.MigrationPhase;
 import io.xenemu.core.hypervisor.MigrationOptions;
 import io.xenemu.core.hypervisor.SavePlace;
 import io.xenemu.core.json.Json;
@@ -159,14 +158,15 @@ final class MigrationCommands {
         Domain domain = service.named().named(call.one(DOMAIN));
         HostedGuests all = service.guests();
         HostedGuest guest = all.named(domain.config().name());
+        MigrationOptions options = options(settings);
         Migration.Status end =
                 all.migrate(
                         domain,
                         place(settings),
                         call.one(HOST),
-                        options(settings),
+                        options,
                         status -> call.tell(json(status)));
-        if (end.phase() == MigrationPhase.FAILED) {
+        if (options.onlyAsks()) {
             return ControlReply.rows(
                     List.of(domain.config().name() + " can move to " + end.peer()));
         }

@@ -14,7 +14,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// The connection of a migration: messages, each with its type, length and checksum, and between them the guest's
-/// stream. One thread uses it; any thread closes it, which ends a wait.
+/// stream. One thread sends, and one receives; any thread closes it, which ends a wait.
 public final class MigrationLink implements AutoCloseable {
     /// The longest body: a configuration with a processor's policy is far shorter.
     static final int MAX_BODY_BYTES = 1 << 20;
@@ -64,18 +64,7 @@ public final class MigrationLink implements AutoCloseable {
     /// @throws IOException if the connection is lost
     public MigrationMessage receive(Duration limit) throws IOException {
         AtomicBoolean late = new AtomicBoolean();
-        Thread watch =
-                Thread.ofVirtual()
-                        .name("migration-limit")
-                        .start(() -> {
-                            try {
-                                Thread.sleep(limit);
-                                late.set(true);
-                                close();
-                            } catch (InterruptedException e) {
-                                // The message has come.
-                            }
-                        });
+        Thread watch = closeAfter(limit, late);
         try {
             return receive();
         } catch (IOException e) {
@@ -119,7 +108,7 @@ public final class MigrationLink implements AutoCloseable {
     /// Lets the other side read what was sent: reads and forgets all until it closes the connection, for a few seconds
     /// at most.
     public void drain() throws IOException {
-        Thread watch = Thread.ofVirtual().name("migration-drain").start(this::closeLater);
+        Thread watch = closeAfter(DRAIN_LIMIT, new AtomicBoolean());
         try {
             ByteBuffer bytes = ByteBuffer.allocate(1 << 16);
             while (channel.read(bytes) >= 0) {
@@ -130,13 +119,22 @@ public final class MigrationLink implements AutoCloseable {
         }
     }
 
-    private void closeLater() {
-        try {
-            Thread.sleep(DRAIN_LIMIT);
-            close();
-        } catch (InterruptedException e) {
-            // The other side has closed it.
-        }
+    /// Closes the connection after a time.
+    ///
+    /// @param late is set before
+    /// @return to be interrupted if it need not be closed
+    private Thread closeAfter(Duration limit, AtomicBoolean late) {
+        return Thread.ofVirtual()
+                .name("migration-limit")
+                .start(() -> {
+                    try {
+                        Thread.sleep(limit);
+                        late.set(true);
+                        close();
+                    } catch (InterruptedException e) {
+                        // What was waited for has come.
+                    }
+                });
     }
 
     private ByteBuffer fill(int count) throws IOException {

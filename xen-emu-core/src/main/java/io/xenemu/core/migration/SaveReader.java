@@ -105,11 +105,7 @@ public final class SaveReader implements AutoCloseable {
     ///
     /// @throws WireException also from the stream's methods
     public InputStream state() throws IOException {
-        if (last != Step.ROUNDS) {
-            step(Step.GUEST, Step.STATE);
-        } else {
-            last = Step.STATE;
-        }
+        step(last == Step.ROUNDS ? Step.ROUNDS : Step.GUEST, Step.STATE);
         sections.next(SectionType.STATE);
         sections.requireVersion(SectionType.STATE);
         BodyReader body = sections.fields();
