@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.xenemu.core.backend.engine.EngineMap;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.host.WorkProgress;
 import io.xenemu.core.hypervisor.DomainOrder;
@@ -32,7 +31,6 @@ import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.FutureTask;
@@ -64,8 +62,7 @@ final class CheckpointTest {
 
     private Domain create() throws Exception {
         Path kernel = Files.write(folder.resolve("kernel"), TrainingKernel.image());
-        guests.create(
-                WebGuest.request(kernel, EndActions.DEFAULT, List.of(), EngineMap.DEFAULT), false);
+        guests.create(WebGuest.request(kernel), false);
         return fake.next();
     }
 

@@ -3,15 +3,12 @@ package io.xenemu.core.guest;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 
-import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.device.GenerationId;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainConfig;
-import io.xenemu.core.domain.EventChannelConfig;
 import io.xenemu.core.hypervisor.MigrationOptions;
 import io.xenemu.core.startup.TrainingKernel;
 import io.xenemu.core.toolstack.Refused;
-import io.xenemu.gnttab.GrantLimits;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.testing.Eventually;
 
@@ -25,7 +22,6 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
-import java.util.UUID;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicLong;
@@ -73,15 +69,7 @@ final class MigratedGuest implements AutoCloseable {
     }
 
     GuestRequest request() {
-        DomainConfig config =
-                new DomainConfig(
-                        "web",
-                        new UUID(1, 2),
-                        GuestMemoryMap.MIN_BYTES,
-                        2,
-                        4 << 16 | 19,
-                        GrantLimits.defaults(),
-                        EventChannelConfig.DEFAULT);
+        DomainConfig config = WebGuest.config(2);
         return new GuestRequest(
                 config,
                 2,

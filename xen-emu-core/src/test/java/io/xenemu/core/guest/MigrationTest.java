@@ -228,14 +228,20 @@ final class MigrationTest {
         guest.assertWhole(guest.b.next());
     }
 
-    @Test
-    void changesOfAMigratingGuestAreRefusedAndCancelEndsIt() throws Exception {
+    /// Begins a migration that does not end by itself.
+    private FutureTask<List<Throwable>> migrateForEver(TestCarrier carrier) {
         MigrationOptions endless =
                 new MigrationOptions(Duration.ZERO, 100_000, Optional.empty(), false, false, false);
+        FutureTask<List<Throwable>> migration =
+                new FutureTask<>(() -> guest.migrate(carrier, endless));
+        Thread.ofPlatform().start(migration);
+        return migration;
+    }
+
+    @Test
+    void changesOfAMigratingGuestAreRefusedAndCancelEndsIt() throws Exception {
         try (TestCarrier carrier = carrier(TestCarrier.Fault.NONE)) {
-            FutureTask<List<Throwable>> migration =
-                    new FutureTask<>(() -> guest.migrate(carrier, endless));
-            Thread.ofPlatform().start(migration);
+            FutureTask<List<Throwable>> migration = migrateForEver(carrier);
             Eventually.holds(
                     "it migrates", () -> guest.guestsA.state("web") == GuestState.MIGRATING);
             for (DomainOrder.Plain order :
@@ -264,12 +270,8 @@ final class MigrationTest {
 
     @Test
     void destroyedGuestEndsItsMigration() throws Exception {
-        MigrationOptions endless =
-                new MigrationOptions(Duration.ZERO, 100_000, Optional.empty(), false, false, false);
         try (TestCarrier carrier = carrier(TestCarrier.Fault.NONE)) {
-            FutureTask<List<Throwable>> migration =
-                    new FutureTask<>(() -> guest.migrate(carrier, endless));
-            Thread.ofPlatform().start(migration);
+            FutureTask<List<Throwable>> migration = migrateForEver(carrier);
             Eventually.holds(
                     "it migrates", () -> guest.guestsA.state("web") == GuestState.MIGRATING);
             guest.a.hypervisor.operated().destroy(guest.domain);
@@ -377,12 +379,8 @@ final class MigrationTest {
 
     @Test
     void guestThatComesIsCancelledByTheTargetToo() throws Exception {
-        MigrationOptions endless =
-                new MigrationOptions(Duration.ZERO, 100_000, Optional.empty(), false, false, false);
         try (TestCarrier carrier = carrier(TestCarrier.Fault.NONE)) {
-            FutureTask<List<Throwable>> migration =
-                    new FutureTask<>(() -> guest.migrate(carrier, endless));
-            Thread.ofPlatform().start(migration);
+            FutureTask<List<Throwable>> migration = migrateForEver(carrier);
             Eventually.holds(
                     "it can be cancelled",
                     () -> {

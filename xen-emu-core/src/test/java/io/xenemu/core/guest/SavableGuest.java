@@ -3,7 +3,6 @@ package io.xenemu.core.guest;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.backend.p9.P9Kind;
 import io.xenemu.core.boot.AcpiTables;
-import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.device.BytePipe;
 import io.xenemu.core.device.ByteSink;
 import io.xenemu.core.device.ByteSource;
@@ -13,7 +12,6 @@ import io.xenemu.core.device.PortBus;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.DomainOrigin;
-import io.xenemu.core.domain.EventChannelConfig;
 import io.xenemu.core.domain.XenState;
 import io.xenemu.core.hypervisor.DomainDriver;
 import io.xenemu.core.hypervisor.DomainOrder;
@@ -23,7 +21,6 @@ import io.xenemu.core.startup.TrainingKernel;
 import io.xenemu.core.toolstack.DevicesOverReboot;
 import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.evtchn.EvtchnStatus;
-import io.xenemu.gnttab.GrantLimits;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.client.XenStoreClient;
@@ -39,7 +36,6 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
-import java.util.UUID;
 
 /// A guest on a fake VM as in a process of its own: with its own hypervisor, XenStore and host's ends. It runs no code;
 /// a test acts as its drivers.
@@ -76,15 +72,7 @@ final class SavableGuest implements AutoCloseable {
         Path kernel = Files.createTempFile("kernel", "");
         try {
             Files.write(kernel, TrainingKernel.image());
-            DomainConfig config =
-                    new DomainConfig(
-                            "web",
-                            new UUID(1, 2),
-                            GuestMemoryMap.MIN_BYTES,
-                            2,
-                            4 << 16 | 19,
-                            GrantLimits.defaults(),
-                            EventChannelConfig.DEFAULT);
+            DomainConfig config = WebGuest.config(2);
             GuestRequest request =
                     new GuestRequest(
                             config,

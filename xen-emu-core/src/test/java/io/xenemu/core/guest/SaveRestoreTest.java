@@ -8,11 +8,9 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.core.boot.BootException;
-import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.device.GenerationId;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainConfig;
-import io.xenemu.core.domain.EventChannelConfig;
 import io.xenemu.core.domain.OwnPart;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.hypervisor.DomainOrder;
@@ -25,7 +23,6 @@ import io.xenemu.core.startup.TrainingKernel;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.evtchn.EvtchnStatus;
-import io.xenemu.gnttab.GrantLimits;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.XenError;
@@ -45,7 +42,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import java.util.UUID;
 import java.util.concurrent.FutureTask;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
@@ -83,15 +79,7 @@ final class SaveRestoreTest {
     }
 
     private GuestRequest request() {
-        DomainConfig config =
-                new DomainConfig(
-                        "web",
-                        new UUID(1, 2),
-                        GuestMemoryMap.MIN_BYTES,
-                        2,
-                        4 << 16 | 19,
-                        GrantLimits.defaults(),
-                        EventChannelConfig.DEFAULT);
+        DomainConfig config = WebGuest.config(2);
         return new GuestRequest(
                 config,
                 1,

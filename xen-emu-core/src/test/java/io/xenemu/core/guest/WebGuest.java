@@ -10,28 +10,34 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.UUID;
 
-/// The guest `web`, the smallest that there can be, with one vCPU.
+/// The guest `web`, the smallest that there can be.
 final class WebGuest {
     private static final int XEN_VERSION = 4 << 16 | 19;
 
     private WebGuest() {}
 
-    /// One without devices, whose end is the usual one.
+    /// Its domain.
+    static DomainConfig config(int vcpus) {
+        return new DomainConfig(
+                "web",
+                new UUID(1, 2),
+                GuestMemoryMap.MIN_BYTES,
+                vcpus,
+                XEN_VERSION,
+                GrantLimits.defaults(),
+                EventChannelConfig.DEFAULT);
+    }
+
+    /// One without devices and with one vCPU, whose end is the usual one.
     static GuestRequest request(Path kernel) {
         return request(kernel, EndActions.DEFAULT, List.of(), EngineMap.DEFAULT);
     }
 
+    /// One with one vCPU.
     static GuestRequest request(
             Path kernel, EndActions ends, List<DeviceSpec> devices, EngineMap engines) {
         return new GuestRequest(
-                new DomainConfig(
-                        "web",
-                        new UUID(1, 2),
-                        GuestMemoryMap.MIN_BYTES,
-                        1,
-                        XEN_VERSION,
-                        GrantLimits.defaults(),
-                        EventChannelConfig.DEFAULT),
+                config(1),
                 1,
                 kernel,
                 List.of(),
