@@ -81,8 +81,19 @@ final class MigratedGuest implements AutoCloseable {
                 true);
     }
 
+    /// Lets the guest also run whenever the source has taken pages out of its log, so that no round is without writes.
+    void alwaysWrites() {
+        a.domains()
+                .vm(domain)
+                .whenForgotten(() -> {
+                    if (!domain.vcpus().getFirst().isHeld()) {
+                        step(a, domain);
+                    }
+                });
+    }
+
     /// The guest's program.
-    private void step(FakeHypervisor where, Domain running) {
+    private synchronized void step(FakeHypervisor where, Domain running) {
         if (running.config().name().equals(NEIGHBOUR)) {
             return;
         }

@@ -208,6 +208,7 @@ final class MigrationTest {
 
     @Test
     void guestThatWritesTooFastGoesOnWhenTheTimeIsOver() throws Exception {
+        guest.alwaysWrites();
         MigrationOptions hopeless =
                 new MigrationOptions(
                         Duration.ZERO, 1 << 20, Optional.of(Duration.ZERO), false, true, false);
@@ -221,10 +222,14 @@ final class MigrationTest {
 
     @Test
     void guestThatWritesTooFastIsForcedWhenTheTimeIsOver() throws Exception {
+        guest.alwaysWrites();
         MigrationOptions forced =
                 new MigrationOptions(
                         Duration.ZERO, 1 << 20, Optional.of(Duration.ZERO), true, true, false);
         assertEquals(Arrays.asList(null, null), migrate(TestCarrier.Fault.NONE, forced));
+        assertTrue(
+                guest.guestsA.migrations().list().getFirst().rounds().written() > 0,
+                "it had written when it was stopped");
         guest.assertWhole(guest.b.next());
     }
 

@@ -5,6 +5,9 @@ import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.GsiRoute;
 import io.xenemu.kvm.memory.EventFd;
+
+import org.jspecify.annotations.Nullable;
+
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.time.Instant;
@@ -18,7 +21,6 @@ import java.util.Objects;
 import java.util.TreeMap;
 import java.util.function.LongSupplier;
 import java.util.stream.Collectors;
-import org.jspecify.annotations.Nullable;
 
 /// A VM without KVM. It records calls, keeps what KVM keeps, refuses what KVM refuses, and raises events in the 2-level
 /// ABI; `VmPortKit` compares it with KVM. No code runs in it, and it takes signals of eventfds only from [#signal].
@@ -73,6 +75,8 @@ public final class FakeVm implements VmPort {
 
     /// The log of each slot that has one.
     private final Map<Integer, BitSet> written = new HashMap<>();
+
+    private volatile Runnable forgotten = () -> {};
 
     private final Map<Integer, Destination> ports = new TreeMap<>();
     private final Map<Integer, Irqfd> irqfds = new TreeMap<>();
@@ -442,9 +446,18 @@ public final class FakeVm implements VmPort {
         MemorySegment.copy(words, 0, bitmap, ValueLayout.JAVA_LONG, 0, words.length);
     }
 
+    /// Runs whenever pages have been taken out of the log, as a guest may at that moment.
+    public void whenForgotten(Runnable then) {
+        forgotten = then;
+    }
+
     @Override
-    public synchronized void forgetWritten(
-            int slot, long firstPage, int pages, MemorySegment bitmap) {
+    public void forgetWritten(int slot, long firstPage, int pages, MemorySegment bitmap) {
+        forget(slot, firstPage, pages, bitmap);
+        forgotten.run();
+    }
+
+    private synchronized void forget(int slot, long firstPage, int pages, MemorySegment bitmap) {
         BitSet log = log("KVM_CLEAR_DIRTY_LOG", slot);
         Slot known = Objects.requireNonNull(slots.get(slot));
         long end = known.host.byteSize() / PAGE_SIZE;
