@@ -11,6 +11,7 @@ import io.xenemu.kvm.libc.FaultCalls;
 import io.xenemu.kvm.libc.Libc;
 import io.xenemu.kvm.libc.Mapping;
 import io.xenemu.kvm.libc.OwnedFd;
+
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
@@ -128,6 +129,15 @@ public final class UserFaultFd implements AutoCloseable {
     public void unregister(MemorySegment mapping) {
         MemorySegment argument = range(RANGE_BYTES, mapping.address(), mapping.byteSize());
         require("UFFDIO_UNREGISTER", UFFDIO_UNREGISTER, argument);
+    }
+
+    /// Ends [#register] of a mapping of the process that made this object, which may be another one. Threads that wait
+    /// go on, and missing pages read as zeros.
+    ///
+    /// @param address in that process
+    /// @return 0, or a negated errno: ESRCH the process has ended
+    public int unregister(long address, long length) {
+        return ioctl(UFFDIO_UNREGISTER, range(RANGE_BYTES, address, length));
     }
 
     /// Lets threads look again that wait at a range of addresses: a page that is still missing is told once more.

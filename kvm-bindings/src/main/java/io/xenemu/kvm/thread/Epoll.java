@@ -1,6 +1,7 @@
 package io.xenemu.kvm.thread;
 
 import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;
 
 import io.xenemu.kvm.abi.Errno;
@@ -8,6 +9,7 @@ import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.libc.CallSlot;
 import io.xenemu.kvm.libc.OwnedFd;
 import io.xenemu.kvm.libc.ThreadCalls;
+
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
@@ -23,6 +25,8 @@ public final class Epoll implements AutoCloseable {
     private static final int EPOLL_CTL_MOD = 3;
     private static final int EPOLLIN = 1;
     private static final int EPOLLOUT = 4;
+    private static final int EPOLLERR = 8;
+    private static final int EPOLLHUP = 0x10;
     private static final int EPOLLET = 1 << 31;
 
     /// `struct epoll_event` is packed on x86-64: events u32, then the key u64.
@@ -130,6 +134,12 @@ public final class Epoll implements AutoCloseable {
     /// The key of a descriptor that the last [#await] has told.
     public long key(int index) {
         return events.get(JAVA_LONG_UNALIGNED, index * EVENT_BYTES + KEY);
+    }
+
+    /// Whether a descriptor that the last [#await] has told is broken: it has an error, or its other end is closed.
+    /// That is told also of one that is not waited for to be readable.
+    public boolean isBroken(int index) {
+        return (events.get(JAVA_INT_UNALIGNED, index * EVENT_BYTES) & (EPOLLERR | EPOLLHUP)) != 0;
     }
 
     /// No thread waits any more.

@@ -1,24 +1,27 @@
 package io.xenemu.kvm.memory;
 
-import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.libc.Libc;
 import io.xenemu.kvm.testing.Eventually;
+
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.opentest4j.TestAbortedException;
+
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
-import org.opentest4j.TestAbortedException;
 
 /// Threads that wait for pages, and pages that come. The waiting threads wait in native code, so that this JVM goes on.
 @Timeout(60)
@@ -156,6 +159,16 @@ class UserFaultFdTest {
                 "io.xenemu.kvm.abi.KvmException: userfaultfd: EIO (5): it is gone",
                 assertThrows(ExecutionException.class, reader::get).getMessage());
         all.set(JAVA_LONG, PAGE, 7);
+    }
+
+    @Test
+    void mappingOfAnotherProcessIsReleasedByItsAddress() throws Exception {
+        faults.register(all);
+        FutureTask<Long> reader = reader(missing(), all, 0);
+        assertEquals(all.address(), nextAddress() & -PAGE);
+        assertEquals(0, faults.unregister(all.address(), all.byteSize()));
+        assertEquals(0, reader.get());
+        assertEquals(-Errno.ENOENT, faults.zero(all.address() + PAGE));
     }
 
     @Test

@@ -1,17 +1,27 @@
 package io.xenemu.kvm.thread;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import com.sun.management.ThreadMXBean;
+
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.memory.EventFd;
-import java.lang.management.ManagementFactory;
+import io.xenemu.kvm.socket.MessageSocket;
+
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+import java.lang.management.ManagementFactory;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Objects;
 
 @Timeout(60)
 class EpollTest {
@@ -53,6 +63,23 @@ class EpollTest {
         first.signal();
         epoll.add(first.fd(), KEY);
         assertEquals(1, epoll.await(-1));
+    }
+
+    @Test
+    void closedOtherEndIsToldAsBroken(@TempDir Path folder) throws Exception {
+        try (MessageSocket.Listener listener =
+                        MessageSocket.Listener.bind(folder.resolve("s"), Duration.ofSeconds(60));
+                MessageSocket one = MessageSocket.connect(folder.resolve("s"))) {
+            epoll.add(one.fd(), KEY);
+            MessageSocket other = Objects.requireNonNull(listener.accept());
+            other.send(new byte[] {1});
+            assertEquals(1, epoll.await(-1));
+            assertFalse(epoll.isBroken(0));
+            other.close();
+            assertEquals(1, epoll.await(-1));
+            assertEquals(KEY, epoll.key(0));
+            assertTrue(epoll.isBroken(0));
+        }
     }
 
     @Test

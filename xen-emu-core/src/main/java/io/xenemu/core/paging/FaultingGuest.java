@@ -1,46 +1,53 @@
 package io.xenemu.core.paging;
 
 import io.xenemu.kvm.abi.Errno;
+import io.xenemu.kvm.abi.IoReason;
+import io.xenemu.kvm.file.HostFile;
 import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.memory.PresentPages;
 import io.xenemu.kvm.memory.UserFaultFd;
+
+import org.jspecify.annotations.Nullable;
+
 import java.io.IOException;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
+import java.util.BitSet;
+import java.util.Collection;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Queue;
 
 /// A guest whose pages a page server brings. For the server's thread alone.
 ///
-/// A page is provided once, at its address in the mapping of all pages, and then is there in all mappings. Threads that
-/// wait at another mapping are woken one by one: each of them has sent a message with its address.
+/// A page is provided once, at its address in the service's mapping of all pages, and then is there in all mappings of
+/// all processes. Threads that wait for it are woken in each process that shares the memory. A failure of one that
+/// shares it ends that sharing alone.
 final class FaultingGuest implements AutoCloseable {
-    /// Messages that are read at a time.
-    private static final int BATCH = 64;
-
     private static final long PAGE = GuestMemory.PAGE_SIZE;
 
     private final int number;
-    private final String name;
-    private final UserFaultFd faults;
-    private final List<PageMessage.Mapped> mappings;
+    private final FaultingProcess service;
     private final PageSource source;
-    private final Arena arena = Arena.ofShared();
-    private final MemorySegment messages = UserFaultFd.messages(arena, BATCH);
+    private final NotShared notShared;
+    private final Map<Integer, Sharer> sharers = new HashMap<>();
 
     /// The pages that are there: this server has provided them, or one before it, or it has found them.
     private final PresentPages present;
 
-    /// The addresses at which threads wait, in the order in which they came.
-    private final Queue<Long> waiting = new ArrayDeque<>();
+    /// The pages for which threads wait, in the order in which they were first asked for, each once.
+    private final Queue<Integer> waiting = new ArrayDeque<>();
+
+    /// The pages that were asked for, and are not there yet.
+    private final BitSet asked = new BitSet();
 
     /// Whether it gets pages that nobody waits for.
     private boolean wantsAll;
 
     private boolean complete;
 
-    /// The service's process has ended, or has let the guest go.
+    /// The process has ended, or has let the guest go.
     static final class GoneException extends IOException {
         private static final long serialVersionUID = 1L;
 
@@ -49,26 +56,44 @@ final class FaultingGuest implements AutoCloseable {
         }
     }
 
-    /// @param faults owned from now on
+    /// A process that shares the memory.
+    ///
+    /// @param connection hangs up when the process ends
+    record Sharer(FaultingProcess process, HostFile connection) implements AutoCloseable {
+        @Override
+        public void close() {
+            process.close();
+            connection.close();
+        }
+    }
+
+    /// Is told of a process that does not share a guest's memory any more, since it has failed.
+    @FunctionalInterface
+    interface NotShared {
+        void tell(int guest, int number, Sharer sharer, String reason) throws IOException;
+    }
+
+    /// @param faults of the service, owned from now on
     /// @param source owned from now on
     /// @param present owned from now on
     FaultingGuest(
-            PageMessage.Add add, UserFaultFd faults, PageSource source, PresentPages present) {
+            PageMessage.Add add,
+            UserFaultFd faults,
+            PageSource source,
+            PresentPages present,
+            NotShared notShared) {
         number = add.guest();
-        name = add.name();
-        this.faults = faults;
+        service = new FaultingProcess(add.name(), faults, add.mappings());
         this.source = source;
         this.present = present;
-        mappings = add.mappings();
+        this.notShared = notShared;
         wantsAll = !add.shares();
     }
 
     /// Takes the guest over. Another server may have served it before: what that server had read and not answered is
     /// told again.
     void begin() throws IOException {
-        for (PageMessage.Mapped mapped : mappings) {
-            check(faults.wake(mapped.address(), mapped.pages() * PAGE));
-        }
+        service.tellAgain();
     }
 
     int number() {
@@ -76,24 +101,85 @@ final class FaultingGuest implements AutoCloseable {
     }
 
     String name() {
-        return name;
+        return service.name();
     }
 
-    /// The descriptor that tells of waiting threads.
+    /// The descriptor that tells of waiting threads of the service.
     int fd() {
-        return faults.fd();
+        return service.fd();
     }
 
-    /// Takes in what is told of waiting threads.
-    void look() throws IOException {
-        for (int count = faults.read(messages); count != 0; count = faults.read(messages)) {
-            check(count);
-            for (int i = 0; i < count; i++) {
-                long address = UserFaultFd.address(messages, i);
-                if (address >= 0) {
-                    waiting.add(address & -PAGE);
-                }
-            }
+    /// Begins to serve one more process.
+    ///
+    /// @param sharer owned from now on
+    void share(int sharing, Sharer sharer) throws IOException {
+        sharers.put(sharing, sharer);
+        onSharer(sharing, FaultingProcess::tellAgain);
+    }
+
+    /// Ends to serve a process.
+    ///
+    /// @return the process, to be closed; null if it is not served
+    @Nullable Sharer unshare(int sharing) {
+        return sharers.remove(sharing);
+    }
+
+    /// A process that shares the memory; null if there is none of this number.
+    @Nullable Sharer sharer(int sharing) {
+        return sharers.get(sharing);
+    }
+
+    /// All processes that share the memory.
+    Collection<Sharer> sharers() {
+        return List.copyOf(sharers.values());
+    }
+
+    /// Takes in what is told of waiting threads of the service.
+    ///
+    /// @return whether there may be more
+    boolean look() throws IOException {
+        return service.look(page -> ask(service, page));
+    }
+
+    /// Takes in what is told of waiting threads of a process that shares the memory.
+    ///
+    /// @return whether there may be more
+    boolean look(int sharing) throws IOException {
+        boolean[] more = new boolean[1];
+        onSharer(sharing, process -> more[0] = process.look(page -> ask(process, page)));
+        return more[0];
+    }
+
+    private void ask(FaultingProcess process, int page) throws IOException {
+        if (present.has(page)) {
+            process.wake(page, page + 1L);
+        } else if (!asked.get(page)) {
+            asked.set(page);
+            waiting.add(page);
+        }
+    }
+
+    private interface Work {
+        void on(FaultingProcess process) throws IOException;
+    }
+
+    private void onSharer(int sharing, Work work) throws IOException {
+        Sharer sharer = sharers.get(sharing);
+        if (sharer == null) {
+            return;
+        }
+        try {
+            work.on(sharer.process());
+        } catch (IOException e) {
+            fail(sharing, IoReason.of(e));
+        }
+    }
+
+    /// Ends to serve a process for a reason.
+    void fail(int sharing, String reason) throws IOException {
+        Sharer sharer = sharers.remove(sharing);
+        if (sharer != null) {
+            notShared.tell(number, sharing, sharer, reason);
         }
     }
 
@@ -102,54 +188,49 @@ final class FaultingGuest implements AutoCloseable {
         return !waiting.isEmpty();
     }
 
-    /// Lets the thread go on that has waited longest.
+    /// Lets the threads go on that have waited longest.
     void serve() throws IOException {
-        Long address = waiting.poll();
-        if (address == null) {
+        Integer next = waiting.poll();
+        if (next == null || present.has(next)) {
             return;
         }
-        int page = page(address);
-        if (!present.has(page)) {
-            if (source.has(page)) {
-                source.bring(page, this::provide);
-            } else {
-                int result = faults.zero(address(page));
-                if (result != -Errno.EEXIST) {
-                    check(result);
-                }
-            }
-            present.set(page, page + 1L);
+        int page = next;
+        if (source.has(page)) {
+            source.bring(page, this::provide);
+            return;
         }
-        check(faults.wake(address, PAGE));
-    }
-
-    private int page(long address) throws IOException {
-        for (PageMessage.Mapped mapped : mappings) {
-            long page = (address - mapped.address()) / PAGE;
-            if (address >= mapped.address() && page < mapped.pages()) {
-                return Math.toIntExact(mapped.first() + page);
-            }
+        int result = service.faults().zero(service.address(page));
+        if (result != -Errno.EEXIST) {
+            FaultingProcess.check(result);
         }
-        throw new IOException("a thread waits at an address that is not its memory");
-    }
-
-    private long address(long page) {
-        return mappings.getFirst().address() + page * PAGE;
+        isThere(page, page + 1L);
     }
 
     private void provide(long first, MemorySegment pages) throws IOException {
         long size = pages.byteSize();
         for (long at = 0; at < size; ) {
-            long copied = faults.copy(address(first) + at, pages.asSlice(at));
+            long copied = service.faults().copy(service.address(first) + at, pages.asSlice(at));
             if (copied > 0) {
                 at += copied;
             } else if (copied == -Errno.EEXIST) {
                 at += PAGE;
             } else if (copied != -Errno.EAGAIN) {
-                check(copied);
+                FaultingProcess.check(copied);
             }
         }
-        present.set(first, first + size / PAGE);
+        isThere(first, first + size / PAGE);
+    }
+
+    /// Lets everybody go on who waits for these pages. Who asks from now on is answered at once.
+    private void isThere(long first, long end) throws IOException {
+        present.set(first, end);
+        asked.clear(Math.toIntExact(first), Math.toIntExact(end));
+        service.wake(first, end);
+        if (!sharers.isEmpty()) {
+            for (int sharing : List.copyOf(sharers.keySet())) {
+                onSharer(sharing, process -> process.wake(first, end));
+            }
+        }
     }
 
     /// Brings some more pages if no thread waits.
@@ -170,23 +251,14 @@ final class FaultingGuest implements AutoCloseable {
         wantsAll = true;
     }
 
-    private static void check(long result) throws IOException {
-        if (result == -Errno.ENOENT || result == -Errno.ESRCH) {
-            throw new GoneException();
-        }
-        if (result < 0) {
-            throw new IOException("userfaultfd: " + Errno.name(Math.toIntExact(-result)));
-        }
-    }
-
     @Override
     public void close() throws IOException {
         try {
             source.close();
         } finally {
-            faults.close();
+            service.close();
+            sharers().forEach(Sharer::close);
             present.close();
-            arena.close();
         }
     }
 }

@@ -1,6 +1,7 @@
 package io.xenemu.core.paging;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+
 import io.xenemu.core.memory.LateMemory;
 import io.xenemu.core.memory.LatePages;
 import io.xenemu.core.memory.RamView;
@@ -11,13 +12,16 @@ import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.memory.MissingPages;
 import io.xenemu.kvm.memory.PresentPages;
 import io.xenemu.kvm.memory.UserFaultFd;
+
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+import java.io.IOException;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /// The service's end of a guest's RAM that a page server brings. It keeps the userfaultfd and the file, so that the
 /// guest waits while there is no server, and another one can take over.
@@ -87,8 +91,8 @@ public final class LateRam implements LatePages {
         return new MissingPages.Mapped(start, start + view.mapping().byteSize(), view.first());
     }
 
-    private static PageMessage.Mapped mapped(RamView view) {
-        return new PageMessage.Mapped(
+    private static MappedRam mapped(RamView view) {
+        return new MappedRam(
                 view.mapping().address(),
                 view.mapping().byteSize() / GuestMemory.PAGE_SIZE,
                 view.first());
@@ -151,6 +155,38 @@ public final class LateRam implements LatePages {
         boolean _ = lost.complete(reason);
         boolean _ = there.completeExceptionally(new KvmException("userfaultfd", Errno.EIO, line));
         release();
+    }
+
+    /// Lets another process share the memory while its pages come: the server serves its threads too.
+    ///
+    /// The process has registered its mappings with its userfaultfd. Nothing of this is needed when all pages are
+    /// there: then its mappings are not registered any more.
+    ///
+    /// @param process its name, for messages
+    /// @param faults of it, made not to block, owned from now on
+    /// @param connection whose other end the process holds: when that is closed, it has gone; owned from now on
+    /// @param mappings of the RAM in it
+    /// @throws IOException if too many share it, or its pages are lost
+    public SharingProcess share(
+            String process, UserFaultFd faults, HostFile connection, List<MappedRam> mappings)
+            throws IOException {
+        SharingProcess sharing =
+                new SharingProcess(service, number, name, process, faults, connection, mappings);
+        boolean done = false;
+        try {
+            service.share(this, sharing);
+            done = true;
+            return sharing;
+        } finally {
+            if (!done) {
+                sharing.forget();
+            }
+        }
+    }
+
+    /// Whether the pages that are missing will not come.
+    boolean isLost() {
+        return lost.isDone();
     }
 
     /// Calls `then` with the reason when the pages are lost, on another thread.

@@ -3,6 +3,7 @@ package io.xenemu.core.paging;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
+
 import java.util.ArrayList;
 import java.util.List;
 
@@ -20,6 +21,9 @@ sealed interface PageMessage {
     int FAILED = 4;
     int DROPPED = 5;
     int BRING_ALL = 6;
+    int SHARE = 7;
+    int UNSHARE = 8;
+    int NOT_SHARED = 9;
 
     /// The number that the service has given the guest.
     int guest();
@@ -34,19 +38,38 @@ sealed interface PageMessage {
     /// @param total the number of pages
     /// @param mappings of the RAM in the service, the first of all pages
     record Add(
-            int guest, String name, boolean shares, long start, long total, List<Mapped> mappings)
+            int guest,
+            String name,
+            boolean shares,
+            long start,
+            long total,
+            List<MappedRam> mappings)
             implements PageMessage {
         public Add {
             mappings = List.copyOf(mappings);
         }
     }
 
-    /// A mapping of RAM in the service.
+    /// To the server: serve another process that shares a guest's memory. Two descriptors come with it: its
+    /// userfaultfd, and one whose other end the process holds: when that is closed, the process has gone.
     ///
-    /// @param address of its first page
-    /// @param pages their number
-    /// @param first the number of the first page
-    record Mapped(long address, long pages, long first) {}
+    /// @param sharer a number, for this guest
+    /// @param name of the process, for messages to an operator
+    /// @param mappings of the RAM in it
+    record Share(int guest, int sharer, String name, List<MappedRam> mappings)
+            implements PageMessage {
+        public Share {
+            mappings = List.copyOf(mappings);
+        }
+    }
+
+    /// To the server: do not serve a process any more.
+    record Unshare(int guest, int sharer) implements PageMessage {}
+
+    /// To the service: a process that shares a guest's memory is not served any more.
+    ///
+    /// @param reason for an operator
+    record NotShared(int guest, int sharer, String reason) implements PageMessage {}
 
     /// To the server: bring a guest all pages, also those that it shares with others. The answer is [Done].
     record BringAll(int guest) implements PageMessage {}
@@ -75,13 +98,15 @@ sealed interface PageMessage {
                             boolean shares,
                             long start,
                             long total,
-                            List<Mapped> mappings) -> {
+                            List<MappedRam> mappings) -> {
                 body.u8(ADD).u32(guest).string(name).bool(shares).u64(start).u64(total);
-                body.u32(mappings.size());
-                for (Mapped mapped : mappings) {
-                    body.u64(mapped.address()).u64(mapped.pages()).u64(mapped.first());
-                }
+                put(body, mappings);
             }
+            case Share(int guest, int sharer, String name, List<MappedRam> mappings) ->
+                    put(body.u8(SHARE).u32(guest).u32(sharer).string(name), mappings);
+            case Unshare(int guest, int sharer) -> body.u8(UNSHARE).u32(guest).u32(sharer);
+            case NotShared(int guest, int sharer, String reason) ->
+                    body.u8(NOT_SHARED).u32(guest).u32(sharer).string(reason);
             case BringAll(int guest) -> body.u8(BRING_ALL).u32(guest);
             case Drop(int guest) -> body.u8(DROP).u32(guest);
             case Done(int guest) -> body.u8(DONE).u32(guest);
@@ -108,6 +133,12 @@ sealed interface PageMessage {
                                     body.u64(),
                                     body.u64(),
                                     mappings(body));
+                    case SHARE ->
+                            new Share(
+                                    guest, body.u32(), body.string(MAX_TEXT_BYTES), mappings(body));
+                    case UNSHARE -> new Unshare(guest, body.u32());
+                    case NOT_SHARED ->
+                            new NotShared(guest, body.u32(), body.string(MAX_TEXT_BYTES));
                     case BRING_ALL -> new BringAll(guest);
                     case DROP -> new Drop(guest);
                     case DONE -> new Done(guest);
@@ -119,11 +150,18 @@ sealed interface PageMessage {
         return message;
     }
 
-    private static List<Mapped> mappings(BodyReader body) throws WireException {
+    private static void put(BodyWriter body, List<MappedRam> mappings) {
+        body.u32(mappings.size());
+        for (MappedRam mapped : mappings) {
+            body.u64(mapped.address()).u64(mapped.pages()).u64(mapped.first());
+        }
+    }
+
+    private static List<MappedRam> mappings(BodyReader body) throws WireException {
         int count = body.count(MAX_MAPPINGS);
-        List<Mapped> mappings = new ArrayList<>();
+        List<MappedRam> mappings = new ArrayList<>();
         for (int i = 0; i < count; i++) {
-            mappings.add(new Mapped(body.u64(), body.u64(), body.u64()));
+            mappings.add(new MappedRam(body.u64(), body.u64(), body.u64()));
         }
         return mappings;
     }

@@ -1,6 +1,7 @@
 package io.xenemu.core.paging;
 
 import com.google.common.primitives.ImmutableIntArray;
+
 import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.file.HostFile;
@@ -8,44 +9,70 @@ import io.xenemu.kvm.memory.PresentPages;
 import io.xenemu.kvm.memory.UserFaultFd;
 import io.xenemu.kvm.socket.MessageSocket;
 import io.xenemu.kvm.thread.Epoll;
+
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /// A process that brings the memory of guests of one service while they run. It is apart from the service, because a
 /// Java thread that waits for a page stops the service's JVM until the page is there.
 ///
-/// One thread waits for messages of the service and for faults of all guests. Faults come first, in the order in which
-/// each guest's have come; otherwise it brings the pages that nobody has asked for yet, guest by guest. A failure of
-/// one guest ends the service to that guest alone. The process ends when the service has gone.
+/// One thread waits for messages of the service and for faults of all guests, in the service and in any number of other
+/// processes that share a guest's memory. Faults come first, in the order in which each guest's have come; otherwise it
+/// brings the pages that nobody has asked for yet, guest by guest. A failure of one guest ends the service to that
+/// guest alone, and a failure of a process that shares memory that to this process alone. The process ends when the
+/// service has gone.
 public final class PageServer implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(PageServer.class);
 
     private static final int MOST_EVENTS = 64;
 
-    /// The key of the connection; guests have their numbers.
+    /// The key of the connection to the service.
     private static final long SERVICE = -1;
+
+    /// The number of a guest's service among those that share its memory.
+    private static final int OWN = 0;
 
     private final MessageSocket service;
     private final Epoll epoll = new Epoll(MOST_EVENTS);
     private final Map<Integer, FaultingGuest> guests = new HashMap<>();
-    private final SharedPages shared = new SharedPages();
+    private final Sources sources;
 
-    private PageServer(MessageSocket service) {
+    /// Opens the places from which pages come.
+    interface Sources {
+        /// Opens one for a guest.
+        ///
+        /// @param file with the pages, closed after the call
+        PageSource open(PageMessage.Add add, HostFile file) throws IOException;
+    }
+
+    private PageServer(MessageSocket service, Sources sources) {
         this.service = service;
+        this.sources = sources;
     }
 
     /// Connects to the service that has started this process.
     ///
     /// @throws IOException if it does not listen there
     public static PageServer connect(Path socket) throws IOException {
-        return new PageServer(MessageSocket.connect(socket));
+        SharedPages shared = new SharedPages();
+        return connect(
+                socket,
+                (add, file) ->
+                        add.shares()
+                                ? shared.open(file.fd(), add.start(), add.total())
+                                : FilePages.open(file.fd(), add.start(), add.total()));
+    }
+
+    static PageServer connect(Path socket, Sources sources) throws IOException {
+        return new PageServer(MessageSocket.connect(socket), sources);
     }
 
     /// Serves until the service has gone.
@@ -63,11 +90,50 @@ public final class PageServer implements AutoCloseable {
                         return;
                     }
                 } else {
-                    on(guests.get((int) key), FaultingGuest::look);
+                    told(key, epoll.isBroken(i));
                 }
             }
             busy = serveFaults() || bringMore();
         }
+    }
+
+    /// The key of a userfaultfd: the guest's number, and that of the process among those that share its memory.
+    private static long key(int guest, int sharer) {
+        return (long) guest << Integer.SIZE | (long) sharer << 1;
+    }
+
+    /// The key of the connection of a process that shares memory.
+    private static long connectionKey(int guest, int sharer) {
+        return key(guest, sharer) | 1;
+    }
+
+    /// Takes in what a userfaultfd, or the connection of a process, tells.
+    private void told(long key, boolean isBroken) throws IOException {
+        int number = (int) (key >>> Integer.SIZE);
+        int sharer = (int) key >>> 1;
+        boolean isConnection = (key & 1) != 0;
+        on(
+                guests.get(number),
+                guest -> {
+                    if (isConnection) {
+                        if (isBroken) {
+                            guest.fail(sharer, "it has ended");
+                        }
+                    } else if (isBroken) {
+                        broken(guest, sharer);
+                    } else if (sharer == OWN ? guest.look() : guest.look(sharer)) {
+                        FaultingGuest.Sharer other = guest.sharer(sharer);
+                        epoll.unmute(other == null ? guest.fd() : other.process().fd(), key);
+                    }
+                });
+    }
+
+    private static void broken(FaultingGuest guest, int sharer) throws IOException {
+        String reason = "its userfaultfd has an error";
+        if (sharer == OWN) {
+            throw new IOException(reason);
+        }
+        guest.fail(sharer, reason);
     }
 
     private interface Work {
@@ -151,7 +217,21 @@ public final class PageServer implements AutoCloseable {
                 remove(guest);
                 service.send(new PageMessage.Dropped(guest).encode());
             }
-            case PageMessage.Done _, PageMessage.Failed _, PageMessage.Dropped _ ->
+            case PageMessage.Share share -> share(share, message.descriptors());
+            case PageMessage.Unshare(int guest, int sharer) ->
+                    on(
+                            guests.get(guest),
+                            it -> {
+                                FaultingGuest.Sharer left = it.unshare(sharer);
+                                if (left != null) {
+                                    unwatch(left);
+                                    left.close();
+                                }
+                            });
+            case PageMessage.Done _,
+                    PageMessage.Failed _,
+                    PageMessage.Dropped _,
+                    PageMessage.NotShared _ ->
                     throw new IOException("the service has sent a server's message");
         }
         return true;
@@ -165,26 +245,85 @@ public final class PageServer implements AutoCloseable {
         PresentPages present = PresentPages.received(descriptors.get(2), add.total());
         PageSource source;
         try (HostFile file = HostFile.received(descriptors.get(1))) {
-            source =
-                    add.shares()
-                            ? shared.open(file.fd(), add.start(), add.total())
-                            : FilePages.open(file.fd(), add.start(), add.total());
+            source = sources.open(add, file);
         } catch (IOException e) {
             faults.close();
             present.close();
             fail(add.guest(), add.name(), IoReason.of(e));
             return;
         }
-        FaultingGuest guest = new FaultingGuest(add, faults, source, present);
+        FaultingGuest guest = new FaultingGuest(add, faults, source, present, this::notShared);
         guests.put(guest.number(), guest);
-        epoll.add(guest.fd(), guest.number());
+        epoll.add(guest.fd(), key(guest.number(), OWN));
         on(guest, FaultingGuest::begin);
+    }
+
+    private void share(PageMessage.Share share, ImmutableIntArray descriptors) throws IOException {
+        if (descriptors.length() != 2) {
+            throw new IOException(descriptors.length() + " descriptors for a process");
+        }
+        FaultingGuest.Sharer sharer =
+                new FaultingGuest.Sharer(
+                        new FaultingProcess(
+                                share.name(),
+                                UserFaultFd.received(descriptors.get(0)),
+                                share.mappings()),
+                        HostFile.received(descriptors.get(1)));
+        FaultingGuest guest = guests.get(share.guest());
+        if (guest == null) {
+            // It has all of its memory, or is lost: the service knows, or will soon.
+            sharer.close();
+            return;
+        }
+        try {
+            watch(share, sharer);
+        } catch (KvmException e) {
+            tellNotShared(
+                    share.guest(), share.sharer(), sharer, "its descriptors: " + e.getMessage());
+            sharer.close();
+            return;
+        }
+        on(guest, it -> it.share(share.sharer(), sharer));
+    }
+
+    /// Waits for both descriptors, or none.
+    private void watch(PageMessage.Share share, FaultingGuest.Sharer sharer) {
+        epoll.add(sharer.process().fd(), key(share.guest(), share.sharer()));
+        boolean done = false;
+        try {
+            epoll.add(sharer.connection().fd(), connectionKey(share.guest(), share.sharer()));
+            done = true;
+        } finally {
+            if (!done) {
+                epoll.remove(sharer.process().fd());
+            }
+        }
+    }
+
+    /// The service and the process have duplicates, so that closing alone would not end the waiting.
+    private void unwatch(FaultingGuest.Sharer sharer) {
+        epoll.remove(sharer.process().fd());
+        epoll.remove(sharer.connection().fd());
+    }
+
+    private void notShared(int guest, int number, FaultingGuest.Sharer sharer, String reason)
+            throws IOException {
+        unwatch(sharer);
+        sharer.close();
+        tellNotShared(guest, number, sharer, reason);
+    }
+
+    private void tellNotShared(int guest, int number, FaultingGuest.Sharer sharer, String reason)
+            throws IOException {
+        log.warn("{} does not get its pages any more: {}", sharer.process().name(), reason);
+        service.send(new PageMessage.NotShared(guest, number, reason).encode());
     }
 
     private void remove(int number) throws IOException {
         FaultingGuest guest = guests.remove(number);
         if (guest != null) {
             epoll.remove(guest.fd());
+            guest.sharers().forEach(this::unwatch);
             guest.close();
         }
     }

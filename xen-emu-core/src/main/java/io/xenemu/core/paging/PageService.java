@@ -1,23 +1,29 @@
 package io.xenemu.core.paging;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+
 import io.xenemu.core.memory.LateMemory;
 import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.file.HostFile;
 import io.xenemu.kvm.memory.UserFaultFd;
 import io.xenemu.kvm.socket.MessageSocket;
+
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
 import java.io.IOException;
+import java.util.Collection;
 import java.util.HashMap;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /// A service's page server: started with the first guest whose memory comes later, and kept. If it ends, guests wait at
 /// missing pages, and another one is started, which takes all of them over.
@@ -29,6 +35,9 @@ public final class PageService implements AutoCloseable {
     /// How often a server may end before a guest's memory has come: each time it starts again, guests wait.
     private static final int MAX_ENDS = 5;
 
+    /// The most processes that share a guest's memory: each has two descriptors here, and two in the server.
+    private static final int MAX_SHARERS = 128;
+
     /// The time that a server has to let a guest go.
     private static final int LET_GO_SECONDS = 10;
 
@@ -36,6 +45,10 @@ public final class PageService implements AutoCloseable {
 
     @GuardedBy("this")
     private final Map<Integer, LateRam> guests = new HashMap<>();
+
+    /// The processes that share the memory of guests, by the guest's number, and then by theirs.
+    @GuardedBy("this")
+    private final Map<Integer, Map<Integer, SharingProcess>> sharers = new HashMap<>();
 
     /// The guests that the server is to let go, and their answers.
     @GuardedBy("this")
@@ -46,6 +59,9 @@ public final class PageService implements AutoCloseable {
 
     @GuardedBy("this")
     private int lastNumber;
+
+    @GuardedBy("this")
+    private int lastSharer;
 
     @GuardedBy("this")
     private int ends;
@@ -134,12 +150,73 @@ public final class PageService implements AutoCloseable {
     }
 
     /// Gives a guest to a server. One that has just ended has a successor soon, which gets it too.
-    private static void send(PageServerProcess to, LateRam ram) {
+    @GuardedBy("this")
+    private void send(PageServerProcess to, LateRam ram) {
+        tell(to, ram.message(), ram.descriptors());
+        sharersOf(ram.number())
+                .forEach((number, sharing) ->
+                        tell(to, sharing.message(number), sharing.descriptors()));
+    }
+
+    /// Sends a message to a server. One that has just ended has a successor soon, which is told all that matters.
+    private static void tell(PageServerProcess to, PageMessage message, int... descriptors) {
         try {
-            to.connection().send(ram.message().encode(), ram.descriptors());
+            to.connection().send(message.encode(), descriptors);
         } catch (IOException e) {
             log.debug("the page server has ended: {}", e.toString());
         }
+    }
+
+    @GuardedBy("this")
+    private Map<Integer, SharingProcess> sharersOf(int guest) {
+        Map<Integer, SharingProcess> found = sharers.get(guest);
+        return found == null ? new LinkedHashMap<>() : found;
+    }
+
+    /// Lets one more process share a guest's memory.
+    ///
+    /// @throws IOException if there are too many, or the memory is lost
+    void share(LateRam ram, SharingProcess sharing) throws IOException {
+        synchronized (this) {
+            if (ram.isLost()) {
+                throw new IOException("its memory is lost");
+            }
+            if (guests.containsKey(ram.number())) {
+                Map<Integer, SharingProcess> others =
+                        sharers.computeIfAbsent(ram.number(), _ -> new LinkedHashMap<>());
+                if (others.size() == MAX_SHARERS) {
+                    throw new IOException(
+                            MAX_SHARERS + " processes share its memory, no more are allowed");
+                }
+                int number = ++lastSharer;
+                others.put(number, sharing);
+                if (server != null) {
+                    tell(server, sharing.message(number), sharing.descriptors());
+                }
+                return;
+            }
+        }
+        // All pages are there already.
+        sharing.hasCome();
+    }
+
+    /// Ends to serve a process.
+    synchronized void unshare(SharingProcess sharing) {
+        Iterator<Map.Entry<Integer, SharingProcess>> all =
+                sharersOf(sharing.guest()).entrySet().iterator();
+        while (all.hasNext()) {
+            Map.Entry<Integer, SharingProcess> one = all.next();
+            if (one.getValue() == sharing) {
+                all.remove();
+                if (server != null) {
+                    tell(server, new PageMessage.Unshare(sharing.guest(), one.getKey()));
+                }
+            }
+        }
+    }
+
+    private synchronized @Nullable SharingProcess sharer(int guest, int number) {
+        return sharersOf(guest).remove(number);
     }
 
     /// Takes the messages of a server until its end.
@@ -166,12 +243,19 @@ public final class PageService implements AutoCloseable {
                 if (ram != null) {
                     complete(ram);
                 }
+                sharersLeave(guest).forEach(SharingProcess::hasCome);
                 from.connection().send(new PageMessage.Drop(guest).encode());
             }
             case PageMessage.Failed(int guest, String reason) -> {
                 LateRam ram = with(guest);
                 if (ram != null) {
-                    ram.lose(reason);
+                    lose(ram, reason);
+                }
+            }
+            case PageMessage.NotShared(int guest, int number, String reason) -> {
+                SharingProcess sharing = sharer(guest, number);
+                if (sharing != null) {
+                    sharing.fail(reason);
                 }
             }
             case PageMessage.Dropped(int guest) -> {
@@ -183,16 +267,20 @@ public final class PageService implements AutoCloseable {
                     boolean _ = answer.complete(null);
                 }
             }
-            case PageMessage.Add _, PageMessage.BringAll _, PageMessage.Drop _ ->
+            case PageMessage.Add _,
+                    PageMessage.BringAll _,
+                    PageMessage.Drop _,
+                    PageMessage.Share _,
+                    PageMessage.Unshare _ ->
                     throw new IOException("it has sent a message for a server");
         }
     }
 
-    private static void complete(LateRam ram) {
+    private void complete(LateRam ram) {
         try {
             ram.hasCome();
         } catch (KvmException e) {
-            ram.lose(String.valueOf(e.getMessage()));
+            lose(ram, String.valueOf(e.getMessage()));
         }
     }
 
@@ -200,6 +288,18 @@ public final class PageService implements AutoCloseable {
     private synchronized @Nullable LateRam with(int guest) {
         ends = 0;
         return guests.remove(guest);
+    }
+
+    /// The processes that share a guest's memory, which do not need a server any more.
+    private synchronized Collection<SharingProcess> sharersLeave(int guest) {
+        Map<Integer, SharingProcess> left = sharers.remove(guest);
+        return left == null ? List.of() : left.values();
+    }
+
+    /// The pages of a guest are lost. Threads of other processes that wait for them go on to wait.
+    private void lose(LateRam ram, String reason) {
+        ram.lose(reason);
+        sharersLeave(ram.number()).forEach(sharing -> sharing.fail(reason));
     }
 
     /// A server has ended. Its guests wait, until another one has taken them over.
@@ -232,25 +332,21 @@ public final class PageService implements AutoCloseable {
             }
         }
         String why = reason;
-        orphans.forEach(ram -> ram.lose(why));
+        orphans.forEach(ram -> lose(ram, why));
         old.close();
     }
 
     /// Makes the server bring a guest all pages.
     synchronized void bringAll(LateRam ram) {
         PageServerProcess running = server;
-        // One that has just ended has a successor soon, which is told so too.
         if (running != null && guests.containsKey(ram.number())) {
-            try {
-                running.connection().send(new PageMessage.BringAll(ram.number()).encode());
-            } catch (IOException e) {
-                log.debug("the page server has ended: {}", e.toString());
-            }
+            tell(running, new PageMessage.BringAll(ram.number()));
         }
     }
 
     /// Makes the server let a guest go, and waits until it has.
     void letGo(LateRam ram) {
+        sharersLeave(ram.number()).forEach(SharingProcess::guestHasEnded);
         CompletableFuture<Void> answer = new CompletableFuture<>();
         PageServerProcess running;
         synchronized (this) {

@@ -3,9 +3,10 @@
 ///
 /// Start at [PageService], the service's side, and [PageServer], the other process.
 ///
-/// - The service's side: [PageService] keeps a [PageServerProcess]; [LateRam] is the memory of one guest.
-/// - The server's side: [PageServer] serves each [FaultingGuest] from its [PageSource]; [FilePages] is that of a saved
-///   guest's file, [SharedPages] that of a file that several guests share.
+/// - The service's side: [PageService] keeps a [PageServerProcess]; [LateRam] is the memory of one guest, and
+///   [SharingProcess] another process that shares it, with [MappedRam] in it.
+/// - The server's side: [PageServer] serves each [FaultingGuest] from its [PageSource], to every [FaultingProcess] of
+///   it; [FilePages] is the source of a saved guest's file, [SharedPages] that of a file that several guests share.
 /// - Between them: [PageMessage].
 ///
 /// Locks: the monitor of [PageService] guards its guests and the server, also while a server is started. Below it is

@@ -4,11 +4,13 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.xenemu.kvm.wire.WireException;
-import java.util.List;
+
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.constraints.Size;
 import net.jqwik.api.constraints.StringLength;
+
+import java.util.List;
 
 final class PageMessagePropertyTest {
     @Property
@@ -33,9 +35,13 @@ final class PageMessagePropertyTest {
                                 number,
                                 ~number,
                                 numbers.stream()
-                                        .map(it -> new PageMessage.Mapped(it, it + 1, it + 2))
+                                        .map(it -> new MappedRam(it, it + 1, it + 2))
                                         .toList()),
                         new PageMessage.BringAll(guest),
+                        new PageMessage.Share(
+                                guest, ~guest, "vhost", List.of(new MappedRam(number, 1, 2))),
+                        new PageMessage.Unshare(guest, ~guest),
+                        new PageMessage.NotShared(guest, ~guest, "because"),
                         new PageMessage.Drop(guest),
                         new PageMessage.Done(guest),
                         new PageMessage.Failed(guest, "because"),

@@ -4,10 +4,13 @@ import io.xenemu.core.memory.LateMemory;
 import io.xenemu.core.memory.LatePages;
 import io.xenemu.core.memory.RamView;
 import io.xenemu.kvm.memory.MemFd;
+
+import org.jspecify.annotations.Nullable;
+
 import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
-import org.jspecify.annotations.Nullable;
 
 /// Memory without a guest, in one mapping.
 final class PlainMemory implements LateMemory, AutoCloseable {
@@ -26,6 +29,20 @@ final class PlainMemory implements LateMemory, AutoCloseable {
         return all;
     }
 
+    /// The file of the memory, for another process.
+    Path path() {
+        return Path.of(
+                "/proc",
+                Long.toString(ProcessHandle.current().pid()),
+                "fd",
+                Integer.toString(file.fd()));
+    }
+
+    /// One more mapping of all of it.
+    MemorySegment map() {
+        return file.map(0, file.size());
+    }
+
     /// Waits for a page.
     void await(long page) {
         late().missing().await(all.address() + page * PAGE, PAGE);
@@ -33,6 +50,11 @@ final class PlainMemory implements LateMemory, AutoCloseable {
 
     void awaitAll() {
         late().awaitAll();
+    }
+
+    /// Ends the guest, whose memory stays mapped.
+    void endGuest() {
+        late().end();
     }
 
     private LatePages late() {
@@ -72,7 +94,9 @@ final class PlainMemory implements LateMemory, AutoCloseable {
 
     @Override
     public void close() {
-        late().end();
+        if (late != null) {
+            late.end();
+        }
         file.close();
     }
 }
