@@ -3,8 +3,8 @@ package io.xenemu.kvm.libc;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 
-/// The C functions for threads that wait for many descriptors, and for the CPUs that they run on. Results are as
-/// [Libc] says.
+/// The C functions for threads that wait for many descriptors, for the CPUs that they run on, and for fences between
+/// them. Results are as [Libc] says.
 ///
 /// All handles have mmap's signature of six 64-bit registers, for the reason that [Libc] gives.
 public final class ThreadCalls {
@@ -32,6 +32,14 @@ public final class ThreadCalls {
         private static final MethodHandle SET = Libc.handle("sched_setaffinity", ARGUMENTS);
         // int sched_getaffinity(pid_t pid, size_t cpusetsize, cpu_set_t *mask);
         private static final MethodHandle GET = Libc.handle("sched_getaffinity", ARGUMENTS);
+    }
+
+    /// Apart, since only a migration needs them.
+    private static final class Barriers {
+        private static final long MEMBARRIER = 324;
+
+        // long syscall(long number, ...);
+        private static final MethodHandle SYSCALL = Libc.handle("syscall", ARGUMENTS);
     }
 
     private ThreadCalls() {}
@@ -94,6 +102,11 @@ public final class ThreadCalls {
     /// @param mask receives a bit for each CPU
     public static int getAffinity(MemorySegment mask) {
         return call(Affinity.GET, 0, mask.byteSize(), Libc.address(mask, 0), 0);
+    }
+
+    /// membarrier(2), for which glibc has no function.
+    public static int membarrier(int command) {
+        return call(Barriers.SYSCALL, Barriers.MEMBARRIER, command, 0, 0);
     }
 
     private static int call(MethodHandle function, long a, long b, long c, long d) {

@@ -1,5 +1,6 @@
 package io.xenemu.kvm.memory;
 
+import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.XenError;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -64,15 +65,21 @@ public final class GuestMemory {
         missing = pages;
     }
 
-    /// Tells a log of each write from now on, except those to [#segment].
+    /// Tells a log of each write from now on, except those to [#segment]. A write of which it is not told any more is
+    /// in memory when this returns.
     ///
     /// @param writes null for none
+    /// @throws KvmException if the host has no membarrier(2)
     public void logTo(@Nullable WriteLog writes) {
         log = writes;
+        if (writes != null) {
+            MemoryBarrier.ofAllThreads();
+        }
     }
 
     /// Tells the log of a write to a region. A write that is told before it happens could be missed.
     void written(MemoryRegion region, long offset, long length) {
+        MemoryBarrier.afterWrite();
         WriteLog writes = log;
         if (writes != null) {
             writes.written(region.segment.address() + offset, length);

@@ -11,7 +11,7 @@
 ///   types. [GuestArgument] is the private copy of one: copied in once, checked once.
 /// - Memory that comes later: [UserFaultFd] makes threads wait for pages, [MissingPages] guards them,
 ///   by the [PresentPages] that have come.
-/// - Beside these: [EventFd]; [WriteLog], which learns of this process's writes.
+/// - Beside these: [EventFd]; [WriteLog], which learns of this process's writes; [MemoryBarrier].
 ///
 /// Locks: a change of the regions takes a monitor in [GuestMemory]; reading takes none, because a set of regions
 /// never changes. A [GuestArgument] belongs to one vCPU's thread.

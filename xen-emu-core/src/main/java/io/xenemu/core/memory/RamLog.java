@@ -31,7 +31,7 @@ public final class RamLog implements AutoCloseable {
     }
 
     /// Begins a log of a domain that has none. At first all pages are in it. A write of this process that the log does
-    /// not see any more has reached memory before KVM has changed its slots.
+    /// not see any more is in memory when this returns.
     public static RamLog begin(DomainMemory memory, DomainFrames frames, GrantTable grants) {
         RamLog log = new RamLog(memory, frames, grants);
         boolean done = false;

@@ -3,6 +3,7 @@ package io.xenemu.core.memory;
 import com.google.common.collect.Maps;
 import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.memory.MemFd;
+import io.xenemu.kvm.memory.MemoryBarrier;
 import io.xenemu.kvm.memory.MissingPages;
 import java.lang.foreign.MemorySegment;
 import java.util.BitSet;
@@ -111,6 +112,7 @@ final class RamPages implements AutoCloseable {
 
     /// Marks a page that was written, or may have been.
     void written(long page) {
+        MemoryBarrier.afterWrite();
         DirtyPages marked = dirty;
         if (marked != null) {
             marked.mark(page);
