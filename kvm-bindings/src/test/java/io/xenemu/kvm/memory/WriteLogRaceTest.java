@@ -3,6 +3,9 @@ package io.xenemu.kvm.memory;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 
 import io.xenemu.kvm.abi.XenError;
+
+import org.junit.jupiter.api.Test;
+
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.BitSet;
@@ -10,7 +13,6 @@ import java.util.Random;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicIntegerArray;
-import org.junit.jupiter.api.Test;
 
 /// A write is seen by a log, or it is there when the log has begun. The memory is new, so that each write first waits
 /// for the host's page: between the write's begin and its end there is much time.
@@ -35,9 +37,8 @@ final class WriteLogRaceTest {
                     Thread.onSpinWait();
                 }
                 AtomicIntegerArray marks = new AtomicIntegerArray(PAGES);
-                memory.logTo(
-                        (address, _) ->
-                                marks.set((int) (address - pages.address()) / GuestMemory.PAGE_SIZE, 1));
+                memory.logTo((address, _) ->
+                        marks.set((int) (address - pages.address()) / GuestMemory.PAGE_SIZE, 1));
                 BitSet missing = new BitSet();
                 for (int page = at.get(); page >= 0; page--) {
                     missing.set(page, word(pages, page) == 0);

@@ -92,8 +92,11 @@ public final class MigrationLink implements AutoCloseable {
         int magic = head.getInt();
         int type = head.getInt();
         int length = head.getInt();
-        if (magic != MAGIC || length < 0 || length > MAX_BODY_BYTES) {
+        if (magic != MAGIC) {
             throw new WireException("the other side does not speak of a migration");
+        }
+        if (length < 0 || length > MigrationMessage.longestBody(type)) {
+            throw new WireException("a message's length is wrong");
         }
         byte[] body = new byte[length];
         fill(length).get(body);

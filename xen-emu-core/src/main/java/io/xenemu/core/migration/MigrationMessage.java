@@ -3,6 +3,7 @@ package io.xenemu.core.migration;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
+
 import java.util.HexFormat;
 import java.util.UUID;
 
@@ -14,6 +15,15 @@ public sealed interface MigrationMessage {
 
     /// The longest text, in bytes.
     int MAX_TEXT_BYTES = 4096;
+
+    /// The numbers of the types.
+    int HELLO = 1;
+
+    int ACCEPT = 2;
+    int REFUSE = 3;
+    int READY = 4;
+    int GO = 5;
+    int RUNNING = 6;
 
     /// The source begins: which guest it is, and what it needs.
     ///
@@ -75,12 +85,12 @@ public sealed interface MigrationMessage {
     /// The number of its type.
     default int type() {
         return switch (this) {
-            case Hello _ -> 1;
-            case Accept _ -> 2;
-            case Refuse _ -> 3;
-            case Ready _ -> 4;
-            case Go _ -> 5;
-            case Running _ -> 6;
+            case Hello _ -> HELLO;
+            case Accept _ -> ACCEPT;
+            case Refuse _ -> REFUSE;
+            case Ready _ -> READY;
+            case Go _ -> GO;
+            case Running _ -> RUNNING;
         };
     }
 
@@ -107,6 +117,15 @@ public sealed interface MigrationMessage {
                 .bool(hello.onlyAsks());
     }
 
+    /// The longest body of a message of a type, in bytes: nobody waits for more.
+    static int longestBody(int type) {
+        return switch (type) {
+            case HELLO -> MigrationLink.MAX_BODY_BYTES;
+            case ACCEPT, REFUSE -> 2 * Integer.BYTES + MAX_TEXT_BYTES;
+            default -> 0;
+        };
+    }
+
     /// Reads a message.
     ///
     /// @param type its number
@@ -114,12 +133,12 @@ public sealed interface MigrationMessage {
     static MigrationMessage read(int type, BodyReader body) throws WireException {
         MigrationMessage message =
                 switch (type) {
-                    case 1 -> readHello(body);
-                    case 2 -> new Accept(body.u32(), body.string(MAX_TEXT_BYTES));
-                    case 3 -> new Refuse(body.string(MAX_TEXT_BYTES));
-                    case 4 -> new Ready();
-                    case 5 -> new Go();
-                    case 6 -> new Running();
+                    case HELLO -> readHello(body);
+                    case ACCEPT -> new Accept(body.u32(), body.string(MAX_TEXT_BYTES));
+                    case REFUSE -> new Refuse(body.string(MAX_TEXT_BYTES));
+                    case READY -> new Ready();
+                    case GO -> new Go();
+                    case RUNNING -> new Running();
                     default ->
                             throw new WireException(
                                     "a message of type " + Integer.toUnsignedString(type));

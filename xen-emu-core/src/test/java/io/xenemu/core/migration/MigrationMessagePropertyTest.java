@@ -6,20 +6,26 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
-import java.io.IOException;
-import java.net.SocketTimeoutException;
-import java.nio.ByteBuffer;
-import java.nio.channels.ByteChannel;
-import java.nio.channels.Pipe;
-import java.time.Duration;
-import java.time.Instant;
-import java.util.List;
-import java.util.UUID;
+
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.constraints.IntRange;
 import net.jqwik.api.constraints.Size;
+
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+import java.io.IOException;
+import java.net.SocketTimeoutException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.ByteChannel;
+import java.nio.channels.Pipe;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.UUID;
 
 /// Messages of a migration.
 final class MigrationMessagePropertyTest {
@@ -114,6 +120,29 @@ final class MigrationMessagePropertyTest {
             loop.write(ByteBuffer.wrap(bytes));
             loop.end();
             assertThrows(WireException.class, () -> new MigrationLink(loop).receive(LONG));
+        }
+    }
+
+    /// Otherwise a damaged length in front of a decision would cost a guest that stands still the whole limit.
+    @Test
+    @Timeout(60)
+    void nobodyWaitsForALongerBodyThanAMessageHas() throws IOException {
+        for (int type : List.of(MigrationMessage.READY, MigrationMessage.REFUSE, 99)) {
+            try (Loop loop = new Loop()) {
+                loop.write(
+                        ByteBuffer.allocate(3 * Integer.BYTES)
+                                .order(ByteOrder.LITTLE_ENDIAN)
+                                .put("XMSG".getBytes(StandardCharsets.US_ASCII))
+                                .putInt(type)
+                                .putInt(1 << 19)
+                                .flip());
+                assertEquals(
+                        "a message's length is wrong",
+                        assertThrows(
+                                        WireException.class,
+                                        () -> new MigrationLink(loop).receive(LONG))
+                                .getMessage());
+            }
         }
     }
 
