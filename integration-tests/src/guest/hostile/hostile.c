@@ -26,6 +26,9 @@
 
 static volatile struct shared_info *shared_info;
 
+/* Of the one-shot timer. It is masked: a poll sees it, and no upcall comes. */
+static evtchn_port_t timer_port;
+
 uint32_t option(const char *word)
 {
     uint32_t value = 0;
@@ -108,10 +111,16 @@ void take_events(void)
     struct xen_hvm_param callback = {.domid = DOMID_SELF,
                                      .index = HVM_PARAM_CALLBACK_IRQ,
                                      .value = (uint64_t)HVM_PARAM_CALLBACK_TYPE_VECTOR << 56 | 0x30};
+    struct evtchn_bind_virq bind = {.virq = VIRQ_TIMER};
+    unsigned int bits = 8 * sizeof(xen_ulong_t);
 
     shared_info = alloc_page();
     if (map_shared_info((unsigned long)shared_info / PAGE) != 0 || hvm_op(HVMOP_set_param, &callback) != 0)
         print("FAIL no events\n");
+    if (event_channel_op(EVTCHNOP_bind_virq, &bind) != 0)
+        print("FAIL no timer\n");
+    timer_port = bind.port;
+    shared_info->evtchn_mask[timer_port / bits] |= (xen_ulong_t)1 << timer_port % bits;
 }
 
 void forget_events(void)
@@ -122,12 +131,16 @@ void forget_events(void)
     shared_info->vcpu_info[0].evtchn_upcall_pending = 0;
 }
 
+/* Not by the poll's own timeout: KVM takes that for a time from now on. Every unmasked event ends it too. */
 void sleep_for(unsigned int milliseconds)
 {
-    struct sched_poll poll = {
-        .timeout = pvclock_nanoseconds(&shared_info->vcpu_info[0].time) + milliseconds * MILLISECOND};
+    struct vcpu_set_singleshot_timer timer = {
+        .timeout_abs_ns = pvclock_nanoseconds(&shared_info->vcpu_info[0].time) + milliseconds * MILLISECOND};
+    struct sched_poll poll = {.nr_ports = 1};
 
+    set_xen_guest_handle(poll.ports, &timer_port);
     forget_events();
+    vcpu_op(VCPUOP_set_singleshot_timer, 0, &timer);
     sched_op(SCHEDOP_poll, &poll);
 }
 
