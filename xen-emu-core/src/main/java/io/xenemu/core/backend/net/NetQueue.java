@@ -72,6 +72,9 @@ final class NetQueue implements QueueWork {
     @GuardedBy("this")
     private boolean stopped;
 
+    /// Whether the last run had no more than one frame for the guest.
+    private boolean oneAtATime;
+
     private boolean txReported;
     private boolean rxReported;
     private boolean stalled;
@@ -134,8 +137,7 @@ final class NetQueue implements QueueWork {
         }
         announce(now);
         boolean more = tx.work(TX_BUDGET, now);
-        rxState = rx.work(RX_BUDGET, now);
-        boolean moved = publish();
+        boolean moved = receive(now);
         stalls(now);
         report();
         if (more || rxState == RxQueue.State.BUSY || tx.arm(now)) {
@@ -152,17 +154,35 @@ final class NetQueue implements QueueWork {
         }
     }
 
+    /// Gives the guest frames. While they come one at a time, it hears of one before the host is asked for the next:
+    /// that call would find none, and the guest would wait for it. Of many it hears at the end.
+    ///
+    /// @return whether anything has moved in either direction
+    private boolean receive(long now) {
+        rxState = rx.work(oneAtATime ? 1 : RX_BUDGET, now);
+        int frames = rx.frames();
+        boolean moved = publish();
+        if (oneAtATime && rxState == RxQueue.State.BUSY) {
+            rxState = rx.work(RX_BUDGET - 1, now);
+            frames += rx.frames();
+            moved |= publish();
+        }
+        oneAtATime = frames <= 1;
+        return moved;
+    }
+
     /// @return whether there was anything new
     private boolean publish() {
         boolean moved = tx.hasAnswers() || tx.hasFlushed() || rx.hasAnswers();
         boolean forTx = tx.publish();
         boolean forRx = rx.publish();
-        // Together at the end: then they are mostly one upcall, which sees all.
-        if (forTx) {
-            effects.txEvent.run();
-        }
-        if (forRx && !(forTx && effects.hasOneEvent())) {
+        // Together: then they are mostly one upcall, which sees all. A process may wait for a frame; for the answers
+        // to the guest's own frames mostly nobody does.
+        if (forRx) {
             effects.rxEvent.run();
+        }
+        if (forTx && !(forRx && effects.hasOneEvent())) {
+            effects.txEvent.run();
         }
         return moved;
     }

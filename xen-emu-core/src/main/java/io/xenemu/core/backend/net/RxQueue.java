@@ -55,6 +55,9 @@ final class RxQueue {
     private long droppingSince;
     private boolean unpublished;
 
+    /// Frames that the last [#work] has given the guest.
+    private int frames;
+
     /// Whether the guest has posted a page since a frame was dropped for want of some.
     private boolean posted;
 
@@ -106,6 +109,7 @@ final class RxQueue {
     /// @throws KvmException if the host's interface is gone
     State work(int budget, long now) {
         RxFeatures wanted = features;
+        frames = 0;
         for (int left = budget; left > 0 && !ring.isBroken(); left--) {
             if (!waiting && !next(wanted, now)) {
                 return State.IDLE;
@@ -115,6 +119,11 @@ final class RxQueue {
             }
         }
         return ring.isBroken() ? State.IDLE : State.BUSY;
+    }
+
+    /// The number of frames that the last [#work] has given the guest.
+    int frames() {
+        return frames;
     }
 
     /// @return false if the host has no frame
@@ -226,6 +235,7 @@ final class RxQueue {
         }
         answer();
         unpublished = true;
+        frames++;
         counters.moved(frame.length());
         return true;
     }

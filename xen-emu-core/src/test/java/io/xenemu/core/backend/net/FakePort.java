@@ -21,6 +21,9 @@ final class FakePort implements FramePort {
     /// The result of the next receive, if not 0.
     long fault;
 
+    /// How often it was asked for a frame.
+    int asked;
+
     /// Whether it has no room.
     boolean isFull;
 
@@ -53,6 +56,7 @@ final class FakePort implements FramePort {
 
     @Override
     public long receive(IoVectors frame) {
+        asked++;
         if (fault != 0) {
             long result = fault;
             fault = 0;

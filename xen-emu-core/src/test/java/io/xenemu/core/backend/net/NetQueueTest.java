@@ -56,7 +56,7 @@ class NetQueueTest {
         rx.post(1);
         rx.host(Frames.plain(60));
         assertEquals(NetQueue.Outcome.DONE, queue.run(0));
-        assertEquals(List.of("tx", "rx"), told);
+        assertEquals(List.of("rx", "tx"), told);
         assertEquals(1, tx.answers().size());
         assertEquals(1, rx.answers().size());
     }
@@ -65,12 +65,42 @@ class NetQueueTest {
     void firstEventComesWhenBothRingsShowTheirAnswers() {
         FrontTx tx = new FrontTx(arena);
         FrontRx rx = rx();
-        NetQueue queue = queue(tx, rx, true, () -> told.add("tx " + rx.answers().size()), () -> {});
+        NetQueue queue = queue(tx, rx, true, () -> {}, () -> told.add("rx " + tx.answers().size()));
         tx.frame(Frames.plain(60));
         rx.post(1);
         rx.host(Frames.plain(60));
         queue.run(0);
-        assertEquals(List.of("tx 1"), told);
+        assertEquals(List.of("rx 1"), told);
+    }
+
+    @Test
+    void whileFramesComeAloneTheGuestHearsOfOneBeforeTheHostIsAskedAgain() {
+        // The first run does not know yet that they do.
+        assertEquals(List.of(2, 1, 1), askedBeforeEvents(1));
+    }
+
+    @Test
+    void ofManyFramesTheGuestHearsAtTheEnd() {
+        assertEquals(List.of(4, 4, 4), askedBeforeEvents(3));
+    }
+
+    /// How often each of three runs asks the host for frames before it tells the guest.
+    private List<Integer> askedBeforeEvents(int frames) {
+        FrontRx rx = rx();
+        List<Integer> asked = new ArrayList<>();
+        NetQueue queue =
+                queue(new FrontTx(arena), rx, true, () -> {}, () -> asked.add(rx.port.asked));
+        for (int run = 0; run < 3; run++) {
+            rx.post(frames);
+            for (int i = 0; i < frames; i++) {
+                rx.host(Frames.plain(60));
+            }
+            rx.port.asked = 0;
+            assertEquals(NetQueue.Outcome.DONE, queue.run(run));
+            assertEquals(frames + 1, rx.port.asked);
+            assertEquals(frames, rx.answers().size());
+        }
+        return asked;
     }
 
     @Test
