@@ -4,19 +4,19 @@ import com.google.errorprone.annotations.concurrent.GuardedBy;
 import java.util.concurrent.TimeUnit;
 
 /// Decides whether a flush or discard is done at once, which is the fastest if it is short, or later, so that the
-/// engine can serve others meanwhile. When they are long on the average, the next ones are later, and one in so many
-/// shows whether they have become short. So a guest holds an engine for few of its flushes, whatever it does.
+/// engine can serve others meanwhile. When more than a quarter of them are long, the next ones are later, and one in so
+/// many shows whether they have become short. So a guest holds an engine for few of its flushes, whatever it does.
 ///
-/// One that is long because the engine lost its CPU does not count for much. Thread-safe.
+/// A long one weighs the same however long it was: some are long because the engine lost its CPU. Thread-safe.
 final class SlowCalls {
-    /// What an engine may be held for: a small part of a turn.
-    private static final long SHORT_NANOS = TimeUnit.MICROSECONDS.toNanos(100);
+    /// What an engine may be held for: a quarter of a turn.
+    private static final long SHORT_NANOS = TimeUnit.MICROSECONDS.toNanos(250);
 
-    /// What one counts at most.
-    private static final long MOST_NANOS = 4 * SHORT_NANOS;
+    /// A long one counts as much as so many short ones.
+    private static final int LONG = 3;
 
-    /// The share of one in the mean.
-    private static final int SHARE = 8;
+    /// The count at which the next ones are later.
+    private static final int MANY = 4 * LONG;
 
     /// Later ones after long ones.
     private static final int LATER = 63;
@@ -24,12 +24,9 @@ final class SlowCalls {
     @GuardedBy("this")
     private int later;
 
-    /// Whether the next one that is done at once follows later ones.
+    /// Long ones less short ones, by their weight; from 0 to [#MANY].
     @GuardedBy("this")
-    private boolean probes;
-
-    @GuardedBy("this")
-    private long meanNanos;
+    private int count;
 
     /// Whether the next one is to be done later.
     synchronized boolean isNextLater() {
@@ -42,10 +39,8 @@ final class SlowCalls {
 
     /// One was done at once.
     synchronized void took(long nanos) {
-        long counted = Math.min(nanos, MOST_NANOS);
-        meanNanos = probes ? counted : meanNanos + (counted - meanNanos) / SHARE;
-        probes = meanNanos > SHORT_NANOS;
-        if (probes) {
+        count = nanos > SHORT_NANOS ? Math.min(MANY, count + LONG) : Math.max(0, count - 1);
+        if (count == MANY) {
             later = LATER;
         }
     }

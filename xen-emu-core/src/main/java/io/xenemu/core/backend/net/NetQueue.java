@@ -176,7 +176,8 @@ final class NetQueue implements QueueWork {
         boolean moved = tx.hasAnswers() || tx.hasFlushed() || rx.hasAnswers();
         boolean forTx = tx.publish();
         boolean forRx = rx.publish();
-        // Together: then they are mostly one upcall, which sees all. A process may wait for a frame; for the answers
+        // Together: then they are mostly one upcall, which sees all. A process may wait for a
+        // frame; for the answers
         // to the guest's own frames mostly nobody does.
         if (forRx) {
             effects.rxEvent.run();
