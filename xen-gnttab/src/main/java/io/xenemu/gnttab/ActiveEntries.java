@@ -1,10 +1,8 @@
 package io.xenemu.gnttab;
 
 import io.xenemu.kvm.memory.GuestMemory;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
 
 /// The service's own record of which entries are in use, for 512 consecutive references (Xen's `active_grant_entry`).
 /// It is authoritative: an entry is read when it comes into use, and a guest that rewrites an entry in use gains

@@ -2,7 +2,6 @@ package io.xenemu.gnttab;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.memory.GuestMemory;
-
 import java.lang.foreign.MemorySegment;
 
 /// One end of a copy: the guest's arguments, and the page that has been claimed for it.

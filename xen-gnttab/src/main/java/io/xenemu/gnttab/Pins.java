@@ -1,11 +1,9 @@
 package io.xenemu.gnttab;
 
 import io.xenemu.kvm.abi.DomId;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.List;
 import java.util.function.LongConsumer;
+import org.jspecify.annotations.Nullable;
 
 /// The granting side: brings entries of one domain into use for a mapping or a copy, and ends their use. The order of
 /// checks is Xen's, so that of several faults the guest gets the same one.

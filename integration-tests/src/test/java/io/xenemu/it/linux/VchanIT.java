@@ -12,16 +12,14 @@ import io.xenemu.it.fixture.LinuxImages;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
 import io.xenemu.it.lab.RunningCommand;
-
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.extension.ExtendWith;
-
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 
 /// Two Linux guests of one service share memory: Debian's vchan on both sides, with the kernel's drivers for grants and
 /// events.

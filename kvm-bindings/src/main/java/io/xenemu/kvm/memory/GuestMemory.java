@@ -2,12 +2,10 @@ package io.xenemu.kvm.memory;
 
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.XenError;
-
-import org.jspecify.annotations.Nullable;
-
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
+import org.jspecify.annotations.Nullable;
 
 /// One domain's guest-physical address space: a few regions of host memory, each at a guest-physical address (GPA).
 /// Addresses are in bytes; everything is little-endian; an access outside the regions throws [XenError#EFAULT].

@@ -2,7 +2,6 @@ package io.xenemu.kvm.memory;
 
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.libc.ThreadCalls;
-
 import java.lang.invoke.VarHandle;
 
 /// A full fence of which the rare side pays for both, by membarrier(2). Many threads write something, call

@@ -11,7 +11,6 @@ import io.xenemu.kvm.libc.FaultCalls;
 import io.xenemu.kvm.libc.Libc;
 import io.xenemu.kvm.libc.Mapping;
 import io.xenemu.kvm.libc.OwnedFd;
-
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 

@@ -9,7 +9,6 @@ import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.libc.CallSlot;
 import io.xenemu.kvm.libc.OwnedFd;
 import io.xenemu.kvm.libc.ThreadCalls;
-
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 

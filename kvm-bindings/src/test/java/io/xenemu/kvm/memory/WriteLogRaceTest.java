@@ -3,9 +3,6 @@ package io.xenemu.kvm.memory;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 
 import io.xenemu.kvm.abi.XenError;
-
-import org.junit.jupiter.api.Test;
-
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.BitSet;
@@ -13,6 +10,7 @@ import java.util.Random;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicIntegerArray;
+import org.junit.jupiter.api.Test;
 
 /// A write is seen by a log, or it is there when the log has begun. The memory is new, so that each write first waits
 /// for the host's page: between the write's begin and its end there is much time.

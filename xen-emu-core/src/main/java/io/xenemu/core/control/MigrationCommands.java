@@ -4,7 +4,6 @@ import static io.xenemu.core.control.VerbArgument.one;
 import static io.xenemu.core.control.VerbArgument.settings;
 
 import com.google.common.primitives.Longs;
-
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.guest.HostedGuest;
 import io.xenemu.core.guest.HostedGuests;
@@ -13,7 +12,6 @@ import io.xenemu.core.hypervisor.MigrationOptions;
 import io.xenemu.core.hypervisor.SavePlace;
 import io.xenemu.core.json.Json;
 import io.xenemu.core.toolstack.Refused;
-
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.time.Duration;

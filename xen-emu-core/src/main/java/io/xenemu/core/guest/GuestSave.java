@@ -13,15 +13,13 @@ import io.xenemu.core.migration.SaveCancelledException;
 import io.xenemu.core.migration.SaveWriter;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.IoReason;
-
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// One save of guests into one stream. What needs no state of the first guest, such as the contents of its kernel, is
 /// written before the guests stop.

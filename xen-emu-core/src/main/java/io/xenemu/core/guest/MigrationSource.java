@@ -22,11 +22,6 @@ import io.xenemu.core.toolstack.DeviceKind;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.wire.BodyWriter;
-
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
@@ -34,6 +29,9 @@ import java.util.BitSet;
 import java.util.List;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// The source's half of a migration, on the thread of the guest's driver. Its phases are [MigrationPhase]s, in this
 /// order, for these reasons:

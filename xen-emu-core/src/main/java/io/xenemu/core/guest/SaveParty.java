@@ -1,18 +1,15 @@
 package io.xenemu.core.guest;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
-
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.KvmException;
-
-import org.jspecify.annotations.Nullable;
-
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /// The guests that are saved in one file, and the result for all of them. The driver of each brings its guest, and
 /// waits. The driver that comes last saves them all. Its monitor is a leaf.

@@ -3,7 +3,6 @@ package io.xenemu.core.lab;
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
 
 import com.google.common.base.Splitter;
-
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

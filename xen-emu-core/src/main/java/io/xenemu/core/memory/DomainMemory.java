@@ -1,7 +1,6 @@
 package io.xenemu.core.memory;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
-
 import io.xenemu.core.boot.BootMemory;
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.host.HostBudget;
@@ -11,9 +10,6 @@ import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.memory.MemFd;
-
-import org.jspecify.annotations.Nullable;
-
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;
@@ -23,6 +19,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /// A domain's guest-physical memory: RAM in one memfd, special pages in another. The guest can place pages over them or
 /// in holes: special pages (XENMEM_add_to_physmap), and pages that other domains grant. It can also place RAM at other

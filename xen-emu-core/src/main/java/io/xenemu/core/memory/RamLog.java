@@ -2,7 +2,6 @@ package io.xenemu.core.memory;
 
 import io.xenemu.core.host.Teardown;
 import io.xenemu.gnttab.GrantTable;
-
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.BitSet;

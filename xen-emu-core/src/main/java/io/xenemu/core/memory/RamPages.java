@@ -1,14 +1,10 @@
 package io.xenemu.core.memory;
 
 import com.google.common.collect.Maps;
-
 import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.memory.MemFd;
 import io.xenemu.kvm.memory.MemoryBarrier;
 import io.xenemu.kvm.memory.MissingPages;
-
-import org.jspecify.annotations.Nullable;
-
 import java.lang.foreign.MemorySegment;
 import java.util.BitSet;
 import java.util.List;
@@ -16,6 +12,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
 import java.util.function.LongPredicate;
+import org.jspecify.annotations.Nullable;
 
 /// A domain's RAM in one memfd, by page number. First comes a page for each frame of RAM in the memory map; that frame
 /// is the page's home. Spare pages without a home follow. A page may be at another frame than its home. Not

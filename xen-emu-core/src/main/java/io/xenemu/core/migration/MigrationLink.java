@@ -2,10 +2,6 @@ package io.xenemu.core.migration;
 
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.WireException;
-
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.io.IOException;
 import java.net.SocketTimeoutException;
 import java.nio.ByteBuffer;
@@ -14,6 +10,8 @@ import java.nio.channels.ByteChannel;
 import java.time.Duration;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.zip.CRC32C;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// The connection of a migration: messages, each with its type, length and checksum, and between them the guest's
 /// stream. One thread sends, and one receives; any thread closes it, which ends a wait.

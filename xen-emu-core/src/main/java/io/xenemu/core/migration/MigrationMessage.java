@@ -3,7 +3,6 @@ package io.xenemu.core.migration;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
-
 import java.util.HexFormat;
 import java.util.UUID;
 

@@ -3,9 +3,6 @@ package io.xenemu.core.migration;
 import io.xenemu.core.host.WorkProgress;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.WireException;
-
-import org.jspecify.annotations.Nullable;
-
 import java.io.IOException;
 import java.io.InputStream;
 import java.lang.foreign.MemorySegment;
@@ -17,6 +14,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /// Reads saved guests from a stream, one after the other, each by [#guest], [#state] and [#ram], until [#guest] returns
 /// null. Only then the stream is known to be whole, so nothing that was made from it may run before.

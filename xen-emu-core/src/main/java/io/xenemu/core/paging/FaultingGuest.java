@@ -6,9 +6,6 @@ import io.xenemu.kvm.file.HostFile;
 import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.memory.PresentPages;
 import io.xenemu.kvm.memory.UserFaultFd;
-
-import org.jspecify.annotations.Nullable;
-
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
@@ -18,6 +15,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Queue;
+import org.jspecify.annotations.Nullable;
 
 /// A guest whose pages a page server brings. For the server's thread alone.
 ///

@@ -3,14 +3,12 @@ package io.xenemu.core.paging;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.memory.UserFaultFd;
-
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// A process whose threads wait at missing pages of a guest's RAM: the service, or another one that shares the memory.
 /// It is known by its userfaultfd, and by where the RAM is in it. For the server's thread alone.

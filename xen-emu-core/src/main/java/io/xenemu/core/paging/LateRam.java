@@ -1,7 +1,6 @@
 package io.xenemu.core.paging;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
-
 import io.xenemu.core.memory.LateMemory;
 import io.xenemu.core.memory.LatePages;
 import io.xenemu.core.memory.RamView;
@@ -12,16 +11,14 @@ import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.memory.MissingPages;
 import io.xenemu.kvm.memory.PresentPages;
 import io.xenemu.kvm.memory.UserFaultFd;
-
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.io.IOException;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// The service's end of a guest's RAM that a page server brings. It keeps the userfaultfd and the file, so that the
 /// guest waits while there is no server, and another one can take over.

@@ -3,7 +3,6 @@ package io.xenemu.core.paging;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
-
 import java.util.ArrayList;
 import java.util.List;
 

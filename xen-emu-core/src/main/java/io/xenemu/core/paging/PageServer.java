@@ -1,7 +1,6 @@
 package io.xenemu.core.paging;
 
 import com.google.common.primitives.ImmutableIntArray;
-
 import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.file.HostFile;
@@ -9,17 +8,15 @@ import io.xenemu.kvm.memory.PresentPages;
 import io.xenemu.kvm.memory.UserFaultFd;
 import io.xenemu.kvm.socket.MessageSocket;
 import io.xenemu.kvm.thread.Epoll;
-
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// A process that brings the memory of guests of one service while they run. It is apart from the service, because a
 /// Java thread that waits for a page stops the service's JVM until the page is there.

@@ -1,18 +1,12 @@
 package io.xenemu.core.paging;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
-
 import io.xenemu.core.memory.LateMemory;
 import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.file.HostFile;
 import io.xenemu.kvm.memory.UserFaultFd;
 import io.xenemu.kvm.socket.MessageSocket;
-
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.io.IOException;
 import java.util.Collection;
 import java.util.HashMap;
@@ -24,6 +18,9 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// A service's page server: started with the first guest whose memory comes later, and kept. If it ends, guests wait at
 /// missing pages, and another one is started, which takes all of them over.

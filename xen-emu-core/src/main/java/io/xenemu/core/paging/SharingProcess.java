@@ -4,13 +4,11 @@ import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.file.HostFile;
 import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.memory.UserFaultFd;
-
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// The service's end of another process that shares a guest's RAM while its pages come. It keeps the userfaultfd, so
 /// that another server can take the process over.

@@ -1,11 +1,10 @@
 package io.xenemu.core.guest;
 
+import static java.nio.charset.StandardCharsets.US_ASCII;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-
-import static java.nio.charset.StandardCharsets.US_ASCII;
 
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.host.WorkProgress;
@@ -18,12 +17,6 @@ import io.xenemu.core.migration.RamSource;
 import io.xenemu.core.migration.SaveCancelledException;
 import io.xenemu.core.startup.TrainingKernel;
 import io.xenemu.kvm.memory.MemFd;
-
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
-import org.junit.jupiter.api.io.TempDir;
-
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -41,6 +34,10 @@ import java.time.Duration;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.FutureTask;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
 
 /// Saves after which the guest goes on: it waits for a copy of its memory, and not for the reader of the file.
 @Timeout(120)

@@ -9,9 +9,6 @@ import io.xenemu.gnttab.GrantStatus;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.testing.Eventually;
-
-import org.jspecify.annotations.Nullable;
-
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.EnumMap;
@@ -20,6 +17,7 @@ import java.util.Random;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
 
 /// A domain that copies numbers into a page that another one grants to it, on a thread of its own, whatever becomes of
 /// the other. Each slot of the page gets greater and greater numbers. A copy that is refused is tried again.

@@ -18,9 +18,6 @@ import io.xenemu.core.vm.FakeVm;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.XenCapability;
-
-import org.jspecify.annotations.Nullable;
-
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
@@ -31,6 +28,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
 /// Domains on fake VMs, for guests that run no code. Their vCPUs park when they are held.
 final class FakeDomains implements DomainSource {

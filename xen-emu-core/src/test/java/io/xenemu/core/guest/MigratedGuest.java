@@ -11,9 +11,6 @@ import io.xenemu.core.startup.TrainingKernel;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.testing.Eventually;
-
-import org.jspecify.annotations.Nullable;
-
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -26,6 +23,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicLongArray;
+import org.jspecify.annotations.Nullable;
 
 /// A guest that writes to its memory, and two services between which it moves. It keeps an account of its own of what
 /// it has written, and of where it has run last.

@@ -26,7 +26,6 @@ import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.client.XenStoreClient;
 import io.xenemu.xenstore.wire.MessageHeader;
 import io.xenemu.xenstore.wire.MessageType;
-
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;

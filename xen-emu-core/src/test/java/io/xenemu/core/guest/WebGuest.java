@@ -6,7 +6,6 @@ import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.EventChannelConfig;
 import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.gnttab.GrantLimits;
-
 import java.nio.file.Path;
 import java.util.List;
 import java.util.UUID;

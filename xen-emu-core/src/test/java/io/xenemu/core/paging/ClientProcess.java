@@ -6,9 +6,6 @@ import io.xenemu.kvm.file.HostFile;
 import io.xenemu.kvm.memory.UserFaultFd;
 import io.xenemu.kvm.socket.MessageSocket;
 import io.xenemu.kvm.testing.Tool;
-
-import org.jspecify.annotations.Nullable;
-
 import java.io.IOException;
 import java.lang.ProcessBuilder.Redirect;
 import java.nio.ByteBuffer;
@@ -20,6 +17,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
+import org.jspecify.annotations.Nullable;
 
 /// Another process that shares the memory of a guest, as a test sees it.
 final class ClientProcess implements AutoCloseable {

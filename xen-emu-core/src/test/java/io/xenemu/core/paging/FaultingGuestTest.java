@@ -11,13 +11,6 @@ import io.xenemu.kvm.memory.MemFd;
 import io.xenemu.kvm.memory.PresentPages;
 import io.xenemu.kvm.memory.UserFaultFd;
 import io.xenemu.kvm.testing.Eventually;
-
-import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.Timeout;
-
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -26,6 +19,11 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.FutureTask;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
 /// The requests of two processes for the pages of one guest. Both are this one, with a mapping for each.
 @Timeout(60)

@@ -4,7 +4,6 @@ import io.xenemu.kvm.file.HostFile;
 import io.xenemu.kvm.memory.MemFd;
 import io.xenemu.kvm.memory.UserFaultFd;
 import io.xenemu.kvm.socket.MessageSocket;
-
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

@@ -4,13 +4,11 @@ import io.xenemu.core.memory.LateMemory;
 import io.xenemu.core.memory.LatePages;
 import io.xenemu.core.memory.RamView;
 import io.xenemu.kvm.memory.MemFd;
-
-import org.jspecify.annotations.Nullable;
-
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /// Memory without a guest, in one mapping.
 final class PlainMemory implements LateMemory, AutoCloseable {

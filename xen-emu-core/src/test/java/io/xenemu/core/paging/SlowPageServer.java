@@ -1,7 +1,6 @@
 package io.xenemu.core.paging;
 
 import io.xenemu.core.migration.PageRunSink;
-
 import java.io.IOException;
 import java.nio.file.Path;
 

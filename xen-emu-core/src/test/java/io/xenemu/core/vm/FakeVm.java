@@ -5,9 +5,6 @@ import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.GsiRoute;
 import io.xenemu.kvm.memory.EventFd;
-
-import org.jspecify.annotations.Nullable;
-
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.time.Instant;
@@ -21,6 +18,7 @@ import java.util.Objects;
 import java.util.TreeMap;
 import java.util.function.LongSupplier;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /// A VM without KVM. It records calls, keeps what KVM keeps, refuses what KVM refuses, and raises events in the 2-level
 /// ABI; `VmPortKit` compares it with KVM. No code runs in it, and it takes signals of eventfds only from [#signal].
