@@ -53,6 +53,9 @@ public final class HostFile implements AutoCloseable {
     private static final int FALLOC_FL_PUNCH_HOLE = 2;
     private static final int FALLOC_FL_ZERO_RANGE = 0x10;
 
+    // linux/fadvise.h
+    private static final int POSIX_FADV_DONTNEED = 4;
+
     /// The mode of [#punchHole].
     static final int PUNCH_HOLE = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
 
@@ -173,6 +176,14 @@ public final class HostFile implements AutoCloseable {
             result = FileCalls.fdatasync(fd.number());
         } while (result == -Errno.EINTR);
         return result;
+    }
+
+    /// Drops the file's pages from the page cache, but for those that are not written yet, or are mapped. They are read
+    /// anew when they are next needed.
+    ///
+    /// @return 0 or a negated errno
+    public int forgetCached() {
+        return -FileCalls.fadvise(fd.number(), 0, 0, POSIX_FADV_DONTNEED);
     }
 
     /// Frees the blocks of a range; it reads as zeros afterwards and the size stays. For a block device too, if it can

@@ -16,6 +16,8 @@ public final class FileCalls {
     private static final MethodHandle FALLOCATE = Libc.handle("fallocate", ARGUMENTS);
     // int fdatasync(int fd);
     private static final MethodHandle FDATASYNC = Libc.handle("fdatasync", ARGUMENTS);
+    // int posix_fadvise(int fd, off_t offset, off_t len, int advice);
+    private static final MethodHandle POSIX_FADVISE = Libc.handle("posix_fadvise", ARGUMENTS);
     // int fstat(int fd, struct stat *statbuf);
     private static final MethodHandle FSTAT = Libc.handle("fstat", ARGUMENTS);
     // off_t lseek(int fd, off_t offset, int whence);
@@ -56,6 +58,11 @@ public final class FileCalls {
     /// fdatasync(2).
     public static int fdatasync(int fd) {
         return call(FDATASYNC, fd, 0, 0, 0);
+    }
+
+    /// posix_fadvise(3), whose result is the errno, not negated.
+    public static int fadvise(int fd, long offset, long length, int advice) {
+        return call(POSIX_FADVISE, fd, offset, length, advice);
     }
 
     /// fstat(2) into a structure of at least 144 bytes.

@@ -4,6 +4,7 @@ import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.wire.BodyWriter;
+import java.time.Duration;
 import java.util.Optional;
 import java.util.SequencedMap;
 import org.jspecify.annotations.Nullable;
@@ -47,6 +48,29 @@ public interface BackendDevice {
 
         /// Its specification, with which it is made again when the guest reboots.
         DeviceSpec spec();
+    }
+
+    /// A device with something that one host alone may have, such as a disk with its lock. It can be given up while the
+    /// guest stands still, for another host to have it.
+    interface Claimed extends BackendDevice {
+        /// Brings to the host's storage what is on its way there, so that a [#release] soon takes less time. The guest
+        /// may run.
+        ///
+        /// @throws Refused if that fails, or takes longer than `limit`
+        void flush(Duration limit) throws Refused, InterruptedException;
+
+        /// Gives it up: nothing of this host writes any more, and what it wrote is on the storage. It stands still, and
+        /// stays so until [#claim].
+        ///
+        /// @param connection of the guest; null if there is none
+        /// @throws Refused if that cannot be known; then it may have been given up, or not
+        void release(@Nullable BackendConnection connection, Duration limit)
+                throws Refused, InterruptedException;
+
+        /// Claims it again, if it was given up.
+        ///
+        /// @throws Refused if another has it, or it has changed meanwhile
+        void claim(@Nullable BackendConnection connection) throws Refused;
     }
 
     /// The state of one device.

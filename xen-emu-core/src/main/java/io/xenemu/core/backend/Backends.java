@@ -41,6 +41,10 @@ public final class Backends implements ServiceBackends, AutoCloseable {
     /// takes longer is logged, and is begun again.
     static final Duration PATIENCE = Duration.ofSeconds(10);
 
+    /// The longest wait for a device that is flushed, given up or claimed: an image has much to be written, or its
+    /// process ends or starts.
+    private static final Duration HAND_OVER = Duration.ofSeconds(60);
+
     /// The end of a device that was removed by force takes so long, unless its requests are still in flight.
     private static final Duration REMOVAL = Duration.ofSeconds(1);
 
@@ -277,6 +281,36 @@ public final class Backends implements ServiceBackends, AutoCloseable {
     /// Lets the devices of a restored domain go on.
     public void resume(DomId domain) {
         of(domain).forEach(ServedDevice::resume);
+    }
+
+    /// Flushes the devices of a domain of which one host alone may have a part. The guest runs.
+    ///
+    /// @throws Refused if that fails
+    public void flush(DomId domain) throws Refused, InterruptedException {
+        for (ServedDevice device : of(domain)) {
+            if (device.served() instanceof BackendDevice.Claimed claimed) {
+                claimed.flush(HAND_OVER);
+            }
+        }
+    }
+
+    /// Gives up what one host alone may have of a domain's devices, which stand still and stay so until [#claim].
+    ///
+    /// @throws Refused if one cannot be given up; others may have been
+    public void release(DomId domain) throws Refused, InterruptedException {
+        for (ServedDevice device : of(domain)) {
+            device.change(
+                    HAND_OVER, (claimed, connection) -> connection.release(claimed, HAND_OVER));
+        }
+    }
+
+    /// Claims again what was given up of a domain's devices.
+    ///
+    /// @throws Refused if one cannot be claimed; others may have been
+    public void claim(DomId domain) throws Refused, InterruptedException {
+        for (ServedDevice device : of(domain)) {
+            device.change(HAND_OVER, (claimed, connection) -> connection.claim(claimed));
+        }
     }
 
     /// What goes with a device.

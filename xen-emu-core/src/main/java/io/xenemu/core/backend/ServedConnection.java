@@ -2,6 +2,7 @@ package io.xenemu.core.backend;
 
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.toolstack.PvDevice;
+import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.XenError;
 import java.time.Duration;
 import java.util.Map;
@@ -74,6 +75,17 @@ final class ServedConnection {
     /// The state of the device, which stands still.
     BackendDevice.Saved save(BackendDevice.Savable saved) {
         return saved.save(device, connection);
+    }
+
+    /// Gives up what one host alone may have of the device, which stands still.
+    void release(BackendDevice.Claimed claimed, Duration limit)
+            throws Refused, InterruptedException {
+        claimed.release(connection, limit);
+    }
+
+    /// Claims it again.
+    void claim(BackendDevice.Claimed claimed) throws Refused {
+        claimed.claim(connection);
     }
 
     /// Lets its queues work.

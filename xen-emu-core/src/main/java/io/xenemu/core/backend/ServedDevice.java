@@ -4,6 +4,7 @@ import com.google.common.primitives.Bytes;
 import com.google.common.util.concurrent.MoreExecutors;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.toolstack.PvDevice;
+import io.xenemu.core.toolstack.Refused;
 import io.xenemu.core.toolstack.XenbusState;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.XenError;
@@ -352,6 +353,48 @@ final class ServedDevice implements Frontend.Reports {
             return Optional.of("is busy after %d s".formatted(all.toSeconds()));
         } catch (ExecutionException e) {
             throw new IllegalStateException(device + " cannot be held", e.getCause());
+        }
+    }
+
+    /// What one host alone may have of the device, given up or claimed while it is held.
+    interface Change {
+        void of(BackendDevice.Claimed claimed, ServedConnection connection)
+                throws Refused, InterruptedException;
+    }
+
+    /// Gives up what one host alone may have of the device, or claims it again, while it is held. A device without such
+    /// a thing has nothing to do.
+    ///
+    /// @throws Refused if that fails, or takes longer than `limit`; then it is still under way, and what is asked for
+    ///     next comes after it
+    void change(Duration limit, Change change) throws Refused, InterruptedException {
+        if (!(served instanceof BackendDevice.Claimed claimed)) {
+            return;
+        }
+        CompletableFuture<Boolean> done = new CompletableFuture<>();
+        serial.execute(() -> {
+            try {
+                if (!held) {
+                    throw new IllegalStateException(device + " does not stand still");
+                }
+                change.of(claimed, connection);
+                done.complete(true);
+            } catch (Refused | InterruptedException | RuntimeException | Error e) {
+                done.completeExceptionally(e);
+            }
+        });
+        try {
+            boolean _ = done.get(limit.toNanos(), TimeUnit.NANOSECONDS);
+        } catch (TimeoutException e) {
+            throw new Refused(
+                    "%s: the host does not answer within %d s"
+                            .formatted(device.name(), limit.toSeconds()));
+        } catch (ExecutionException e) {
+            if (e.getCause() instanceof Refused refused) {
+                throw new Refused(refused.kind(), device.name() + ": " + refused.reason());
+            }
+            throw new IllegalStateException(
+                    device + " cannot be given up or claimed", e.getCause());
         }
     }
 

@@ -37,7 +37,8 @@
 /// 7. A guest's mistake is an answer to its request. A broken ring stops this ring ([Frontend#broken]). An exception
 ///    of the work is our bug, and closes the device.
 /// 8. A kind whose devices can be saved is a [BackendKind.Savable], and they are [BackendDevice.Savable]: saved when
-///    they are drained, and connected again from their state, not from the nodes.
+///    they are drained, and connected again from their state, not from the nodes. A device with something that one host
+///    alone may have is a [BackendDevice.Claimed].
 ///
 /// `ServedGuest` of the tests is a guest without KVM whose devices are served; `NullKind` is the smallest kind.
 ///

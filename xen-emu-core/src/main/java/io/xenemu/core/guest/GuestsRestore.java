@@ -1,6 +1,7 @@
 package io.xenemu.core.guest;
 
 import io.xenemu.core.boot.BootException;
+import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainTies;
 import io.xenemu.core.toolstack.Refused;
 import java.util.ArrayList;
@@ -13,6 +14,7 @@ final class GuestsRestore implements AutoCloseable {
     private final Runnable told;
     private final List<Made> all = new ArrayList<>();
     private boolean done;
+    private boolean closed;
 
     private record Made(GuestImage image, HostedGuest guest) {}
 
@@ -24,9 +26,10 @@ final class GuestsRestore implements AutoCloseable {
 
     /// Starts a guest's driver, and waits until it has made the guest's domain.
     ///
+    /// @return the domain, which does not run
     /// @throws BootException when the image cannot be used, or the host cannot run the guest
     /// @throws Refused when one of the guests is destroyed
-    void make(GuestImage image, HostedGuest guest)
+    Domain make(GuestImage image, HostedGuest guest)
             throws BootException, Refused, InterruptedException {
         all.add(new Made(image, guest));
         guest.begin();
@@ -34,6 +37,7 @@ final class GuestsRestore implements AutoCloseable {
             told.run();
         }
         requireNoneFailed();
+        return stream.gate().last();
     }
 
     /// Connects the guests with each other, and lets them go on.
@@ -72,9 +76,13 @@ final class GuestsRestore implements AutoCloseable {
         }
     }
 
-    /// Ends the restore. If it has failed, all of its guests have ended when this returns.
+    /// Ends the restore. If it has failed, all of its guests have ended when this returns. Calling it twice is allowed.
     @Override
     public void close() {
+        if (closed) {
+            return;
+        }
+        closed = true;
         if (!done) {
             stream.cancel();
             all.forEach(made -> made.guest().destroyNow());

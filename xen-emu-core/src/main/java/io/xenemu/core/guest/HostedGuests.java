@@ -158,7 +158,7 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
             List<String> names = new ArrayList<>();
             for (GuestImage image = stream.next(); image != null; image = stream.next()) {
                 names.add(image.request().config().name());
-                restore.make(image, add(image, paused));
+                Domain _ = restore.make(image, add(image, paused));
             }
             restore.letGo();
             result = SaveMetrics.Result.OK;

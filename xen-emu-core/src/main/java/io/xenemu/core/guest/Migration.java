@@ -31,7 +31,7 @@ public final class Migration {
     private @Nullable Duration downtime;
 
     @GuardedBy("this")
-    private @Nullable CompletableFuture<Resolution> question;
+    private @Nullable Question question;
 
     /// Ends the work on it; null while that is not possible.
     @GuardedBy("this")
@@ -51,6 +51,16 @@ public final class Migration {
         RUN,
         DESTROY
     }
+
+    /// What has to succeed before a copy runs that has stood still: it claims the guest's disks.
+    interface BeforeRun {
+        /// Does it.
+        ///
+        /// @throws Refused with the reason for which it cannot run
+        void run() throws Refused;
+    }
+
+    private record Question(CompletableFuture<Resolution> answer, BeforeRun beforeRun) {}
 
     /// How far the rounds are.
     ///
@@ -161,11 +171,12 @@ public final class Migration {
     /// Asks an operator.
     ///
     /// @param why it cannot be known
+    /// @param beforeRun what has to succeed before the guest may run here; called with no lock held
     /// @return gives the answer
-    synchronized CompletableFuture<Resolution> ask(String why) {
+    synchronized CompletableFuture<Resolution> ask(String why, BeforeRun beforeRun) {
         enter(MigrationPhase.UNDECIDED, why);
         CompletableFuture<Resolution> asked = new CompletableFuture<>();
-        question = asked;
+        question = new Question(asked, beforeRun);
         return asked;
     }
 
@@ -203,16 +214,33 @@ public final class Migration {
 
     /// Gives an operator's answer.
     ///
-    /// @throws Refused if nothing is asked
+    /// @throws Refused if nothing is asked; or if the guest cannot run here, and then it is asked again
     void resolve(Resolution answer) throws Refused {
-        CompletableFuture<Resolution> asked;
+        Question asked;
         synchronized (this) {
             asked = question;
             question = null;
         }
-        if (asked == null || !asked.complete(answer)) {
+        boolean isTaken = false;
+        try {
+            if (asked != null && answer == Resolution.RUN) {
+                asked.beforeRun().run();
+            }
+            isTaken = true;
+        } finally {
+            if (!isTaken) {
+                putBack(asked);
+            }
+        }
+        if (asked == null || !asked.answer().complete(answer)) {
             throw new Refused(
                     "the migration of " + guest + " has nothing to decide: " + phase().word());
+        }
+    }
+
+    private synchronized void putBack(@Nullable Question asked) {
+        if (question == null && !isLeft) {
+            question = asked;
         }
     }
 }

@@ -18,7 +18,6 @@ import io.xenemu.core.migration.PageEncoding;
 import io.xenemu.core.migration.RamSource;
 import io.xenemu.core.migration.RoundWriter;
 import io.xenemu.core.migration.SaveWriter;
-import io.xenemu.core.toolstack.DeviceKind;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.wire.BodyWriter;
@@ -38,11 +37,13 @@ import org.slf4j.LoggerFactory;
 ///
 /// 1. **Compatible**: what is against it is named while nothing has happened: by this side, then by the destination.
 /// 2. **Rounds**: memory goes while the guest runs, again and again as the guest writes to it, until little is left.
-/// 3. **Last pages**: the guest stands still. Its state is taken first, since taking it may write to memory; then the
-///    pages that were written since, and those that can be written without a trace.
+/// 3. **Last pages**: the guest stands still. Its state is taken first, since taking it may write to memory. Its disks
+///    are given up, so that the destination has them before it says that it is ready. Then go the pages that were
+///    written since, and those that can be written without a trace.
 /// 4. **Ready**: the destination has loaded and checked everything. Nothing of it can fail any more but the decision.
 /// 5. **Decided**: the decision is on the disk. Up to here the guest goes on whatever fails. From here on this side
-///    never runs it by itself, since the destination may.
+///    never runs it by itself, since the destination may. A guest that goes on here claims its disks first
+///    ([DiskReturn]).
 /// 6. **Go**: the destination runs the guest, says so, and the guest leaves. If no word comes, an operator decides.
 final class MigrationSource {
     private static final Logger log = LoggerFactory.getLogger(MigrationSource.class);
@@ -102,7 +103,7 @@ final class MigrationSource {
             result = MigrationMetrics.Result.FAILED;
             guest.boot().tell(DomainEvent.Type.MIGRATING);
             boolean left = migrate();
-            if (left) {
+            if (migration.phase() != MigrationPhase.FAILED) {
                 result = MigrationMetrics.Result.OK;
             }
             return left;
@@ -178,12 +179,6 @@ final class MigrationSource {
         if (!blockers.isEmpty()) {
             throw new Refused(guest.name() + " cannot be migrated: " + String.join("\n", blockers));
         }
-        if (hypervisor.devices().specs(domain()).stream()
-                .anyMatch(spec -> spec.kind() == DeviceKind.VBD)) {
-            throw new Refused(
-                    guest.name()
-                            + " cannot be migrated: this service holds the lock of its disk until it has left");
-        }
         link.send(
                 new MigrationMessage.Hello(
                         MigrationMessage.VERSION,
@@ -236,19 +231,63 @@ final class MigrationSource {
             throws IOException, Refused, BlockedException, InterruptedException {
         migration.enter(MigrationPhase.LAST_PAGES);
         requireNotCancelled();
+        // So that little is left to be flushed while it stands still.
+        hypervisor.devices().flush(domain());
         long stopped = System.nanoTime();
         try (StandStill still = new StandStill(List.of(domain().parts()), SaveScope.ALONE)) {
-            left.or(written.take());
-            left.or(written.held());
-            long _ = rounds.writeLast(left, written::forget);
-            writer.endRounds(rounds, XenState.write(still.states().getFirst()));
-            sent = writer.end();
-            if (!(next(READY_LIMIT) instanceof MigrationMessage.Ready)) {
-                throw new IOException("the destination does not say that it is ready");
+            try {
+                hypervisor.devices().release(domain());
+                left.or(written.take());
+                left.or(written.held());
+                long _ = rounds.writeLast(left, written::forget);
+                writer.endRounds(rounds, XenState.write(still.states().getFirst()));
+                sent = writer.end();
+                if (!(next(READY_LIMIT) instanceof MigrationMessage.Ready)) {
+                    throw new IOException("the destination does not say that it is ready");
+                }
+                migration.enter(MigrationPhase.READY);
+                decide();
+            } catch (IOException e) {
+                Refused refusal = new Refused(reason(e));
+                refusal.addSuppressed(e);
+                if (comesBack(still, refusal)) {
+                    throw refusal;
+                }
+                return true;
+            } catch (Refused | InterruptedException | RuntimeException | Error e) {
+                if (comesBack(still, e)) {
+                    throw e;
+                }
+                return true;
             }
-            migration.enter(MigrationPhase.READY);
-            decide();
             return go(still, stopped);
+        }
+    }
+
+    /// Ends a migration that has failed before the decision, and gives the guest its disks again.
+    ///
+    /// @return whether it goes on here; otherwise it ends
+    private boolean comesBack(StandStill still, Throwable failure) {
+        if (migration.phase() == MigrationPhase.READY) {
+            tellThatItStays();
+        }
+        // The destination gives the disks up when it sees this.
+        link.close();
+        if (new DiskReturn(hypervisor.devices(), guest, order, migration).await()) {
+            return true;
+        }
+        boolean _ = order.fail(failed(String.valueOf(failure.getMessage())));
+        still.leave();
+        guest.boot().leave();
+        return false;
+    }
+
+    /// So that the destination need not ask anybody. It may be gone already.
+    private void tellThatItStays() {
+        try {
+            link.send(new MigrationMessage.Refuse("the guest goes on at the source"));
+        } catch (IOException e) {
+            log.debug("{}: the destination does not listen: {}", domain(), e.toString());
         }
     }
 
@@ -266,13 +305,11 @@ final class MigrationSource {
     }
 
     /// Writes the decision. After this the guest does not go on here by itself.
-    private synchronized void decide() throws Refused, IOException {
+    private synchronized void decide() throws Refused {
         requireNotCancelled();
         try {
             wanted.migrations().records().decide(migration);
         } catch (IOException e) {
-            // The destination need not ask anybody.
-            link.send(new MigrationMessage.Refuse("the source cannot write its decision"));
             throw new Refused("the decision cannot be written: " + IoReason.of(e));
         }
         decided = true;
@@ -310,7 +347,9 @@ final class MigrationSource {
                 migration.peer(),
                 unknown);
         wanted.migrations().metrics().undecided();
-        CompletableFuture<Migration.Resolution> answer = migration.ask(unknown);
+        CompletableFuture<Migration.Resolution> answer =
+                migration.ask(
+                        unknown, () -> DiskReturn.claim(hypervisor.devices(), guest.domain()));
         guest.inbox().cancelWith(() -> answer.cancel(false));
         boolean _ =
                 order.fail(

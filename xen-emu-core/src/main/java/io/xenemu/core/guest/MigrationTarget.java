@@ -1,6 +1,7 @@
 package io.xenemu.core.guest;
 
 import io.xenemu.core.boot.BootException;
+import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.DomainConfigCodec;
 import io.xenemu.core.host.WorkProgress;
@@ -23,9 +24,11 @@ import org.slf4j.LoggerFactory;
 ///
 /// 1. **Compatible**: what is against the guest is told before any of it is sent.
 /// 2. **Rounds**: the guest's driver loads the stream to its end, checks it, and makes the domain, which does not run.
-///    Until then everything is destroyed if the connection is lost: the guest is at the source.
+///    Until then everything is destroyed if the connection is lost: the guest is at the source. The source has given up
+///    the guest's disks before it has sent the state, so the domain has them.
 /// 3. **Ready**: the source is told, and decides. If the connection is lost now, the decision is not known: the domain
-///    stays, does not run, and an operator decides.
+///    stays, does not run, and an operator decides. It gives up its disks, since the guest at the source goes on with
+///    them if it was not decided, and claims them again before it runs.
 /// 4. **Go**: the guest runs, and the source is told.
 ///
 /// Until it runs, its name has the suffix `--incoming`, as under xl.
@@ -37,6 +40,10 @@ final class MigrationTarget {
     static final String ONLY_ASKED = "the source has only asked";
 
     private static final Logger log = LoggerFactory.getLogger(MigrationTarget.class);
+
+    /// The longest wait for the decision. The source waits for its disks, if it has not decided and the connection was
+    /// lost unnoticed.
+    private static final Duration DECISION_LIMIT = Duration.ofSeconds(60);
 
     /// The longest wait for the first message.
     private static final Duration HELLO_LIMIT = Duration.ofSeconds(30);
@@ -163,7 +170,7 @@ final class MigrationTarget {
             }
             HostedGuest guest = guests.add(image, false);
             migration.cancelWith(this::cancel);
-            restore.make(image, guest);
+            Domain domain = restore.make(image, guest);
             if (!image.request().config().name().equals(hello.guest().name())
                     || stream.next() != null) {
                 throw new Refused("the stream has another guest");
@@ -172,13 +179,15 @@ final class MigrationTarget {
             migration.enter(MigrationPhase.READY);
             link.send(new MigrationMessage.Ready());
             told = true;
-            boolean goes = decision(migration, guest);
+            boolean goes = decision(migration, guest, domain);
             if (!goes) {
                 throw new Refused("an operator has destroyed this copy");
             }
             restore.letGo();
             running();
         } catch (Refused | BootException | IOException | KvmException e) {
+            // It has no disk any more when the source hears of it.
+            restore.close();
             if (!told) {
                 refuse(String.valueOf(e.getMessage()));
             }
@@ -192,11 +201,11 @@ final class MigrationTarget {
     ///
     /// @return whether the guest runs here
     /// @throws Refused if the source has the guest
-    private boolean decision(Migration migration, HostedGuest guest)
+    private boolean decision(Migration migration, HostedGuest guest, Domain domain)
             throws Refused, BootException, InterruptedException {
         String unknown;
         try {
-            switch (link.receive()) {
+            switch (link.receive(DECISION_LIMIT)) {
                 case MigrationMessage.Go _ -> {
                     migration.enter(MigrationPhase.DECIDED);
                     return true;
@@ -213,13 +222,26 @@ final class MigrationTarget {
                 SUFFIX,
                 peer,
                 unknown);
-        CompletableFuture<Migration.Resolution> answer = migration.ask(unknown);
+        giveUpDisks(domain);
+        // The source need not wait for an answer.
+        link.close();
+        CompletableFuture<Migration.Resolution> answer =
+                migration.ask(unknown, () -> DiskReturn.claim(hypervisor.devices(), domain));
         migrations.metrics().came(MigrationMetrics.Result.UNDECIDED);
         while (!answer.isDone()) {
             // Throws if the guest is destroyed.
             boolean _ = guest.isStarted();
         }
         return answer.join() == Migration.Resolution.RUN;
+    }
+
+    /// A copy that may not run leaves its disks to the one that may.
+    private void giveUpDisks(Domain domain) throws InterruptedException {
+        try {
+            hypervisor.devices().release(domain);
+        } catch (Refused e) {
+            log.warn("{} keeps its disks: {}", domain, e.reason());
+        }
     }
 
     /// Tells the source. If that fails, it asks its operator.

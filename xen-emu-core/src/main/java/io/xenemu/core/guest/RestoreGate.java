@@ -2,6 +2,7 @@ package io.xenemu.core.guest;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.xenemu.core.boot.BootException;
+import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainTies;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -34,6 +35,13 @@ final class RestoreGate {
     synchronized void add(DomainTies.Restored domain) {
         made.add(domain);
         notifyAll();
+    }
+
+    /// The domain that was made last.
+    ///
+    /// @throws java.util.NoSuchElementException if there is none
+    synchronized Domain last() {
+        return made.getLast().domain();
     }
 
     /// A guest has ended.

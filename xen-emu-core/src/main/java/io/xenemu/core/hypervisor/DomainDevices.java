@@ -136,6 +136,28 @@ public final class DomainDevices implements AutoCloseable {
         backends.resume(domain.id());
     }
 
+    /// Flushes the disks of a domain that runs.
+    ///
+    /// @throws Refused if that fails
+    public void flush(Domain domain) throws Refused, InterruptedException {
+        backends.flush(domain.id());
+    }
+
+    /// Gives up what one host alone may have of a domain's devices: disks with their locks and processes. The domain
+    /// stands still.
+    ///
+    /// @throws Refused if one cannot be given up; others may have been
+    public void release(Domain domain) throws Refused, InterruptedException {
+        backends.release(domain.id());
+    }
+
+    /// Claims again what was given up of a domain's devices. The domain goes on only after this.
+    ///
+    /// @throws Refused if one cannot be claimed; others may have been
+    public void claim(Domain domain) throws Refused, InterruptedException {
+        backends.claim(domain.id());
+    }
+
     /// Begins to take a domain's devices from their back ends, because its guest reboots. Those of the service have let
     /// go of the guest's memory when it returns, or keep the pages that they still use.
     public DevicesOverReboot keep(Domain domain) {

@@ -73,12 +73,11 @@ public record DiskSpec(
         }
         String key = disk.serving().keyFile();
         String target = disk.target();
-        boolean isFile = !target.contains("://") && !target.startsWith(RBD);
         List<String> all = new ArrayList<>(words);
         if (!key.isEmpty()) {
             replace(all, key, List.of(DiskSpecParser.KEY_FILE + "=" + key));
         }
-        if (isFile) {
+        if (disk.isFile()) {
             replace(all, target, List.of(DiskSpecParser.TARGET + target, target));
         }
         return all;
@@ -116,6 +115,16 @@ public record DiskSpec(
             }
         }
         return -1;
+    }
+
+    /// Whether the target of a disk of the service is the path of a file or a block device.
+    public boolean isFile() {
+        return !isRemote() && !target.startsWith(RBD);
+    }
+
+    /// Whether the target of a disk of the service is the address of a server that is not the service's own.
+    public boolean isRemote() {
+        return target.contains("://");
     }
 
     /// The limits that the service keeps.

@@ -219,6 +219,14 @@ public final class ServedGuest implements AutoCloseable {
         }
     }
 
+    /// Saves this guest, which stands still, with its disks given up.
+    public Saved savedAndReleased() throws Exception {
+        domain().parts().quiesceAndSave();
+        Saved saved = new Saved(this);
+        backends.release(TestDomain.ID);
+        return saved;
+    }
+
     /// Saves this guest, which ends.
     public Saved savedAndEnded() throws Exception {
         domain().parts().quiesceAndSave();

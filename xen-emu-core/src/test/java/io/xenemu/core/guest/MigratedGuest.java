@@ -3,11 +3,14 @@ package io.xenemu.core.guest;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 
+import io.xenemu.core.backend.engine.EngineMap;
 import io.xenemu.core.device.GenerationId;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.hypervisor.MigrationOptions;
 import io.xenemu.core.startup.TrainingKernel;
+import io.xenemu.core.toolstack.DeviceSpec;
+import io.xenemu.core.toolstack.DiskSpec;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.testing.Eventually;
@@ -37,8 +40,10 @@ final class MigratedGuest implements AutoCloseable {
 
     private static final int PAGES = 400;
 
-    final FakeHypervisor a = new FakeHypervisor();
-    final FakeHypervisor b = new FakeHypervisor();
+    final CountedDisks disksA = new CountedDisks();
+    final CountedDisks disksB = new CountedDisks();
+    final FakeHypervisor a = new FakeHypervisor(disksA.kind());
+    final FakeHypervisor b = new FakeHypervisor(disksB.kind());
     final HostedGuests guestsA;
     final HostedGuests guestsB;
     final Domain domain;
@@ -50,6 +55,7 @@ final class MigratedGuest implements AutoCloseable {
 
     private volatile boolean hasRunAtB;
     private volatile boolean hasRunTwice;
+    private volatile boolean hasRunWithoutDisk;
     private volatile boolean movesBack;
     private final AtomicLong steps = new AtomicLong();
     private volatile int writesPerStep = 20;
@@ -62,11 +68,26 @@ final class MigratedGuest implements AutoCloseable {
         a.domains().runs(running -> step(a, running));
         b.domains().runs(running -> step(b, running));
         Files.write(folder.resolve("kernel"), TrainingKernel.image());
+        Files.write(disk(), new byte[PAGE]);
         guestsA.create(request(), false);
         domain = a.next();
     }
 
-    GuestRequest request() {
+    /// Its disk, which both services see.
+    Path disk() {
+        return folder.resolve("disk");
+    }
+
+    private GuestRequest request() throws Refused {
+        return request(List.of(DiskSpec.parse(List.of(disk() + ",raw,xvda,rw"))));
+    }
+
+    /// A guest of the same name, without a disk.
+    GuestRequest diskless() {
+        return request(List.of());
+    }
+
+    private GuestRequest request(List<DeviceSpec> devices) {
         DomainConfig config = WebGuest.config(2);
         return new GuestRequest(
                 config,
@@ -76,7 +97,11 @@ final class MigratedGuest implements AutoCloseable {
                 "",
                 new PlatformSettings(GenerationId.random(), 7, false),
                 EndActions.ONCE,
-                true);
+                devices,
+                true,
+                EngineMap.DEFAULT,
+                null,
+                null);
     }
 
     /// Lets the guest also run whenever the source has taken pages out of its log, so that no round is without writes.
@@ -99,6 +124,9 @@ final class MigratedGuest implements AutoCloseable {
             hasRunAtB = true;
         } else if (hasRunAtB && !movesBack) {
             hasRunTwice = true;
+        }
+        if ((where == a ? disksA : disksB).open() != 1) {
+            hasRunWithoutDisk = true;
         }
         steps.incrementAndGet();
         for (int i = 0; i < writesPerStep; i++) {
@@ -210,6 +238,7 @@ final class MigratedGuest implements AutoCloseable {
             running.release();
         }
         assertFalse(hasRunTwice, "it has run at both sides");
+        assertFalse(hasRunWithoutDisk, "it has run where its disk was not open and locked");
     }
 
     boolean hasRunAtB() {

@@ -14,15 +14,19 @@ import io.xenemu.core.hypervisor.MigrationOptions;
 import io.xenemu.core.hypervisor.NamedDomains;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.gnttab.GrantStatus;
+import io.xenemu.kvm.abi.Errno;
+import io.xenemu.kvm.file.HostFile;
 import io.xenemu.kvm.testing.Eventually;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Random;
+import java.util.Set;
 import java.util.concurrent.FutureTask;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -154,7 +158,7 @@ final class MigrationTest {
 
     @Test
     void takenNameIsRefusedBeforeAnythingIsSent() throws Exception {
-        guest.guestsB.create(guest.request(), true);
+        guest.guestsB.create(guest.diskless(), true);
         try (TestCarrier carrier = carrier(TestCarrier.Fault.NONE)) {
             List<Throwable> failures = guest.migrate(carrier, MigrationOptions.DEFAULT);
             assertEquals(
@@ -189,7 +193,7 @@ final class MigrationTest {
             assertTrue(carrier.toTarget.get() < 1000);
         }
         assertStillHere();
-        guest.guestsB.create(guest.request(), true);
+        guest.guestsB.create(guest.diskless(), true);
         assertEquals(
                 "host b: a domain has this name already: web",
                 reason(migrate(TestCarrier.Fault.NONE, asks).getFirst()));
@@ -352,6 +356,102 @@ final class MigrationTest {
                                                 .migrations()
                                                 .resolve("web", Migration.Resolution.RUN))
                         .reason());
+    }
+
+    /// Its disk is at the other host, which may write to it.
+    @Test
+    void decidedSourceDoesNotRunWithoutItsDisk() throws Exception {
+        List<Throwable> failures =
+                migrate(
+                        new TestCarrier.Fault(false, ACCEPT + MESSAGE, true),
+                        MigrationOptions.DEFAULT);
+        assertNotNull(failures.getFirst());
+        assertEquals(
+                "vbd 51712: " + guest.disk() + " is in use: another has it open", runAtSource());
+        assertTrue(guest.isUndecidedAtA());
+
+        Domain moved = guest.b.next();
+        guest.assertWhole(moved);
+        try (HostFile disk = HostFile.open(guest.disk(), Set.of(HostFile.Access.WRITE))) {
+            Files.write(guest.disk(), new byte[] {1}, StandardOpenOption.WRITE);
+            assertEquals(-Errno.EAGAIN, disk.lock(true));
+            guest.b.hypervisor.operated().destroy(moved);
+            guest.b.hypervisor.operated().awaitEnd(moved);
+            assertEquals(
+                    "vbd 51712: " + guest.disk() + " was written since it was given up here",
+                    runAtSource());
+        }
+        guest.guestsA.migrations().resolve("web", Migration.Resolution.DESTROY);
+        guest.a.hypervisor.operated().awaitEnd(guest.domain);
+    }
+
+    private String runAtSource() {
+        return assertThrows(
+                        Refused.class,
+                        () -> guest.guestsA.migrations().resolve("web", Migration.Resolution.RUN))
+                .reason();
+    }
+
+    /// Both are told to run, against all advice: the disk's lock lets one of them.
+    @Test
+    void onlyOneOfTwoCopiesGetsTheDisk() throws Exception {
+        try (TestCarrier carrier = carrier(TestCarrier.Fault.NONE)) {
+            carrier.cutAfter(ACCEPT + MESSAGE);
+            assertNotNull(guest.migrate(carrier, MigrationOptions.DEFAULT).getFirst());
+        }
+        Eventually.holds("both wait", () -> guest.isWaiting() && guest.isUndecidedAtA());
+        assertEquals(0, guest.disksA.open() + guest.disksB.open());
+        guest.guestsB.migrations().resolve("web", Migration.Resolution.RUN);
+        assertEquals(
+                "vbd 51712: " + guest.disk() + " is in use: another has it open", runAtSource());
+        guest.assertWhole(guest.b.next());
+        guest.guestsA.migrations().resolve("web", Migration.Resolution.DESTROY);
+        guest.a.hypervisor.operated().awaitEnd(guest.domain);
+    }
+
+    /// The target's copy, which is ready and knows nothing, has the lock: the source waits until it has given it up.
+    @Test
+    void sourceGoesOnWhenTheTargetHasGivenUpItsDisk() throws Exception {
+        try (HostFile other = HostFile.open(guest.disk(), Set.of(HostFile.Access.WRITE))) {
+            TestCarrier.Fault readyIsLost = new TestCarrier.Fault(false, ACCEPT, true);
+            guest.disksA.beforeNext(() -> take(other));
+            List<Throwable> failures = migrate(readyIsLost, MigrationOptions.DEFAULT);
+            assertTrue(
+                    reason(failures.getFirst())
+                            .startsWith(
+                                    "web has not moved; it goes on here as soon as it has its disks again: vbd 51712: "),
+                    reason(failures.getFirst()));
+            assertEquals(0, guest.disksA.open());
+            assertTrue(guest.isUndecidedAtA());
+            assertThrows(
+                    Refused.class,
+                    () -> guest.guestsA.migrations().resolve("web", Migration.Resolution.RUN));
+        }
+        Eventually.holds("it goes on", () -> guest.guestsA.state("web") == GuestState.RUNNING);
+        assertStillHere();
+        guest.guestsB.migrations().resolve("web", Migration.Resolution.DESTROY);
+        Eventually.holds("its name is free", () -> guest.guestsB.named("web") == null);
+        assertMovesNow();
+    }
+
+    private static void take(HostFile disk) {
+        Eventually.holds("nobody else has it", () -> disk.lock(true) == 0);
+    }
+
+    @Test
+    void guestThatWaitsForItsDiskCanBeDestroyed() throws Exception {
+        try (HostFile other = HostFile.open(guest.disk(), Set.of(HostFile.Access.WRITE))) {
+            guest.disksA.beforeNext(() -> take(other));
+            List<Throwable> failures =
+                    migrate(new TestCarrier.Fault(false, ACCEPT, true), MigrationOptions.DEFAULT);
+            assertNotNull(failures.getFirst());
+            guest.a.hypervisor.operated().destroy(guest.domain);
+            guest.a.hypervisor.operated().awaitEnd(guest.domain);
+            assertEquals(
+                    MigrationPhase.FAILED, guest.guestsA.migrations().list().getFirst().phase());
+        }
+        guest.guestsB.migrations().resolve("web", Migration.Resolution.RUN);
+        guest.assertWhole(guest.b.next());
     }
 
     /// A decision outlives the guest's end here, and the service's.

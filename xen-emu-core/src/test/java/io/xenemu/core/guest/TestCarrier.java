@@ -27,6 +27,11 @@ final class TestCarrier implements AutoCloseable {
     private final ServerSocketChannel target;
     private final Path folder;
     private final Fault fault;
+
+    /// Bytes to the source after which nothing reaches the target any more.
+    private volatile long cutsAfter = Long.MAX_VALUE;
+
+    private volatile boolean cutsNext;
     private final List<Thread> threads = new ArrayList<>();
     private final List<SocketChannel> open = new ArrayList<>();
     final AtomicLong toTarget = new AtomicLong();
@@ -38,6 +43,11 @@ final class TestCarrier implements AutoCloseable {
         source = listen("source");
         target = listen("target");
         start(this::carry);
+    }
+
+    /// Loses the connection with the first byte that the source sends after so many have come back to it.
+    void cutAfter(long bytesToSource) {
+        cutsAfter = bytesToSource;
     }
 
     private ServerSocketChannel listen(String name) throws IOException {
@@ -83,6 +93,12 @@ final class TestCarrier implements AutoCloseable {
             while (from.read(bytes.clear()) >= 0) {
                 bytes.flip();
                 long at = count.get();
+                if (isToTarget && cutsNext) {
+                    cut();
+                    return;
+                }
+                // Before the source can answer.
+                cutsNext |= !isToTarget && at + bytes.remaining() >= cutsAfter;
                 if (isToTarget == fault.toTarget() && fault.at() < at + bytes.remaining()) {
                     int index = (int) Math.max(0, fault.at() - at);
                     if (fault.isCut()) {

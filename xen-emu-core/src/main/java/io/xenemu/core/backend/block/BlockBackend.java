@@ -14,6 +14,7 @@ import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.XenError;
+import java.lang.foreign.Arena;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Optional;
@@ -27,7 +28,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// One disk of a guest.
-final class BlockBackend implements BackendDevice.Resizable, BackendDevice.Savable {
+final class BlockBackend
+        implements BackendDevice.Resizable, BackendDevice.Savable, BackendDevice.Claimed {
     /// The most queues: as many as Linux's front end makes unless told otherwise.
     static final int MAX_QUEUES = 4;
 
@@ -48,6 +50,7 @@ final class BlockBackend implements BackendDevice.Resizable, BackendDevice.Savab
 
     private final DiskSpec spec;
     private final BlockDisk disk;
+    private final ClaimedStore store;
     private final DiskThrottle throttle;
     private final ScheduledExecutorService timer;
     private final MeterRegistry registry;
@@ -64,11 +67,13 @@ final class BlockBackend implements BackendDevice.Resizable, BackendDevice.Savab
     /// The connection, or null.
     private volatile @Nullable Frontend connected;
 
+    /// @param store that of `disk`
     /// @param saved the state of a restored disk, or null
     /// @param timer wakes queues that wait for the disk's limits
     BlockBackend(
             DiskSpec spec,
             BlockDisk disk,
+            ClaimedStore store,
             @Nullable BlockState saved,
             DiskThrottle throttle,
             ScheduledExecutorService timer,
@@ -77,6 +82,7 @@ final class BlockBackend implements BackendDevice.Resizable, BackendDevice.Savab
         this.saved = new SavedConnection<>("disk", saved == null ? null : saved.connection());
         savedBytes = saved == null ? disk.store().bytes() : saved.bytes();
         this.disk = disk;
+        this.store = store;
         this.throttle = throttle;
         this.timer = timer;
         this.registry = registry;
@@ -259,6 +265,43 @@ final class BlockBackend implements BackendDevice.Resizable, BackendDevice.Savab
 
     DiskStore store() {
         return disk.store();
+    }
+
+    @Override
+    public void flush(Duration limit) throws Refused, InterruptedException {
+        if (!store.isClaimed()) {
+            return;
+        }
+        Arena arena = Arena.ofShared();
+        StoreFlush flush = new StoreFlush(arena);
+        Optional<String> failure = flush.run(store, limit);
+        // Otherwise the host still has it.
+        if (flush.await(Duration.ZERO)) {
+            arena.close();
+        }
+        if (failure.isPresent()) {
+            throw new Refused(spec.target() + " " + failure.get());
+        }
+    }
+
+    @Override
+    public void release(@Nullable BackendConnection connection, Duration limit)
+            throws Refused, InterruptedException {
+        if (connection instanceof BlockConnection current && current.isBusy()) {
+            throw new Refused(spec.target() + " has requests in flight");
+        }
+        flush(limit);
+        store.release();
+    }
+
+    /// It may have grown meanwhile.
+    @Override
+    public void claim(@Nullable BackendConnection connection) throws Refused {
+        long before = store.bytes();
+        store.claim();
+        if (store.bytes() > before && connection instanceof BlockConnection current) {
+            current.grown();
+        }
     }
 
     /// Ends what the store can end.

@@ -104,6 +104,11 @@ final class BlockConnection implements BackendConnection.Settling {
         hasGrown = true;
     }
 
+    /// Whether requests are in flight.
+    boolean isBusy() {
+        return queues.stream().anyMatch(BlockQueue::isBusy);
+    }
+
     /// The connection's state. It is settled, and its threads stand still.
     BlockState.Connection save() {
         List<BlockState.Queue> saved = new ArrayList<>();

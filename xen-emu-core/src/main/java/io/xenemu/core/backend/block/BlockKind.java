@@ -55,13 +55,17 @@ public final class BlockKind implements BackendKind.Savable {
     @Override
     public BackendDevice open(DeviceSpec spec) throws Refused {
         DiskSpec disk = (DiskSpec) spec;
-        return device(disk, shown(disk, opener.open(disk)), null);
+        return device(disk, disk, ClaimedStore.open(opener, disk), null);
     }
 
-    private BlockBackend device(DiskSpec spec, BlockDisk disk, @Nullable BlockState saved) {
+    /// @param known the disk as its guest is shown it
+    private BlockBackend device(
+            DiskSpec spec, DiskSpec known, ClaimedStore store, @Nullable BlockState saved)
+            throws Refused {
         return new BlockBackend(
                 spec,
-                disk,
+                shown(known, store),
+                store,
                 saved,
                 new DiskThrottle(spec.rates(), System.nanoTime()),
                 timer,
@@ -74,15 +78,15 @@ public final class BlockKind implements BackendKind.Savable {
             throws WireException, Refused {
         BlockState state = BlockStateCodec.decode(version, body);
         DiskSpec known = state.spec().withSector(state.sectorBytes());
-        BlockDisk disk = shown(known, opener.open(known));
-        long bytes = disk.store().bytes();
+        ClaimedStore store = ClaimedStore.reopen(opener, known);
+        long bytes = store.bytes();
         if (bytes < state.bytes()) {
-            disk.store().close();
+            store.close();
             throw new Refused(
                     "%s has %d bytes, and had %d when the guest was saved"
                             .formatted(known.target(), bytes, state.bytes()));
         }
-        return device(state.spec(), disk, state);
+        return device(state.spec(), known, store, state);
     }
 
     @Override

@@ -325,4 +325,59 @@ final class BlockRestoreTest {
                     then.devices.frontendReboots(TestDomain.ID).specs());
         }
     }
+
+    /// As a guest that migrates: its disk is at one service only, and comes back if it does not move.
+    @Test
+    void aDiskIsGivenUpForAnotherServiceAndClaimedAgain() throws Exception {
+        Path image = image();
+        DiskGuestFront before =
+                new DiskGuestFront(old, attach(old, image + ",raw,xvda,rw"), BlockAbi.X86_64);
+        before.connect(1, 0);
+        before.assertWorks(0, 1);
+        old.backends.flush(TestDomain.ID);
+        ServedGuest.Saved saved = old.savedAndReleased();
+        try (ServedGuest then = saved.restored(LIMIT, raw())) {
+            assertEquals(
+                    "vbd 51712: " + image + " is in use: another has it open",
+                    assertThrows(Refused.class, () -> old.backends.claim(TestDomain.ID)).reason());
+            then.backends.release(TestDomain.ID);
+            then.backends.claim(TestDomain.ID);
+        }
+        old.backends.claim(TestDomain.ID);
+        old.domain().parts().resume();
+        before.assertReads(0, 1);
+        before.assertWorks(0, 2);
+    }
+
+    /// The kernel may write for it when another has the disk.
+    @Test
+    void aDiskWithRequestsInFlightIsNotGivenUp() throws Exception {
+        try (ServedGuest guest = guest(on(slow))) {
+            DiskGuestFront front =
+                    new DiskGuestFront(guest, attach(guest, "/slow,raw,xvda,rw"), BlockAbi.X86_64);
+            front.connect(1, 0);
+            front.send(0, WRITE, 0, 1);
+            Eventually.holds("the store has it", () -> slow.submitted.size() == 1);
+            guest.domain().parts().quiesceAndSave();
+            assertEquals(
+                    "vbd 51712: /slow has requests in flight",
+                    assertThrows(Refused.class, () -> guest.backends.release(TestDomain.ID))
+                            .reason());
+            assertFalse(slow.closed);
+            guest.domain().parts().resume();
+            slow.complete(0, 0);
+            assertEquals(0, front.status(0));
+            slow.onSubmit = () -> slow.complete(0, Errno.EIO);
+            guest.domain().parts().quiesceAndSave();
+            assertEquals(
+                    "vbd 51712: /slow cannot be flushed: EIO",
+                    assertThrows(Refused.class, () -> guest.backends.release(TestDomain.ID))
+                            .reason());
+            slow.onSubmit = () -> slow.complete(0, 0);
+            guest.backends.release(TestDomain.ID);
+            assertTrue(slow.closed);
+            guest.backends.claim(TestDomain.ID);
+            guest.domain().parts().resume();
+        }
+    }
 }

@@ -1,0 +1,92 @@
+package io.xenemu.core.guest;
+
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.xenemu.core.backend.BackendKind;
+import io.xenemu.core.backend.block.BlockKind;
+import io.xenemu.core.backend.block.DiskFeatures;
+import io.xenemu.core.backend.block.DiskStore;
+import io.xenemu.core.backend.block.DiskTransfer;
+import io.xenemu.core.backend.nbd.NbdOpener;
+import io.xenemu.core.toolstack.DiskSpec;
+import io.xenemu.core.toolstack.PvDevice;
+import io.xenemu.core.toolstack.Refused;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
+
+/// The disks that one service has open, each with its lock.
+final class CountedDisks {
+    private final AtomicInteger open = new AtomicInteger();
+    private final AtomicReference<Runnable> beforeNext = new AtomicReference<>(() -> {});
+
+    /// The kind that opens them.
+    BackendKind kind() {
+        SimpleMeterRegistry registry = new SimpleMeterRegistry();
+        NbdOpener opener = new NbdOpener(registry);
+        return new BlockKind(disk -> counted(opener, disk), registry);
+    }
+
+    private DiskStore counted(NbdOpener opener, DiskSpec disk) throws Refused {
+        beforeNext.getAndSet(() -> {}).run();
+        DiskStore store = opener.open(disk);
+        open.incrementAndGet();
+        return new Counted(store, open);
+    }
+
+    /// Lets something happen once, before the next disk is opened.
+    void beforeNext(Runnable action) {
+        beforeNext.set(action);
+    }
+
+    /// The number of disks that are open.
+    int open() {
+        return open.get();
+    }
+
+    private record Counted(DiskStore store, AtomicInteger open) implements DiskStore {
+        @Override
+        public void belongsTo(PvDevice device) {
+            store.belongsTo(device);
+        }
+
+        @Override
+        public DiskFeatures features() {
+            return store.features();
+        }
+
+        @Override
+        public long bytes() {
+            return store.bytes();
+        }
+
+        @Override
+        public void resize() {
+            store.resize();
+        }
+
+        @Override
+        public boolean isFasterJoined() {
+            return store.isFasterJoined();
+        }
+
+        @Override
+        public boolean keepsWrites() {
+            return store.keepsWrites();
+        }
+
+        @Override
+        public void submit(DiskTransfer transfer) {
+            store.submit(transfer);
+        }
+
+        @Override
+        public void giveUp() {
+            store.giveUp();
+        }
+
+        @Override
+        public void close() {
+            open.decrementAndGet();
+            store.close();
+        }
+    }
+}
