@@ -30,46 +30,7 @@ final class MigrateVerbs {
                         "For ssh; or HOST:PORT of xen-emu migrate-receive --listen, an IPv6 address in brackets.")
         private String host = "";
 
-        @Option(
-                names = "--ssh",
-                paramLabel = "SSHCOMMAND",
-                defaultValue = "ssh",
-                description =
-                        "The command in place of ssh, with its options, for the shell (-s of xl); empty to run HOST itself. "
-                                + "Default: ${DEFAULT-VALUE}.")
-        private String ssh = "";
-
-        @Option(
-                names = "--downtime-limit",
-                paramLabel = "MS",
-                description =
-                        "Let the guest stand still when its last pages take no longer. Default: 300.")
-        private @Nullable Integer downtimeLimit;
-
-        @Option(
-                names = "--bandwidth",
-                paramLabel = "MIB",
-                description = "The most MiB a second while the guest runs. Default: no limit.")
-        private @Nullable Integer bandwidth;
-
-        @Option(
-                names = "--timeout",
-                paramLabel = "SECONDS",
-                description =
-                        "Cancel the migration if the guest has not stopped by then. Default: never.")
-        private @Nullable Integer timeout;
-
-        @Option(
-                names = "--force",
-                description =
-                        "With --timeout: let the guest stand still then, however long it takes.")
-        private boolean force;
-
-        @Option(
-                names = "--no-throttle",
-                description =
-                        "Do not slow the guest down that writes faster than its pages are sent.")
-        private boolean fullSpeed;
+        @Mixin private MigrateOptions options = new MigrateOptions();
 
         @Option(
                 names = "--dry-run",
@@ -77,38 +38,17 @@ final class MigrateVerbs {
                         "Only say what is against it, on this host and on the other one; nothing is sent.")
         private boolean dryRun;
 
-        @Mixin private TlsOptions tls = new TlsOptions();
-
         @Override
         public Integer call() throws HostException {
-            if (force && timeout == null) {
+            if (options.isForcedWithoutEnd()) {
                 throw wrong("--force needs --timeout");
             }
-            List<String> words = new ArrayList<>(List.of(verb(), domain, host));
-            add(words, "downtime-limit", downtimeLimit);
-            add(words, "bandwidth", bandwidth);
-            add(words, "timeout", timeout);
-            if (force) {
-                words.add("force=true");
-            }
+            List<String> words = new ArrayList<>(options.words());
             if (dryRun) {
                 words.add("dry-run=true");
             }
-            if (fullSpeed) {
-                words.add("throttle=false");
-            }
-            try (Carrier carrier =
-                    tls.isAddress(host) ? tls.connect(host) : Carrier.ssh(ssh, host)) {
-                ControlClient.linked(socket(), words, carrier.in(), carrier.out())
-                        .forEach(System.out::println);
-            }
+            options.migrate(socket(), domain, host, words).forEach(System.out::println);
             return 0;
-        }
-
-        private static void add(List<String> words, String name, @Nullable Integer value) {
-            if (value != null) {
-                words.add(name + "=" + value);
-            }
         }
     }
 

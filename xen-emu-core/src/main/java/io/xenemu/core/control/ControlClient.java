@@ -150,6 +150,17 @@ public final class ControlClient {
         }
     }
 
+    /// The names of all guests of a service.
+    ///
+    /// @throws HostException when there is no service, or it does not answer
+    public static List<String> guests(Path socket) throws HostException {
+        try (ControlConnection connection = ControlConnection.open(socket, GREETING_LIMIT)) {
+            return connection.rows("list", "domains", REPLY_LIMIT).stream()
+                    .map(row -> String.valueOf(row.text("name")))
+                    .toList();
+        }
+    }
+
     /// Starts a guest.
     ///
     /// @param paused whether it begins paused

@@ -166,6 +166,41 @@ public final class ControlConnection implements AutoCloseable {
     List<String> request(
             String verb, Json arguments, @Nullable Duration limit, ControlClient.Progress told)
             throws HostException {
+        List<String> text = new ArrayList<>();
+        Json _ = answer(verb, arguments, limit, told, text);
+        return text;
+    }
+
+    /// Sends a request without arguments, and waits for its result.
+    ///
+    /// @param member of the result, a list of objects
+    /// @return the objects
+    /// @throws HostException if the service refuses, or ends, or has no such result in time
+    List<Json.Obj> rows(String verb, String member, Duration limit) throws HostException {
+        Json answer =
+                answer(verb, Json.EMPTY, limit, ControlClient.Progress.IGNORED, new ArrayList<>());
+        if (!(answer instanceof Json.Obj result)
+                || !(result.find(member) instanceof Json.Array(var items))) {
+            throw notOurs(JsonWriter.line(answer));
+        }
+        List<Json.Obj> rows = new ArrayList<>();
+        for (Json item : items) {
+            if (!(item instanceof Json.Obj row)) {
+                throw notOurs(JsonWriter.line(item));
+            }
+            rows.add(row);
+        }
+        return rows;
+    }
+
+    /// @param text gets the lines of text for an operator
+    private Json answer(
+            String verb,
+            Json arguments,
+            @Nullable Duration limit,
+            ControlClient.Progress told,
+            List<String> text)
+            throws HostException {
         SocketDeadline deadline = SocketDeadline.of(channel, limit);
         try (deadline) {
             ControlRequest request = new ControlRequest(++requests, verb, arguments);
@@ -173,7 +208,7 @@ public final class ControlConnection implements AutoCloseable {
             while (bytes.hasRemaining()) {
                 channel.write(bytes);
             }
-            return result(told);
+            return result(told, text);
         } catch (IOException e) {
             throw deadline.passed() && limit != null
                     ? new HostException(
@@ -192,8 +227,8 @@ public final class ControlConnection implements AutoCloseable {
     }
 
     /// Collects the text until the result. Progress without text is for programs, and is skipped.
-    private List<String> result(ControlClient.Progress told) throws IOException, HostException {
-        List<String> text = new ArrayList<>();
+    private Json result(ControlClient.Progress told, List<String> text)
+            throws IOException, HostException {
         while (true) {
             Json.Obj said = next();
             if (said == null) {
@@ -208,9 +243,10 @@ public final class ControlConnection implements AutoCloseable {
                     && progress.find("total") instanceof Json.Int(var total)) {
                 told.tell(done, total);
             }
-            if (said.find(ControlProtocol.RESULT) != null) {
-                addText(said.find(ControlProtocol.RESULT), text);
-                return text;
+            Json result = said.find(ControlProtocol.RESULT);
+            if (result != null) {
+                addText(result, text);
+                return result;
             }
         }
     }

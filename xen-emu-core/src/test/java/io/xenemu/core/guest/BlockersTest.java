@@ -4,20 +4,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
 
-import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
-import io.xenemu.core.backend.block.BlockKind;
-import io.xenemu.core.backend.engine.EngineMap;
-import io.xenemu.core.backend.nbd.NbdOpener;
 import io.xenemu.core.cli.ToolRunner;
-import io.xenemu.core.cli.XenEmu;
-import io.xenemu.core.control.ControlSocket;
-import io.xenemu.core.control.OperatedService;
-import io.xenemu.core.control.VerbTable;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.HvmParams;
 import io.xenemu.core.domain.OwnPart;
 import io.xenemu.core.memory.SpecialPages;
-import io.xenemu.core.startup.TrainingKernel;
 import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.DiskSpec;
 import io.xenemu.core.toolstack.PvDevice;
@@ -31,8 +22,6 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -58,20 +47,7 @@ final class BlockersTest {
     private static @Nullable ToolRunner tool;
 
     @TempDir private Path folder = Path.of("");
-    private final FakeHypervisor here = hypervisor();
-    private final FakeHypervisor there = hypervisor();
-    private final HostedGuests guests = hosted(here);
-    private final HostedGuests guestsThere = hosted(there);
-    private final List<ControlSocket> sockets = new ArrayList<>();
-
-    private static FakeHypervisor hypervisor() {
-        return new FakeHypervisor(
-                new BlockKind(new NbdOpener(new SimpleMeterRegistry()), new SimpleMeterRegistry()));
-    }
-
-    private static HostedGuests hosted(FakeHypervisor fake) {
-        return new HostedGuests(fake.hypervisor, Path.of("/nonexistent"), Path.of("/nonexistent"));
-    }
+    private @Nullable TwoServices services;
 
     @BeforeAll
     static void startTool() throws IOException {
@@ -87,61 +63,24 @@ final class BlockersTest {
 
     @BeforeEach
     void serve() throws IOException {
-        Files.write(folder.resolve("kernel"), TrainingKernel.image());
-        sockets.add(
-                ControlSocket.open(
-                        folder.resolve("here"),
-                        null,
-                        new VerbTable(OperatedService.ofDaemon(here.hypervisor, guests))));
-        sockets.add(
-                ControlSocket.open(
-                        folder.resolve("there"),
-                        null,
-                        new VerbTable(OperatedService.ofDaemon(there.hypervisor, guestsThere))));
-        Files.createFile(
-                folder.resolve("host"),
-                PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
-        Files.writeString(
-                folder.resolve("host"),
-                "#!/bin/sh\nexec %s -XX:TieredStopAtLevel=1 -cp '%s' %s migrate-receive --socket %s\n"
-                        .formatted(
-                                ProcessHandle.current().info().command().orElseThrow(),
-                                System.getProperty("java.class.path"),
-                                XenEmu.class.getName(),
-                                folder.resolve("there")));
+        services = new TwoServices(folder, Objects.requireNonNull(tool));
     }
 
     @AfterEach
     void close() throws IOException {
-        for (ControlSocket socket : sockets) {
-            socket.close();
-        }
-        guests.close();
-        guestsThere.close();
-        here.close();
-        there.close();
+        services().close();
     }
 
-    private GuestRequest request(String name, DeviceSpec... devices) {
-        GuestRequest request =
-                WebGuest.request(
-                        folder.resolve("kernel"),
-                        EndActions.DEFAULT,
-                        List.of(devices),
-                        EngineMap.DEFAULT);
-        return name.equals("web")
-                ? request
-                : request.sibling(name, folder.resolve("kernel").toString());
+    private TwoServices services() {
+        return Objects.requireNonNull(services);
+    }
+
+    private HostedGuests guests() {
+        return services().guests;
     }
 
     private Domain create(String name, DeviceSpec... devices) throws Exception {
-        guests.create(request(name, devices), false);
-        return here.next();
-    }
-
-    /// The name of the other host on the command line.
-    private String host() {
-        return folder.resolve("host").toString();
+        return services().create(name, devices);
     }
 
     private String saved() {
@@ -150,17 +89,11 @@ final class BlockersTest {
 
     private void assertSays(int exit, String lines, String verb, String... words)
             throws IOException {
-        ToolRunner runner = Objects.requireNonNull(tool);
-        List<String> command =
-                new ArrayList<>(List.of(verb, "--socket", folder.resolve("here").toString()));
-        command.addAll(List.of(words));
-        ToolRunner.Result result = runner.run(command);
-        assertEquals(lines, runner.errors());
-        assertEquals(exit, result.exit());
+        String _ = services().assertSays(exit, lines, verb, words);
     }
 
     private void assertRefuses(String lines, String verb, String... words) throws IOException {
-        assertSays(1, "xen-emu: " + lines + "\n", verb, words);
+        services().assertRefuses(lines, verb, words);
     }
 
     /// Both verbs name what is in the way, and nothing has happened.
@@ -172,7 +105,7 @@ final class BlockersTest {
         String moved = name + " cannot be migrated: " + reasons[0];
         assertRefuses(moved, "migrate", "--ssh", "", name, "cat");
         assertRefuses(moved, "migrate", "--ssh", "", "--dry-run", name, "cat");
-        assertEquals(GuestState.RUNNING, guests.state(name));
+        assertEquals(GuestState.RUNNING, guests().state(name));
         assertFalse(domain.isHeld());
     }
 
@@ -230,7 +163,7 @@ final class BlockersTest {
 
     private void backStates(Domain driver, int id, String state) throws Exception {
         String node = "/local/domain/%d/backend/vbd/1/%d/state".formatted(driver.id().value(), id);
-        try (XenStoreClient client = here.hypervisor.xenstore().client()) {
+        try (XenStoreClient client = services().here.hypervisor.xenstore().client()) {
             client.write(node, state);
         }
     }
@@ -241,9 +174,9 @@ final class BlockersTest {
         web.params().set(HvmParams.CALLBACK_IRQ, 1);
         Domain driver = create("driver");
         DeviceSpec spec = DiskSpec.parse(List.of("/dev/vg/disk,raw,xvdb,rw,backend=driver"));
-        PvDevice device = here.hypervisor.devices().attachment().create("web", spec);
+        PvDevice device = services().here.hypervisor.devices().attachment().create("web", spec);
         backStates(driver, 51728, "2");
-        here.hypervisor.devices().attachment().devices().awaitBackend(device, spec);
+        services().here.hypervisor.devices().attachment().devices().awaitBackend(device, spec);
 
         assertStays(
                 web,
@@ -264,44 +197,44 @@ final class BlockersTest {
                 "",
                 "web",
                 "cat");
-        assertEquals(GuestState.RUNNING, guests.state("web"));
+        assertEquals(GuestState.RUNNING, guests().state("web"));
         assertFalse(web.isHeld());
         assertSays(0, "", "save", "-c", "web", saved());
     }
 
-    /// The other host says what it lacks, for both ways to get there.
+    /// The other host says what it lacks, for both ways to get services().there.
     @Test
     void processorWithFewerFeatures() throws Exception {
         create("web");
-        there.domains().loseFeature();
+        services().there.domains().loseFeature();
 
         assertRefuses(
-                host() + ": web: a guest of this host cannot have avx512f",
+                services().host() + ": web: a guest of this host cannot have avx512f",
                 "migrate",
                 "--ssh",
                 "",
                 "web",
-                host());
-        assertEquals(GuestState.RUNNING, guests.state("web"));
+                services().host());
+        assertEquals(GuestState.RUNNING, guests().state("web"));
         assertSays(0, "", "save", "web", saved());
-        here.domains().loseFeature();
+        services().here.domains().loseFeature();
         assertRefuses("web: a guest of this host cannot have avx512f", "restore", saved());
-        assertNull(guests.named("web"));
+        assertNull(guests().named("web"));
     }
 
     @Test
     void nameThatIsTaken() throws Exception {
         create("web");
-        guestsThere.create(request("web"), false);
+        services().guestsThere.create(services().request("web"), false);
 
         assertRefuses(
-                host() + ": a domain has this name already: web",
+                services().host() + ": a domain has this name already: web",
                 "migrate",
                 "--ssh",
                 "",
                 "web",
-                host());
-        assertEquals(GuestState.RUNNING, guests.state("web"));
+                services().host());
+        assertEquals(GuestState.RUNNING, guests().state("web"));
         assertSays(0, "", "save", "-c", "web", saved());
         assertRefuses("a domain has this name already: web", "restore", saved());
     }

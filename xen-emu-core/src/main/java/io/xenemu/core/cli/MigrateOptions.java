@@ -1,0 +1,95 @@
+package io.xenemu.core.cli;
+
+import io.xenemu.core.control.ControlClient;
+import io.xenemu.core.hypervisor.HostException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/// The options of a migration: how it reaches the other host, and how it goes.
+final class MigrateOptions {
+    @Option(
+            names = "--ssh",
+            paramLabel = "SSHCOMMAND",
+            defaultValue = "ssh",
+            description =
+                    "The command in place of ssh, with its options, for the shell (-s of xl); empty to run HOST itself. "
+                            + "Default: ${DEFAULT-VALUE}.")
+    private String ssh = "";
+
+    @Option(
+            names = "--downtime-limit",
+            paramLabel = "MS",
+            description =
+                    "Let the guest stand still when its last pages take no longer. Default: 300.")
+    private @Nullable Integer downtimeLimit;
+
+    @Option(
+            names = "--bandwidth",
+            paramLabel = "MIB",
+            description = "The most MiB a second while the guest runs. Default: no limit.")
+    private @Nullable Integer bandwidth;
+
+    @Option(
+            names = "--timeout",
+            paramLabel = "SECONDS",
+            description =
+                    "Cancel the migration if the guest has not stopped by then. Default: never.")
+    private @Nullable Integer timeout;
+
+    @Option(
+            names = "--force",
+            description = "With --timeout: let the guest stand still then, however long it takes.")
+    private boolean force;
+
+    @Option(
+            names = "--no-throttle",
+            description = "Do not slow the guest down that writes faster than its pages are sent.")
+    private boolean fullSpeed;
+
+    @Mixin private TlsOptions tls = new TlsOptions();
+
+    /// Whether `--force` has no time after which it is of use.
+    boolean isForcedWithoutEnd() {
+        return force && timeout == null;
+    }
+
+    /// The settings for the service.
+    List<String> words() {
+        List<String> words = new ArrayList<>();
+        add(words, "downtime-limit", downtimeLimit);
+        add(words, "bandwidth", bandwidth);
+        add(words, "timeout", timeout);
+        if (force) {
+            words.add("force=true");
+        }
+        if (fullSpeed) {
+            words.add("throttle=false");
+        }
+        return words;
+    }
+
+    private static void add(List<String> words, String name, @Nullable Integer value) {
+        if (value != null) {
+            words.add(name + "=" + value);
+        }
+    }
+
+    /// Moves a guest, and waits until it has left.
+    ///
+    /// @param socket of the service
+    /// @param settings for the service
+    /// @return lines of text for the operator
+    /// @throws HostException if the guest stays, with the reason
+    List<String> migrate(Path socket, String domain, String host, List<String> settings)
+            throws HostException {
+        List<String> words = new ArrayList<>(List.of("migrate", domain, host));
+        words.addAll(settings);
+        try (Carrier carrier = tls.isAddress(host) ? tls.connect(host) : Carrier.ssh(ssh, host)) {
+            return ControlClient.linked(socket, words, carrier.in(), carrier.out());
+        }
+    }
+}

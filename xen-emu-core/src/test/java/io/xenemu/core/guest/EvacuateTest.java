@@ -1,0 +1,72 @@
+package io.xenemu.core.guest;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.xenemu.core.cli.ToolRunner;
+import io.xenemu.core.domain.OwnPart;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/// `xen-emu evacuate` moves what can move.
+@Timeout(value = 300, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+final class EvacuateTest {
+    private static final String HEADER =
+            "Name                                      Time(s)  Result";
+
+    @TempDir private Path folder = Path.of("");
+
+    @Test
+    void allGuestsMoveButThoseThatCannot() throws Exception {
+        try (ToolRunner tool = ToolRunner.start(Map.of());
+                TwoServices services = new TwoServices(folder, tool)) {
+            services.create("web").add(OwnPart.unsaved("clay", "it is wet"));
+            services.create("db");
+            services.create("mail");
+
+            List<String> rows =
+                    services.assertSays(1, "", "evacuate", "--ssh", "", services.host())
+                            .lines()
+                            .toList();
+
+            assertEquals(HEADER, rows.getFirst());
+            assertEquals(
+                    List.of(
+                            "db moved to " + services.host(),
+                            "mail moved to " + services.host(),
+                            "web stays: web cannot be migrated: clay: it is wet"),
+                    rows.stream().skip(1).map(EvacuateTest::withoutFigures).sorted().toList());
+            assertEquals(GuestState.RUNNING, services.guests.state("web"));
+            for (String moved : List.of("db", "mail")) {
+                assertNull(services.guests.named(moved));
+                assertNotNull(services.guestsThere.named(moved));
+            }
+
+            services.guests.close();
+            assertEquals(
+                    HEADER + "\n",
+                    services.assertSays(0, "", "evacuate", "--ssh", "", services.host()));
+        }
+    }
+
+    private static String withoutFigures(String row) {
+        assertTrue(row.matches(".{40} +[0-9]+[.][0-9]  .*"), row);
+        return row.replaceAll(" +[0-9]+[.][0-9] +", " ").replaceAll(" in [0-9]+ rounds.*", "");
+    }
+
+    @Test
+    void optionsThatAreOfNoUseAreRefused() throws Exception {
+        try (ToolRunner tool = ToolRunner.start(Map.of())) {
+            assertEquals(2, tool.run(List.of("evacuate", "--parallel", "0", "other")).exit());
+            assertTrue(tool.errors().contains("--parallel: at least 1"), tool.errors());
+            assertEquals(2, tool.run(List.of("evacuate", "--force", "other")).exit());
+            assertTrue(tool.errors().contains("--force needs --timeout"), tool.errors());
+        }
+    }
+}

@@ -1,0 +1,129 @@
+package io.xenemu.core.guest;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.xenemu.core.backend.block.BlockKind;
+import io.xenemu.core.backend.engine.EngineMap;
+import io.xenemu.core.backend.nbd.NbdOpener;
+import io.xenemu.core.cli.ToolRunner;
+import io.xenemu.core.cli.XenEmu;
+import io.xenemu.core.control.ControlSocket;
+import io.xenemu.core.control.OperatedService;
+import io.xenemu.core.control.VerbTable;
+import io.xenemu.core.domain.Domain;
+import io.xenemu.core.startup.TrainingKernel;
+import io.xenemu.core.toolstack.DeviceSpec;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.List;
+
+/// Two services on fake VMs, each with a control socket, and the second one as another host for the commands of the
+/// first one.
+final class TwoServices implements AutoCloseable {
+    final FakeHypervisor here = hypervisor();
+    final FakeHypervisor there = hypervisor();
+    final HostedGuests guests;
+    final HostedGuests guestsThere;
+    private final Path folder;
+    private final ToolRunner tool;
+    private final List<ControlSocket> sockets = new ArrayList<>();
+
+    /// @param folder empty
+    /// @param tool runs the commands
+    TwoServices(Path folder, ToolRunner tool) throws IOException {
+        this.folder = folder;
+        this.tool = tool;
+        guests = hosted(here, "here");
+        guestsThere = hosted(there, "there");
+        Files.write(folder.resolve("kernel"), TrainingKernel.image());
+        serve("here", here, guests);
+        serve("there", there, guestsThere);
+        Files.createFile(
+                folder.resolve("host"),
+                PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+        Files.writeString(
+                folder.resolve("host"),
+                "#!/bin/sh\nexec %s -XX:TieredStopAtLevel=1 -cp '%s' %s migrate-receive --socket %s\n"
+                        .formatted(
+                                ProcessHandle.current().info().command().orElseThrow(),
+                                System.getProperty("java.class.path"),
+                                XenEmu.class.getName(),
+                                folder.resolve("there")));
+    }
+
+    private static FakeHypervisor hypervisor() {
+        return new FakeHypervisor(
+                new BlockKind(new NbdOpener(new SimpleMeterRegistry()), new SimpleMeterRegistry()));
+    }
+
+    private HostedGuests hosted(FakeHypervisor fake, String name) {
+        return new HostedGuests(
+                fake.hypervisor, Path.of("/nonexistent"), folder.resolve(name + "-records"));
+    }
+
+    private void serve(String name, FakeHypervisor fake, HostedGuests hosted) throws IOException {
+        sockets.add(
+                ControlSocket.open(
+                        folder.resolve(name),
+                        null,
+                        new VerbTable(OperatedService.ofDaemon(fake.hypervisor, hosted))));
+    }
+
+    GuestRequest request(String name, DeviceSpec... devices) {
+        GuestRequest request =
+                WebGuest.request(
+                        folder.resolve("kernel"),
+                        EndActions.DEFAULT,
+                        List.of(devices),
+                        EngineMap.DEFAULT);
+        return name.equals("web")
+                ? request
+                : request.sibling(name, folder.resolve("kernel").toString());
+    }
+
+    /// Starts a guest here.
+    Domain create(String name, DeviceSpec... devices) throws Exception {
+        guests.create(request(name, devices), false);
+        return here.next();
+    }
+
+    /// The name of the other host on the command line.
+    String host() {
+        return folder.resolve("host").toString();
+    }
+
+    /// Runs a command here.
+    ///
+    /// @param exit the code that it has to end with
+    /// @param lines all that it has to print on standard error
+    /// @return its standard output
+    String assertSays(int exit, String lines, String verb, String... words) throws IOException {
+        List<String> command =
+                new ArrayList<>(List.of(verb, "--socket", folder.resolve("here").toString()));
+        command.addAll(List.of(words));
+        ToolRunner.Result result = tool.run(command);
+        assertEquals(lines, tool.errors());
+        assertEquals(exit, result.exit());
+        return result.output();
+    }
+
+    /// Runs a command here that the service refuses.
+    void assertRefuses(String lines, String verb, String... words) throws IOException {
+        String _ = assertSays(1, "xen-emu: " + lines + "\n", verb, words);
+    }
+
+    @Override
+    public void close() throws IOException {
+        for (ControlSocket socket : sockets) {
+            socket.close();
+        }
+        guests.close();
+        guestsThere.close();
+        here.close();
+        there.close();
+    }
+}
