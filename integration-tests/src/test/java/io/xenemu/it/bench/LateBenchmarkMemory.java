@@ -26,7 +26,7 @@ final class LateBenchmarkMemory implements LateMemory, AutoCloseable {
     private @Nullable LatePages late;
 
     LateBenchmarkMemory(long bytes) {
-        ram = MemFd.create("late", bytes);
+        ram = MemFd.createLarge("late", bytes);
         all = ram.map(0, bytes);
     }
 

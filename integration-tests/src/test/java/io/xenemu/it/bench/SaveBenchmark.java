@@ -67,7 +67,7 @@ public final class SaveBenchmark {
         long bytes = (args.length > 1 ? Long.parseLong(args[1]) : 1024) * MIB;
         int rounds = args.length > 2 ? Integer.parseInt(args[2]) : 5;
         SaveBenchmark benchmark = new SaveBenchmark(folder);
-        try (MemFd ram = MemFd.create("save-benchmark", bytes);
+        try (MemFd ram = MemFd.createLarge("save-benchmark", bytes);
                 PageService _ = benchmark.service) {
             MemorySegment memory = ram.map(0, bytes);
             long written = benchmark.fill(memory);
@@ -123,7 +123,7 @@ public final class SaveBenchmark {
         }
         dd("read", "dd if=%s of=/dev/null bs=1M".formatted(copy), true);
         for (PageEncoding encoding : PageEncoding.values()) {
-            try (MemFd restored = MemFd.create("restored", ram.pages().byteSize())) {
+            try (MemFd restored = MemFd.createLarge("restored", ram.pages().byteSize())) {
                 MemorySegment memory = restored.map(0, restored.size());
                 dropCaches();
                 measure("restore " + encoding, () -> restore(memory, encoding));

@@ -5,9 +5,12 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import org.jspecify.annotations.Nullable;
 
-/// Pages that will be one section. They are copied, since the copy is in the processor's cache when the checksum, the
-/// compressor and the kernel read it. The section's head is put in front of them, so that one write(2) takes all.
+/// Pages that will be one section. They are copied, so that the guest may go on to change them. The section's head is
+/// put in front of them, so that one write(2) takes all.
+///
+/// It is filled, packed and written, and then filled again. Another thread may pack it.
 final class PageBatch implements AutoCloseable {
     private static final int HEAD_BYTES =
             SaveFormat.SECTION_HEADER_BYTES
@@ -16,8 +19,6 @@ final class PageBatch implements AutoCloseable {
 
     private static final int DATA_BYTES = SaveFormat.BATCH_PAGES * SaveFormat.PAGE;
 
-    private final SectionWriter out;
-    private final PageEncoding encoding;
     private final Arena arena = Arena.ofShared();
     private final ZstdPages zstd = new ZstdPages();
 
@@ -26,8 +27,8 @@ final class PageBatch implements AutoCloseable {
 
     private final MemorySegment plainPages;
 
-    /// The same for compressed pages.
-    private final ByteBuffer packed;
+    /// The same for compressed pages, once there were some.
+    private @Nullable ByteBuffer packed;
 
     private final ByteBuffer plainInput;
 
@@ -36,28 +37,30 @@ final class PageBatch implements AutoCloseable {
     private int runs;
     private int pages;
 
-    PageBatch(SectionWriter out, PageEncoding encoding) {
-        this.out = out;
-        this.encoding = encoding;
-        MemorySegment memory = arena.allocate(HEAD_BYTES + DATA_BYTES + SaveFormat.CRC_BYTES);
-        plain = memory.asByteBuffer().order(ByteOrder.LITTLE_ENDIAN);
-        plainPages = memory.asSlice(HEAD_BYTES, DATA_BYTES);
+    /// Where the packed section begins, and the buffer that has it.
+    private int start;
+
+    private ByteBuffer section;
+
+    PageBatch() {
+        plain = allocate(DATA_BYTES);
+        plainPages =
+                MemorySegment.ofBuffer(plain.duplicate().position(HEAD_BYTES))
+                        .asSlice(0, DATA_BYTES);
         plainInput = plainPages.asByteBuffer();
-        packed =
-                encoding == PageEncoding.NONE
-                        ? plain
-                        : arena.allocate(
-                                        HEAD_BYTES
-                                                + ZstdPages.bound(DATA_BYTES)
-                                                + SaveFormat.CRC_BYTES)
-                                .asByteBuffer()
-                                .order(ByteOrder.LITTLE_ENDIAN);
+        section = plain;
     }
 
-    /// Adds the page of RAM after all that were added. Writes the section when it is full.
+    private ByteBuffer allocate(int dataBytes) {
+        return arena.allocate(HEAD_BYTES + dataBytes + SaveFormat.CRC_BYTES)
+                .asByteBuffer()
+                .order(ByteOrder.LITTLE_ENDIAN);
+    }
+
+    /// Adds the page of RAM after all that were added, while it is not full.
     ///
     /// @param offset of the page in RAM
-    void add(MemorySegment ram, long offset) throws IOException {
+    void add(MemorySegment ram, long offset) {
         long number = offset / SaveFormat.PAGE;
         if (runs > 0 && firsts[runs - 1] + counts[runs - 1] == number) {
             counts[runs - 1]++;
@@ -69,39 +72,54 @@ final class PageBatch implements AutoCloseable {
         MemorySegment.copy(
                 ram, offset, plainPages, (long) pages * SaveFormat.PAGE, SaveFormat.PAGE);
         pages++;
-        if (pages == SaveFormat.BATCH_PAGES) {
-            flush();
-        }
     }
 
-    /// Writes the section, unless it is empty.
-    void flush() throws IOException {
-        if (pages == 0) {
-            return;
-        }
+    boolean isFull() {
+        return pages == SaveFormat.BATCH_PAGES;
+    }
+
+    boolean isEmpty() {
+        return pages == 0;
+    }
+
+    /// Makes the pages a section.
+    ///
+    /// @param encoding if they become shorter by it
+    /// @throws IOException if the library for that cannot be loaded
+    void pack(PageEncoding encoding) throws IOException {
         int length = pages * SaveFormat.PAGE;
-        PageEncoding used = encoding;
-        ByteBuffer from = plain;
+        PageEncoding used = PageEncoding.NONE;
+        section = plain;
         if (encoding == PageEncoding.ZSTD) {
-            int compressed = zstd.compress(plainInput, length, packed, HEAD_BYTES);
+            ByteBuffer to = packed;
+            if (to == null) {
+                to = allocate(ZstdPages.bound(DATA_BYTES));
+                packed = to;
+            }
+            int compressed = zstd.compress(plainInput, length, to, HEAD_BYTES);
             if (compressed < length) {
                 length = compressed;
-                from = packed;
-            } else {
-                used = PageEncoding.NONE;
+                used = encoding;
+                section = to;
             }
         }
-        int head =
+        start =
                 HEAD_BYTES
                         - runs * SaveFormat.RUN_BYTES
                         - SaveFormat.PAGES_HEADER_BYTES
                         - SaveFormat.SECTION_HEADER_BYTES;
-        from.clear().position(head + SaveFormat.SECTION_HEADER_BYTES);
-        from.putInt(used.code()).putInt(runs);
+        section.clear().position(start + SaveFormat.SECTION_HEADER_BYTES);
+        section.putInt(used.code()).putInt(runs);
         for (int i = 0; i < runs; i++) {
-            from.putInt(Math.toIntExact(firsts[i])).putInt(counts[i]);
+            section.putInt(Math.toIntExact(firsts[i])).putInt(counts[i]);
         }
-        out.write(SectionType.PAGES, SaveFormat.VERSION, from, head, HEAD_BYTES + length);
+        SectionWriter.seal(
+                SectionType.PAGES, SaveFormat.VERSION, section, start, HEAD_BYTES + length);
+    }
+
+    /// Writes the section that it was packed to, and is empty again.
+    void write(SectionWriter out) throws IOException {
+        out.writeSealed(section, start);
         runs = 0;
         pages = 0;
     }

@@ -6,7 +6,7 @@ import io.xenemu.kvm.wire.WireException;
 public enum PageEncoding {
     /// As they are.
     NONE(0),
-    /// Compressed by Zstandard, each section by itself.
+    /// Compressed by Zstandard, each section by itself. A writer may leave sections as they are.
     ZSTD(1);
 
     private static final PageEncoding[] ALL = values();

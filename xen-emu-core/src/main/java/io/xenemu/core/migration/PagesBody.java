@@ -101,11 +101,18 @@ final class PagesBody implements AutoCloseable {
     }
 
     /// Notes the pages of the section whose head was read.
-    void addTo(BitSet pages) {
+    ///
+    /// @return whether none of them was there before
+    boolean addTo(BitSet pages) {
+        boolean isNew = true;
         for (int at = 0; at < table.capacity(); at += SaveFormat.RUN_BYTES) {
             int from = Math.toIntExact(first(at));
-            pages.set(from, from + table.getInt(at + Integer.BYTES));
+            int to = from + table.getInt(at + Integer.BYTES);
+            int there = pages.nextSetBit(from);
+            isNew &= there < 0 || there >= to;
+            pages.set(from, to);
         }
+        return isNew;
     }
 
     /// Whether they are compressed.

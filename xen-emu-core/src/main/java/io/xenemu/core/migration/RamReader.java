@@ -6,14 +6,24 @@ import io.xenemu.kvm.wire.WireException;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.List;
+import java.util.concurrent.Future;
 import org.jspecify.annotations.Nullable;
 
 /// Reads the pages of RAM. Pages that the stream does not have are not touched, so they stay zero and take no memory.
+/// Several sections are unpacked at a time; those of different rounds never are.
 final class RamReader implements AutoCloseable {
     private final SectionReader in;
     private final WorkProgress progress;
     private final long total;
-    private final PagesBody decoder;
+    private final SectionWorkers workers = new SectionWorkers();
+
+    /// A ring: after the one that was begun last comes the oldest. Each worker has a section, and another that waits.
+    private final List<Slot> ring = new ArrayList<>();
+
+    private int next;
     private long pages;
     private long sections;
     private long compressedSections;
@@ -23,7 +33,17 @@ final class RamReader implements AutoCloseable {
         this.in = in;
         this.progress = progress;
         this.total = total;
-        decoder = new PagesBody(total);
+    }
+
+    /// A section that is unpacked.
+    private static final class Slot {
+        private final PagesBody decoder;
+        private @Nullable ByteBuffer lent;
+        private @Nullable Future<?> unpacking;
+
+        Slot(long total) {
+            decoder = new PagesBody(total);
+        }
     }
 
     /// Reads the section that begins RAM.
@@ -50,19 +70,28 @@ final class RamReader implements AutoCloseable {
     ///
     /// @param ram takes them; null only checks them
     void read(@Nullable MemorySegment ram) throws IOException {
+        PageRunSink sink =
+                ram == null
+                        ? (_, _) -> {}
+                        : (first, run) ->
+                                MemorySegment.copy(
+                                        run, 0, ram, first * SaveFormat.PAGE, run.byteSize());
         progress.begin(total);
-        while (in.peek() == SectionType.PAGES) {
-            in.next(SectionType.PAGES);
-            in.requireVersion(SectionType.PAGES);
-            section(ram);
-            SaveCancelledException.tell(progress, decoder.next());
+        for (long from = 0; in.peek() == SectionType.PAGES; ) {
+            Slot slot = free();
+            PagesBody decoder = slot.decoder;
+            decoder.goTo(from);
+            ByteBuffer body = head(decoder);
+            unpack(slot, () -> decoder.forEach(decoder.pages(body), sink));
+            from = decoder.next();
+            SaveCancelledException.tell(progress, from);
         }
+        drain();
     }
 
     /// Reads all rounds of a guest that runs.
     void readRounds(IncomingRam ram) throws IOException {
         progress.begin(total);
-        decoder.allowZeros();
         int round = 0;
         while (in.peek() == SectionType.ROUND) {
             in.next(SectionType.ROUND);
@@ -76,48 +105,85 @@ final class RamReader implements AutoCloseable {
                         "round %s in place of %d"
                                 .formatted(Integer.toUnsignedString(number), round));
             }
+            BitSet seen = new BitSet();
             while (in.peek() == SectionType.PAGES) {
-                in.next(SectionType.PAGES);
-                in.requireVersion(SectionType.PAGES);
-                // Sections of zeros come between others, so only the pages of a section ascend.
-                decoder.goTo(0);
-                live(ram);
+                live(ram, seen);
                 SaveCancelledException.tell(progress, Math.min(pages, total));
             }
+            // A page may come again in the next round.
+            drain();
         }
     }
 
-    private void live(IncomingRam ram) throws IOException {
+    private void live(IncomingRam ram, BitSet seen) throws IOException {
+        Slot slot = free();
+        PagesBody decoder = slot.decoder;
+        decoder.allowZeros();
+        // Sections of zeros come between others, so only the pages of a section ascend.
+        decoder.goTo(0);
+        ByteBuffer body = head(decoder);
+        if (!decoder.addTo(seen)) {
+            throw new WireException("a page comes twice in a round");
+        }
+        unpack(
+                slot,
+                () -> {
+                    ByteBuffer plain = decoder.pages(body);
+                    if (decoder.isZero()) {
+                        decoder.forEachRun(ram::zero);
+                    } else {
+                        decoder.forEach(plain, ram::set);
+                    }
+                });
+    }
+
+    /// Waits for a slot to be free.
+    private Slot free() throws IOException {
+        if (next == ring.size() && next < 2 * workers.count()) {
+            ring.add(new Slot(total));
+        }
+        next %= ring.size();
+        Slot slot = ring.get(next);
+        await(slot);
+        return slot;
+    }
+
+    /// Takes the section that was read, and decodes its head.
+    ///
+    /// @return its body behind that
+    private ByteBuffer head(PagesBody decoder) throws IOException {
+        in.next(SectionType.PAGES);
+        in.requireVersion(SectionType.PAGES);
         ByteBuffer body = in.body();
         decoder.head(body);
-        ByteBuffer plain = decoder.pages(body);
-        if (decoder.isZero()) {
-            decoder.forEachRun(ram::zero);
-        } else {
-            decoder.forEach(plain, ram::set);
-        }
-        count();
-    }
-
-    private void section(@Nullable MemorySegment ram) throws IOException {
-        ByteBuffer body = in.body();
-        decoder.head(body);
-        ByteBuffer plain = decoder.pages(body);
-        if (ram != null) {
-            decoder.forEach(
-                    plain,
-                    (first, run) ->
-                            MemorySegment.copy(
-                                    run, 0, ram, first * SaveFormat.PAGE, run.byteSize()));
-        }
-        count();
-    }
-
-    private void count() {
         pages += decoder.count();
         sections++;
         if (decoder.isCompressed()) {
             compressedSections++;
+        }
+        return body;
+    }
+
+    /// Begins to unpack the section.
+    private void unpack(Slot slot, SectionWorkers.Work work) {
+        slot.lent = in.lend();
+        slot.unpacking = workers.begin(work);
+        next++;
+    }
+
+    /// Waits until all sections are unpacked.
+    private void drain() throws IOException {
+        for (Slot slot : ring) {
+            await(slot);
+        }
+    }
+
+    private void await(Slot slot) throws IOException {
+        SectionWorkers.await(slot.unpacking);
+        slot.unpacking = null;
+        if (slot.lent != null) {
+            in.giveBack(slot.lent);
+            slot.lent = null;
         }
     }
 
@@ -138,6 +204,7 @@ final class RamReader implements AutoCloseable {
 
     @Override
     public void close() {
-        decoder.close();
+        workers.close();
+        ring.forEach(slot -> slot.decoder.close());
     }
 }

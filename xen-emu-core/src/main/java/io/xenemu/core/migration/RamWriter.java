@@ -21,17 +21,19 @@ final class RamWriter {
         begin(out, size);
         progress.begin(size / SaveFormat.PAGE);
         long written = 0;
-        try (PageBatch batch = new PageBatch(out, encoding)) {
-            long from = nextData(ram, 0);
-            while (from < size) {
+        try (PageBatches batches = new PageBatches(out, encoding)) {
+            for (long from = nextData(ram, 0); from < size; ) {
+                // Once for all of it: the kernel looks at each page up to the hole.
                 long to = Math.min(size, roundUp(ram.file().nextHole(from)));
                 // In parts, for those who look at the progress.
-                long end = Math.min(to, from + SaveFormat.CHUNK_BYTES);
-                written += add(pages, from, end, batch);
-                SaveCancelledException.tell(progress, end / SaveFormat.PAGE);
-                from = end < to ? end : nextData(ram, to);
+                for (long at = from; at < to; at += SaveFormat.CHUNK_BYTES) {
+                    long end = Math.min(to, at + SaveFormat.CHUNK_BYTES);
+                    written += add(pages, at, end, batches);
+                    SaveCancelledException.tell(progress, end / SaveFormat.PAGE);
+                }
+                from = nextData(ram, to);
             }
-            batch.flush();
+            batches.flush();
         }
         SaveCancelledException.tell(progress, size / SaveFormat.PAGE);
         return written;
@@ -55,12 +57,12 @@ final class RamWriter {
         return (offset + SaveFormat.PAGE - 1) / SaveFormat.PAGE * SaveFormat.PAGE;
     }
 
-    private static long add(MemorySegment pages, long from, long end, PageBatch batch)
+    private static long add(MemorySegment pages, long from, long end, PageBatches batches)
             throws IOException {
         long added = 0;
         for (long at = from; at < end; at += SaveFormat.PAGE) {
             if (!isZero(pages, at)) {
-                batch.add(pages, at);
+                batches.add(pages, at);
                 added++;
             }
         }

@@ -18,7 +18,7 @@ public final class RoundWriter implements AutoCloseable {
     private final SectionWriter out;
     private final WorkProgress progress;
     private Pace pace;
-    private final PageBatch batch;
+    private final PageBatches batches;
     private final ZeroBatch zeros;
 
     /// The part of the file around the last page that was looked at: before it is a hole.
@@ -49,7 +49,7 @@ public final class RoundWriter implements AutoCloseable {
         this.out = out;
         this.progress = progress;
         this.pace = pace;
-        batch = new PageBatch(out, encoding);
+        batches = new PageBatches(out, encoding);
         zeros = new ZeroBatch(out);
     }
 
@@ -79,7 +79,7 @@ public final class RoundWriter implements AutoCloseable {
             pace.at(out.account().bytes());
             SaveCancelledException.tell(progress, done);
         }
-        batch.flush();
+        batches.flush();
         zeros.flush();
         return pages - before;
     }
@@ -108,7 +108,7 @@ public final class RoundWriter implements AutoCloseable {
                 if (isZero(at)) {
                     addZeros(at, at + SaveFormat.PAGE);
                 } else {
-                    batch.add(ram.pages(), at);
+                    batches.add(ram.pages(), at);
                     pages++;
                 }
                 at += SaveFormat.PAGE;
@@ -141,6 +141,6 @@ public final class RoundWriter implements AutoCloseable {
 
     @Override
     public void close() {
-        batch.close();
+        batches.close();
     }
 }

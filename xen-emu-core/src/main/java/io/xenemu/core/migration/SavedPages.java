@@ -97,7 +97,7 @@ public final class SavedPages implements AutoCloseable {
             int length = sectionHead(head);
             sections.add(at);
             pages.add(Math.toIntExact(decoder.first()));
-            decoder.addTo(present);
+            boolean _ = decoder.addTo(present);
             at += SaveFormat.SECTION_HEADER_BYTES + length + (long) SaveFormat.CRC_BYTES;
         }
         starts = sections.build();

@@ -7,19 +7,21 @@ import java.lang.foreign.Arena;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.ReadableByteChannel;
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 
-/// Reads the sections of a stream, one at a time, into one buffer that the longest fits into. So a length that the
-/// stream names never takes memory.
+/// Reads the sections of a stream, one at a time, into a buffer that the longest fits into. So a length that the stream
+/// names never takes memory.
 final class SectionReader implements AutoCloseable {
     private static final int BUFFER_BYTES =
             SaveFormat.SECTION_HEADER_BYTES + SaveFormat.MAX_PAGES_BYTES + SaveFormat.CRC_BYTES;
 
     private final ReadableByteChannel in;
     private final Arena arena = Arena.ofShared();
-    private final ByteBuffer buffer =
-            arena.allocate(BUFFER_BYTES, Long.BYTES).asByteBuffer().order(ByteOrder.LITTLE_ENDIAN);
+    private final Deque<ByteBuffer> free = new ArrayDeque<>();
+    private ByteBuffer buffer = newBuffer();
     private final StreamAccount account = new StreamAccount();
     private @Nullable SectionType type;
     private int version;
@@ -121,6 +123,25 @@ final class SectionReader implements AutoCloseable {
     /// The last section's body, in the reader's own buffer.
     ByteBuffer body() {
         return buffer.slice(SaveFormat.SECTION_HEADER_BYTES, end - SaveFormat.SECTION_HEADER_BYTES)
+                .order(ByteOrder.LITTLE_ENDIAN);
+    }
+
+    /// Gives out the buffer that has the last section, until [#giveBack]. The next section comes into another one.
+    ByteBuffer lend() {
+        ByteBuffer lent = buffer;
+        ByteBuffer next = free.poll();
+        buffer = next == null ? newBuffer() : next;
+        return lent;
+    }
+
+    /// Takes a buffer back.
+    void giveBack(ByteBuffer lent) {
+        free.add(lent);
+    }
+
+    private ByteBuffer newBuffer() {
+        return arena.allocate(BUFFER_BYTES, Long.BYTES)
+                .asByteBuffer()
                 .order(ByteOrder.LITTLE_ENDIAN);
     }
 

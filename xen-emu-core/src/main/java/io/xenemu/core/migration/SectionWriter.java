@@ -9,6 +9,9 @@ import java.util.zip.CRC32C;
 
 /// Writes the sections of a stream, each with its checksum, and keeps the account that the last one has.
 final class SectionWriter {
+    /// Where a section's header has the length of its body.
+    private static final int LENGTH = 2 * Integer.BYTES;
+
     private final WritableByteChannel out;
     private final StreamAccount account = new StreamAccount();
 
@@ -34,12 +37,18 @@ final class SectionWriter {
         write(type, version, section, 0, section.position());
     }
 
-    /// Writes a section whose body is in a buffer already. The body has the room for the section's header in front of
-    /// it, and the room for the checksum behind it.
+    /// Writes a section whose body is in a buffer already. [#seal] has the parameters.
+    void write(SectionType type, int version, ByteBuffer in, int from, int end) throws IOException {
+        seal(type, version, in, from, end);
+        writeSealed(in, from);
+    }
+
+    /// Puts a section's header before its body, and its checksum behind it: there is room for both. Any thread may do
+    /// that.
     ///
     /// @param from where the header has its room
     /// @param end of the body
-    void write(SectionType type, int version, ByteBuffer in, int from, int end) throws IOException {
+    static void seal(SectionType type, int version, ByteBuffer in, int from, int end) {
         int length = end - from - SaveFormat.SECTION_HEADER_BYTES;
         if (length > type.maxBytes()) {
             throw new IllegalStateException(length + " bytes for section " + type.letters());
@@ -47,12 +56,19 @@ final class SectionWriter {
         in.clear();
         in.putInt(from, type.code());
         in.putInt(from + Integer.BYTES, version);
-        in.putInt(from + 2 * Integer.BYTES, length);
+        in.putInt(from + LENGTH, length);
         int crc = crc(in.limit(end).position(from));
         in.clear();
         in.putInt(end, crc);
-        account.section(in, from, crc);
-        writeAll(in.limit(end + SaveFormat.CRC_BYTES).position(from));
+    }
+
+    /// Writes a section that is sealed.
+    ///
+    /// @param from where its header is
+    void writeSealed(ByteBuffer in, int from) throws IOException {
+        int end = from + SaveFormat.SECTION_HEADER_BYTES + in.getInt(from + LENGTH);
+        account.section(in, from, in.getInt(end));
+        writeAll(in.clear().limit(end + SaveFormat.CRC_BYTES).position(from));
     }
 
     /// The sections so far.

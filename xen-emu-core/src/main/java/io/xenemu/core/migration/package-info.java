@@ -1,5 +1,5 @@
 /// Saved guests as a stream: to a file, a pipe or a connection, and back. Neither side seeks, except
-/// for [SavedPages], and neither has more than a batch of a guest's memory in its heap.
+/// for [SavedPages], and neither has more than a few sections of a guest's memory.
 ///
 /// Start at [SaveWriter] and [SaveReader]. The format is described in `docs/saved-state.md`.
 ///
@@ -9,8 +9,9 @@
 /// - Below it, sections: [SectionWriter], [SectionReader], [SectionType]; content of several: [ChunkWriter],
 ///   [ChunkStream].
 /// - What a guest's sections say: [GuestSummary], [SavedConfig], [BootFile], [SavedHead], [FileContents].
-/// - RAM: [RamSource], [RamCopy], [RamWriter], [RamReader], [RamStatistics], [PageBatch], [PagesBody], [PageEncoding],
-///   [ZstdPages]. [SavedPages] reads it in any order, from a file, and gives it to a [PageRunSink].
+/// - RAM: [RamSource], [RamCopy], [RamWriter], [RamReader], [RamStatistics], [PageBatches], [PageBatch], [PagesBody],
+///   [PageEncoding], [ZstdPages], [SectionWorkers]. [SavedPages] reads it in any order, from a file, and gives it to
+///   a [PageRunSink].
 /// - RAM of a guest that runs, in rounds: [RoundWriter], [ZeroBatch], [Pace], [IncomingRam]; what follows a round:
 ///   [Convergence].
 /// - Messages around a stream: [MigrationLink], [MigrationMessage], [BackChannel].
@@ -18,6 +19,7 @@
 /// - The end of a cancelled one: [SaveCancelledException].
 ///
 /// No locks: one thread writes or reads a stream, and others look at its [io.xenemu.core.host.WorkProgress].
+/// [SectionWorkers] pack and unpack the pages, one of them each section.
 @NullMarked
 package io.xenemu.core.migration;
 

@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.xenemu.core.host.WorkProgress;
 import io.xenemu.kvm.memory.MemFd;
 import io.xenemu.kvm.testing.Eventually;
+import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -17,6 +18,7 @@ import java.nio.channels.WritableByteChannel;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
+import java.util.stream.IntStream;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.constraints.IntRange;
@@ -93,6 +95,45 @@ final class RoundsPropertyTest {
             try (MemFd file = ram.take()) {
                 assertEquals(-1, guest.pages().mismatch(file.map(0, file.size())));
             }
+        }
+    }
+
+    /// More sections than are packed and unpacked at a time.
+    @Property(tries = 2)
+    void laterRoundOfManyPagesCounts(@ForAll PageEncoding encoding, @ForAll long seed)
+            throws IOException {
+        try (TestGuest guest = new TestGuest("a", 1, PAGES);
+                IncomingRam ram = new IncomingRam("a", (long) PAGES * TestGuest.PAGE)) {
+            for (int page = 0; page < PAGES; page++) {
+                guest.fill(page, seed + page);
+            }
+            List<Integer> pages = IntStream.range(0, PAGES).boxed().toList();
+            read(stream(guest, List.of(pages), encoding), ram);
+            try (MemFd file = ram.take()) {
+                assertEquals(-1, guest.pages().mismatch(file.map(0, file.size())));
+            }
+        }
+    }
+
+    @Test
+    void pageThatComesTwiceInARoundIsRefused() throws Exception {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        SectionWriter out = new SectionWriter(TestGuest.to(bytes));
+        RamWriter.begin(out, (long) PAGES * TestGuest.PAGE);
+        for (int round = 1; round <= 2; round++) {
+            out.write(SectionType.ROUND, SaveFormat.VERSION, new BodyWriter().u32(round));
+            for (int section = 0; section < round; section++) {
+                out.write(
+                        SectionType.PAGES,
+                        SaveFormat.VERSION,
+                        new BodyWriter().u32(SaveFormat.ZEROS).u32(1).u32(7).u32(2 - section));
+            }
+        }
+        try (SectionReader in = new SectionReader(TestGuest.from(bytes.toByteArray()));
+                RamReader reader = new RamReader(in, new WorkProgress(), RamReader.begin(in));
+                IncomingRam ram = new IncomingRam("a", (long) PAGES * TestGuest.PAGE)) {
+            WireException e = assertThrows(WireException.class, () -> reader.readRounds(ram));
+            assertEquals("a page comes twice in a round", e.getMessage());
         }
     }
 

@@ -86,6 +86,25 @@ class SaveStreamPropertyTest {
         }
     }
 
+    /// More sections than are packed and unpacked at a time.
+    @Property(tries = 2)
+    void manySectionsComeBack(@ForAll PageEncoding encoding, @ForAll long seed) throws IOException {
+        int pages = 12 * SaveFormat.BATCH_PAGES;
+        try (TestGuest guest = new TestGuest("a", 1, pages);
+                TestGuest restored = new TestGuest("a", 1, pages)) {
+            for (int page = 0; page < pages; page++) {
+                guest.fill(page, seed + page);
+            }
+            try (SaveReader reader = new SaveReader(TestGuest.from(guest.saved(encoding)))) {
+                reader.guest(FileContents.NONE);
+                reader.state().readAllBytes();
+                reader.ram(restored.pages(), new WorkProgress());
+                assertEquals(null, reader.guest(FileContents.NONE));
+            }
+            assertEquals(-1, guest.pages().mismatch(restored.pages()));
+        }
+    }
+
     @Property(tries = 400)
     void changedBitIsFound(@ForAll boolean packed, @ForAll @IntRange int at) {
         byte[] stream = STREAMS.get(packed ? 1 : 0).clone();
