@@ -145,6 +145,20 @@ public final class HostFile implements AutoCloseable {
         }
     }
 
+    /// Whether another open description has a lock on any byte, of either kind (`F_OFD_GETLK`). Takes none.
+    ///
+    /// @throws KvmException if the file system cannot tell
+    public boolean isLockedByOther() {
+        try (Arena arena = Arena.ofConfined()) {
+            RecordLock lock = new RecordLock(arena);
+            lock.set(RecordLock.F_WRLCK, 0, 0);
+            check(
+                    "fcntl",
+                    Libc.fcntl(fd.number(), RecordLock.F_OFD_GETLK, lock.memory().address()));
+            return lock.type() != RecordLock.F_UNLCK;
+        }
+    }
+
     /// preadv(2) into all vectors.
     ///
     /// @return bytes read, which may be fewer; 0 at the end; or a negated errno

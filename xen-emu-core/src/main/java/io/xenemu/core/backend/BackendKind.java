@@ -42,6 +42,16 @@ public interface BackendKind {
         /// The version of the layout that [#encode] writes.
         int version();
 
+        /// Checks that a device of another host could be reopened here, before its guest moves. Changes nothing, and
+        /// leaves nothing open.
+        ///
+        /// @param version of the body
+        /// @param trusts whether the operator answers for it that both hosts see the same storage
+        /// @return what was found, in one line for an operator
+        /// @throws WireException if the body cannot be used
+        /// @throws Refused with one line for the operator: the host has not what it needs
+        String check(int version, BodyReader body, boolean trusts) throws WireException, Refused;
+
         /// Reads the specification in a saved device's state.
         ///
         /// @param version of the body

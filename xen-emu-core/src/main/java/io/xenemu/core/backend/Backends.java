@@ -18,6 +18,7 @@ import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.WireException;
 import io.xenemu.xenstore.client.XenStoreClient;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.EnumMap;
 import java.util.LinkedHashMap;
@@ -281,6 +282,54 @@ public final class Backends implements ServiceBackends, AutoCloseable {
     /// Lets the devices of a restored domain go on.
     public void resume(DomId domain) {
         of(domain).forEach(ServedDevice::resume);
+    }
+
+    /// What a domain's devices need where it goes on: their specifications, and the sizes of disks. The domain runs.
+    ///
+    /// @throws Refused if one cannot be saved
+    public List<SavedSpec> needs(DomId domain) throws Refused {
+        List<SavedSpec> needs = new ArrayList<>();
+        for (ServedDevice device : of(domain)) {
+            if (!(device.served() instanceof BackendDevice.Savable savable)) {
+                throw new Refused(device.device().name() + " cannot be saved");
+            }
+            if (savable instanceof BackendDevice.Claimed) {
+                BackendDevice.Saved now = savable.save(device.device(), null);
+                needs.add(
+                        new SavedSpec(
+                                device.device().kind(),
+                                now.version(),
+                                Bytes.asList(now.body().toBytes())));
+            } else {
+                needs.add(saved(savable.spec()));
+            }
+        }
+        return needs;
+    }
+
+    /// Checks that a device of another host could be had here.
+    ///
+    /// @param trusts whether the operator answers for it that both hosts see the same storage
+    /// @return what was found, in one line for an operator
+    /// @throws Refused with one line for the operator: the host has not what it needs
+    public String check(SavedSpec saved, boolean trusts) throws Refused {
+        String name = saved.kind().directory();
+        if (!(kinds.get(saved.kind()) instanceof BackendKind.Savable kind)) {
+            throw new Refused("a device of the kind %s cannot be restored".formatted(name));
+        }
+        String found =
+                hostCalls.make(
+                        () -> {
+                            try {
+                                return kind.check(saved.version(), saved.reader(), trusts);
+                            } catch (WireException e) {
+                                throw new Refused(
+                                        "a device of the kind %s cannot be restored: %s"
+                                                .formatted(name, e.getMessage()));
+                            }
+                        },
+                        _ -> {});
+        return name + ": " + found;
     }
 
     /// Flushes the devices of a domain of which one host alone may have a part. The guest runs.

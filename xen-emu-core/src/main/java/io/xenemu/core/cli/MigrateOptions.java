@@ -50,6 +50,12 @@ final class MigrateOptions {
             description = "Do not slow the guest down that writes faster than its pages are sent.")
     private boolean fullSpeed;
 
+    @Option(
+            names = "--trust-storage",
+            description =
+                    "Move the guest even if the other host does not see the locks of its disks: you know that they are the same there.")
+    private boolean trustStorage;
+
     @Mixin private TlsOptions tls = new TlsOptions();
 
     /// Whether `--force` has no time after which it is of use.
@@ -65,6 +71,9 @@ final class MigrateOptions {
         add(words, "timeout", timeout);
         if (force) {
             words.add("force=true");
+        }
+        if (trustStorage) {
+            words.add("trust-storage=true");
         }
         if (fullSpeed) {
             words.add("throttle=false");

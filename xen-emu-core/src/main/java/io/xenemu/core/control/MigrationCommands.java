@@ -40,7 +40,8 @@ final class MigrationCommands {
                     "timeout",
                     "force",
                     "throttle",
-                    "dry-run");
+                    "dry-run",
+                    "trust-storage");
 
     private static final long MIB = 1 << 20;
 
@@ -149,7 +150,8 @@ final class MigrationCommands {
                 number(settings, "timeout").map(Duration::ofSeconds).or(usual::timeout),
                 truth(settings, "force", usual.force()),
                 truth(settings, "throttle", usual.throttles()),
-                truth(settings, "dry-run", usual.onlyAsks()));
+                truth(settings, "dry-run", usual.onlyAsks()),
+                truth(settings, "trust-storage", usual.trustsStorage()));
     }
 
     private static ControlReply migrate(OperatedService service, VerbCall call)
@@ -167,8 +169,10 @@ final class MigrationCommands {
                         options,
                         status -> call.tell(json(status)));
         if (options.onlyAsks()) {
-            return ControlReply.rows(
-                    List.of(domain.config().name() + " can move to " + end.peer()));
+            List<String> rows = new ArrayList<>();
+            rows.add(domain.config().name() + " can move to " + end.peer());
+            end.checked().lines().forEach(rows::add);
+            return ControlReply.rows(rows);
         }
         service.domains().awaitEnd(domain);
         if (guest != null) {

@@ -31,6 +31,9 @@ public final class Migration {
     private @Nullable Duration downtime;
 
     @GuardedBy("this")
+    private String checked = "";
+
+    @GuardedBy("this")
     private @Nullable Question question;
 
     /// Ends the work on it; null while that is not possible.
@@ -86,6 +89,7 @@ public final class Migration {
     ///
     /// @param reason for a failure, or for an open question; empty if there is none
     /// @param downtime for which the guest has not run, if that is known
+    /// @param checked lines that tell what was looked at before; empty until then
     public record Status(
             UUID id,
             Direction direction,
@@ -94,7 +98,8 @@ public final class Migration {
             MigrationPhase phase,
             Rounds rounds,
             String reason,
-            @Nullable Duration downtime) {}
+            @Nullable Duration downtime,
+            String checked) {}
 
     /// @param id the same on both sides
     /// @param guest its name
@@ -144,7 +149,7 @@ public final class Migration {
     }
 
     public synchronized Status status() {
-        return new Status(id, direction, guest, peer, phase, rounds, reason, downtime);
+        return new Status(id, direction, guest, peer, phase, rounds, reason, downtime, checked);
     }
 
     synchronized MigrationPhase phase() {
@@ -158,6 +163,11 @@ public final class Migration {
     synchronized void enter(MigrationPhase next, String why) {
         phase = next;
         reason = why;
+    }
+
+    /// Lines that tell what was looked at.
+    synchronized void checked(String lines) {
+        checked = lines;
     }
 
     synchronized void at(Rounds now) {

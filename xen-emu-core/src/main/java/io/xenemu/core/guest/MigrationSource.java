@@ -179,6 +179,7 @@ final class MigrationSource {
         if (!blockers.isEmpty()) {
             throw new Refused(guest.name() + " cannot be migrated: " + String.join("\n", blockers));
         }
+        String files = MigrationChecks.files(guest);
         link.send(
                 new MigrationMessage.Hello(
                         MigrationMessage.VERSION,
@@ -187,16 +188,16 @@ final class MigrationSource {
                         DomainConfigCodec.VERSION,
                         MigrationMessage.BodyBytes.of(
                                 DomainConfigCodec.put(new BodyWriter(), domain().config())),
-                        wanted.options().onlyAsks()));
+                        wanted.options().onlyAsks(),
+                        MigrationChecks.needs(
+                                hypervisor, guest, wanted.options().trustsStorage())));
         BackChannel answers = BackChannel.of(link);
         back = answers;
         switch (answers.next(ACCEPT_LIMIT)) {
-            case MigrationMessage.Accept accept ->
-                    log.info(
-                            "{}: {} takes it, with {}",
-                            domain(),
-                            migration.peer(),
-                            accept.program());
+            case MigrationMessage.Accept accept -> {
+                migration.checked(files + "\n" + accept.checked());
+                log.info("{}: {} takes it, with {}", domain(), migration.peer(), accept.program());
+            }
             case MigrationMessage.Refuse refuse ->
                     throw new Refused(migration.peer() + ": " + refuse.reason());
             case MigrationMessage other -> throw unexpected(other);

@@ -2,8 +2,6 @@ package io.xenemu.core.guest;
 
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.domain.Domain;
-import io.xenemu.core.domain.DomainConfig;
-import io.xenemu.core.domain.DomainConfigCodec;
 import io.xenemu.core.host.WorkProgress;
 import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.hypervisor.MigrationMetrics;
@@ -12,7 +10,6 @@ import io.xenemu.core.migration.MigrationMessage;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.abi.KvmException;
-import io.xenemu.kvm.wire.BodyReader;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
@@ -119,17 +116,14 @@ final class MigrationTarget {
 
     private void compatible(MigrationMessage.Hello hello)
             throws IOException, Refused, BootException {
+        String checked;
         try {
             if (hello.version() > MigrationMessage.VERSION || hello.version() < 1) {
                 throw new Refused(
                         "version %d of migrations is not known here: the newest is %d"
                                 .formatted(hello.version(), MigrationMessage.VERSION));
             }
-            BodyReader body = hello.config().reader();
-            DomainConfig config = DomainConfigCodec.get(hello.configVersion(), body);
-            body.end();
-            guests.requireFree(hello.guest().name());
-            hypervisor.requireRoomFor(hello.guest().id(), config);
+            checked = MigrationChecks.here(hypervisor, guests, hello);
         } catch (IllegalArgumentException e) {
             refuse(String.valueOf(e.getMessage()));
             throw new Refused(String.valueOf(e.getMessage()));
@@ -137,7 +131,7 @@ final class MigrationTarget {
             refuse(String.valueOf(e.getMessage()));
             throw e;
         }
-        link.send(new MigrationMessage.Accept(hello.version(), "xen-emu"));
+        link.send(new MigrationMessage.Accept(hello.version(), "xen-emu", checked));
     }
 
     /// Tells the source that the guest stays there. It may have gone already.

@@ -13,7 +13,8 @@
 ///   [GuestsRestore], [SavedChannel], [SavedStream], [DomainImage], [GuestImage], [RestoreGate],
 ///   [RestoredConnections], [LazyRestore]. That of real Xen: [XenGuestImage], [XlRequest].
 /// - Migration: [Migrations] with [MigrationRecords], [Migration], [MigrationPhase]; [MigrationSource] with
-///   [GuestDescription], [MigrationRounds], [VcpuThrottle] and [DiskReturn]; [MigrationTarget].
+///   [GuestDescription], [MigrationRounds], [VcpuThrottle] and [DiskReturn]; [MigrationTarget]; [MigrationChecks] of
+///   both.
 /// - A domain that stays as a guest of its own: [StoppedBoot].
 /// - Guests in the background: [HostedGuests], [HostedGuest]. A second guest beside the foreground one: [SecondGuest].
 /// - The end of all of them: [OrderlyStop].

@@ -136,6 +136,22 @@ public final class DomainDevices implements AutoCloseable {
         backends.resume(domain.id());
     }
 
+    /// What a domain's devices need where it goes on.
+    ///
+    /// @throws Refused if one cannot be saved
+    public List<SavedSpec> needs(Domain domain) throws Refused {
+        return backends.needs(domain.id());
+    }
+
+    /// Checks that a device of another host could be had here.
+    ///
+    /// @param trusts whether the operator answers for it that both hosts see the same storage
+    /// @return what was found, in one line for an operator
+    /// @throws Refused with one line for the operator: the host has not what it needs
+    public String check(SavedSpec device, boolean trusts) throws Refused {
+        return backends.check(device, trusts);
+    }
+
     /// Flushes the disks of a domain that runs.
     ///
     /// @throws Refused if that fails

@@ -9,15 +9,28 @@ import java.util.Optional;
 /// @param bytesPerSecond the most bytes that are sent while the guest runs; 0 for no limit
 /// @param timeout after which it is cancelled or forced, while the guest runs
 /// @param force whether the guest is stopped after the time-out, whatever the estimate
-/// @param onlyAsks whether it ends when both sides have said that they could do it
 /// @param throttles whether the guest's vCPUs are slowed down if it writes faster than its pages are sent
+/// @param onlyAsks whether it ends when both sides have said that they could do it
+/// @param trustsStorage whether the guest moves even if the other host does not see the locks of its disks
 public record MigrationOptions(
         Duration downtimeLimit,
         long bytesPerSecond,
         Optional<Duration> timeout,
         boolean force,
         boolean throttles,
-        boolean onlyAsks) {
+        boolean onlyAsks,
+        boolean trustsStorage) {
+    /// Without trust in the storage.
+    public MigrationOptions(
+            Duration downtimeLimit,
+            long bytesPerSecond,
+            Optional<Duration> timeout,
+            boolean force,
+            boolean throttles,
+            boolean onlyAsks) {
+        this(downtimeLimit, bytesPerSecond, timeout, force, throttles, onlyAsks, false);
+    }
+
     /// What most operators want.
     public static final MigrationOptions DEFAULT =
             new MigrationOptions(Duration.ofMillis(300), 0, Optional.empty(), false, true, false);

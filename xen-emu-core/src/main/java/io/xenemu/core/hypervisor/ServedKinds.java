@@ -15,8 +15,9 @@ final class ServedKinds {
 
     /// One object of each kind, for one service.
     static List<BackendKind> of(MeterRegistry registry) {
+        NbdOpener disks = new NbdOpener(registry);
         return List.of(
-                new BlockKind(new NbdOpener(registry), registry),
+                new BlockKind(disks, disks::check, registry),
                 new NetKind(registry),
                 new P9Kind(registry),
                 new ConsoleKind(registry));

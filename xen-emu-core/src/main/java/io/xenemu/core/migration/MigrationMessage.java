@@ -3,14 +3,25 @@ package io.xenemu.core.migration;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
+import java.util.ArrayList;
 import java.util.HexFormat;
+import java.util.List;
 import java.util.UUID;
 
 /// The messages of a migration, in both directions, before and after the guest's stream. `docs/saved-state.md` has
 /// their order.
 public sealed interface MigrationMessage {
     /// The newest version of the messages, and of streams of guests that run.
-    int VERSION = 1;
+    int VERSION = 2;
+
+    /// The first version that says what a guest needs, and what was looked at.
+    int WITH_NEEDS = 2;
+
+    /// More devices than a guest can use.
+    int MAX_DEVICES = 4096;
+
+    /// The longest account of what a destination has looked at, in bytes.
+    int MAX_CHECKED_BYTES = 64 << 10;
 
     /// The longest text, in bytes.
     int MAX_TEXT_BYTES = 4096;
@@ -33,20 +44,37 @@ public sealed interface MigrationMessage {
     /// @param config the domain's configuration with the processor that it was offered, in a layout that this package
     ///     does not know
     /// @param onlyAsks whether nothing follows the answer
+    /// @param needs what the destination has to have
     record Hello(
             int version,
             UUID migration,
             GuestSummary guest,
             int configVersion,
             BodyBytes config,
-            boolean onlyAsks)
+            boolean onlyAsks,
+            Needs needs)
             implements MigrationMessage {}
+
+    /// What a guest needs at the destination.
+    ///
+    /// @param overcommit whether it comes even if the memory for it is not there
+    /// @param trustsStorage whether the operator answers for it that both sides see the same disks
+    /// @param devices each device that the service serves, in a layout that this package does not know
+    record Needs(boolean overcommit, boolean trustsStorage, List<BodyBytes> devices) {
+        /// Nothing is said.
+        public static final Needs UNKNOWN = new Needs(true, true, List.of());
+
+        public Needs {
+            devices = List.copyOf(devices);
+        }
+    }
 
     /// The destination can take the guest as far as it can know; the stream follows.
     ///
     /// @param version that both sides use
     /// @param program of the destination, for an operator
-    record Accept(int version, String program) implements MigrationMessage {}
+    /// @param checked lines that tell an operator what the destination has looked at
+    record Accept(int version, String program, String checked) implements MigrationMessage {}
 
     /// A side gives the migration up. The guest is or goes on at the source.
     ///
@@ -68,7 +96,11 @@ public sealed interface MigrationMessage {
     record BodyBytes(String hex) {
         /// The bytes that a writer has.
         public static BodyBytes of(BodyWriter body) {
-            return new BodyBytes(HexFormat.of().formatHex(body.toBytes()));
+            return of(body.toBytes());
+        }
+
+        private static BodyBytes of(byte[] bytes) {
+            return new BodyBytes(HexFormat.of().formatHex(bytes));
         }
 
         /// Reads them, from the beginning.
@@ -98,7 +130,7 @@ public sealed interface MigrationMessage {
         BodyWriter body = new BodyWriter();
         return switch (this) {
             case Hello hello -> hello(body, hello);
-            case Accept accept -> body.u32(accept.version()).string(accept.program());
+            case Accept accept -> accept(body, accept);
             case Refuse refuse -> body.string(refuse.reason());
             case Ready _, Go _, Running _ -> body;
         };
@@ -107,20 +139,32 @@ public sealed interface MigrationMessage {
     private static BodyWriter hello(BodyWriter body, Hello hello) {
         byte[] guest = hello.guest().encode().toBytes();
         byte[] config = hello.config().bytes();
-        return body.u32(hello.version())
+        body.u32(hello.version())
                 .u64(hello.migration().getMostSignificantBits())
                 .u64(hello.migration().getLeastSignificantBits())
                 .bytes(guest)
                 .u32(hello.configVersion())
                 .bytes(config)
                 .bool(hello.onlyAsks());
+        if (hello.version() >= WITH_NEEDS) {
+            Needs needs = hello.needs();
+            body.bool(needs.overcommit()).bool(needs.trustsStorage()).u32(needs.devices().size());
+            needs.devices().forEach(device -> body.bytes(device.bytes()));
+        }
+        return body;
+    }
+
+    private static BodyWriter accept(BodyWriter body, Accept accept) {
+        body.u32(accept.version()).string(accept.program());
+        return accept.version() >= WITH_NEEDS ? body.string(accept.checked()) : body;
     }
 
     /// The longest body of a message of a type, in bytes: nobody waits for more.
     static int longestBody(int type) {
         return switch (type) {
             case HELLO -> MigrationLink.MAX_BODY_BYTES;
-            case ACCEPT, REFUSE -> 2 * Integer.BYTES + MAX_TEXT_BYTES;
+            case ACCEPT -> 3 * Integer.BYTES + MAX_TEXT_BYTES + MAX_CHECKED_BYTES;
+            case REFUSE -> 2 * Integer.BYTES + MAX_TEXT_BYTES;
             default -> 0;
         };
     }
@@ -133,7 +177,7 @@ public sealed interface MigrationMessage {
         MigrationMessage message =
                 switch (type) {
                     case HELLO -> readHello(body);
-                    case ACCEPT -> new Accept(body.u32(), body.string(MAX_TEXT_BYTES));
+                    case ACCEPT -> readAccept(body);
                     case REFUSE -> new Refuse(body.string(MAX_TEXT_BYTES));
                     case READY -> new Ready();
                     case GO -> new Go();
@@ -153,12 +197,31 @@ public sealed interface MigrationMessage {
                 GuestSummary.decode(new BodyReader(body.bytes(MigrationLink.MAX_BODY_BYTES)));
         int configVersion = body.u32();
         byte[] config = body.bytes(MigrationLink.MAX_BODY_BYTES);
+        boolean onlyAsks = body.bool();
+        Needs needs = version == WITH_NEEDS ? readNeeds(body) : Needs.UNKNOWN;
+        if (version > VERSION) {
+            // It is refused by its number, whatever else it has.
+            body.skipAll();
+        }
         return new Hello(
+                version, migration, guest, configVersion, BodyBytes.of(config), onlyAsks, needs);
+    }
+
+    private static Needs readNeeds(BodyReader body) throws WireException {
+        boolean overcommit = body.bool();
+        boolean trustsStorage = body.bool();
+        List<BodyBytes> devices = new ArrayList<>();
+        for (int left = body.count(MAX_DEVICES); left > 0; left--) {
+            devices.add(BodyBytes.of(body.bytes(MigrationLink.MAX_BODY_BYTES)));
+        }
+        return new Needs(overcommit, trustsStorage, devices);
+    }
+
+    private static Accept readAccept(BodyReader body) throws WireException {
+        int version = body.u32();
+        return new Accept(
                 version,
-                migration,
-                guest,
-                configVersion,
-                new BodyBytes(HexFormat.of().formatHex(config)),
-                body.bool());
+                body.string(MAX_TEXT_BYTES),
+                version >= WITH_NEEDS ? body.string(MAX_CHECKED_BYTES) : "");
     }
 }

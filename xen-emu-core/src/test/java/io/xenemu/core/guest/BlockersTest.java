@@ -184,25 +184,7 @@ final class BlockersTest {
                 "web can take part instead: save --suspend saves it");
     }
 
-    @Test
-    void diskThatThisHostHasLocked() throws Exception {
-        Files.write(folder.resolve("disk"), new byte[1 << 16]);
-        Domain web =
-                create("web", DiskSpec.parse(List.of(folder.resolve("disk") + ",raw,xvda,rw")));
-
-        assertRefuses(
-                "web cannot be migrated: this service holds the lock of its disk until it has left",
-                "migrate",
-                "--ssh",
-                "",
-                "web",
-                "cat");
-        assertEquals(GuestState.RUNNING, guests().state("web"));
-        assertFalse(web.isHeld());
-        assertSays(0, "", "save", "-c", "web", saved());
-    }
-
-    /// The other host says what it lacks, for both ways to get services().there.
+    /// The other host says what it lacks, for both ways to get there.
     @Test
     void processorWithFewerFeatures() throws Exception {
         create("web");

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.backend.block.BlockKind;
+import io.xenemu.core.backend.block.DiskChecker;
 import io.xenemu.core.backend.engine.EngineMap;
 import io.xenemu.core.backend.nbd.NbdOpener;
 import io.xenemu.core.boot.BootException;
@@ -65,7 +66,9 @@ final class CooperativeSaveTest {
     private final FakeHypervisor fake =
             new FakeHypervisor(
                     new BlockKind(
-                            new NbdOpener(new SimpleMeterRegistry()), new SimpleMeterRegistry()));
+                            new NbdOpener(new SimpleMeterRegistry()),
+                            DiskChecker.FILE,
+                            new SimpleMeterRegistry()));
     private final OperatedDomains domains = fake.hypervisor.operated();
     private final HostedGuests guests =
             new HostedGuests(fake.hypervisor, Path.of("/nonexistent"), Path.of("/nonexistent"));

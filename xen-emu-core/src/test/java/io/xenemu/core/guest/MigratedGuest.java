@@ -204,7 +204,7 @@ final class MigratedGuest implements AutoCloseable {
 
     /// Whether the source has decided, and does not know what the target does.
     boolean isUndecidedAtA() {
-        return guestsA.migrations().list().getFirst().phase() == MigrationPhase.UNDECIDED;
+        return guestsA.migrations().list().getLast().phase() == MigrationPhase.UNDECIDED;
     }
 
     /// Whether the target runs it.

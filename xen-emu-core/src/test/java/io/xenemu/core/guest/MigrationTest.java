@@ -37,15 +37,19 @@ import org.junit.jupiter.api.io.TempDir;
 /// Migrations of a guest on a fake VM between two services.
 @Timeout(300)
 final class MigrationTest {
-    /// Bytes of the message that accepts a guest, and of one without a body.
-    private static final int ACCEPT = 31;
-
+    /// Bytes of a message without a body.
     private static final int MESSAGE = 16;
 
     /// A byte of the stream, before the memory.
     private static final int IN_FRONT = 1500;
 
+    /// More than the bytes that the source sends before the stream.
+    private static final int BEFORE_THE_STREAM = 4000;
+
     private static final int FAULTS = 40;
+
+    private static final MigrationOptions ASKS =
+            new MigrationOptions(Duration.ZERO, 0, Optional.empty(), false, false, true);
 
     @TempDir private Path folder = Path.of("");
     private MigratedGuest guest;
@@ -74,11 +78,11 @@ final class MigrationTest {
         Eventually.holds("it has left", () -> guest.guestsA.named("web") == null);
         assertNotNull(guest.guestsB.named("web"));
         assertEquals(List.of(), guest.records());
-        Migration.Status out = guest.guestsA.migrations().list().getFirst();
+        Migration.Status out = guest.guestsA.migrations().list().getLast();
         assertEquals(MigrationPhase.DONE, out.phase());
         assertTrue(out.rounds().number() >= 1);
         assertNotNull(out.downtime());
-        assertEquals(MigrationPhase.DONE, guest.guestsB.migrations().list().getFirst().phase());
+        assertEquals(MigrationPhase.DONE, guest.guestsB.migrations().list().getLast().phase());
     }
 
     /// A copy of another domain's moves with the guest, or its domain is told that it was not done.
@@ -122,6 +126,14 @@ final class MigrationTest {
         assertStillHere();
     }
 
+    /// Bytes of the message that accepts the guest.
+    private int accept() throws Exception {
+        try (TestCarrier carrier = carrier(TestCarrier.Fault.NONE)) {
+            assertNull(guest.migrate(carrier, ASKS).getFirst());
+            return Math.toIntExact(carrier.toSource.get());
+        }
+    }
+
     private static String reason(Throwable failure) {
         return String.valueOf(failure.getMessage());
     }
@@ -163,7 +175,7 @@ final class MigrationTest {
             List<Throwable> failures = guest.migrate(carrier, MigrationOptions.DEFAULT);
             assertEquals(
                     "host b: a domain has this name already: web", reason(failures.getFirst()));
-            assertTrue(carrier.toTarget.get() < 1000);
+            assertTrue(carrier.toTarget.get() < BEFORE_THE_STREAM);
         }
         guest.assertWhole(guest.domain);
         assertEquals(GuestState.RUNNING, guest.guestsA.state("web"));
@@ -177,26 +189,73 @@ final class MigrationTest {
             assertEquals(
                     "host b: web: a guest of this host cannot have avx512f",
                     reason(failures.getFirst()));
-            assertTrue(carrier.toTarget.get() < 1000);
+            assertTrue(carrier.toTarget.get() < BEFORE_THE_STREAM);
         }
         assertStillHere();
     }
 
     @Test
     void bothSidesCanOnlyBeAsked() throws Exception {
-        MigrationOptions asks =
-                new MigrationOptions(Duration.ZERO, 0, Optional.empty(), false, false, true);
         try (TestCarrier carrier = carrier(TestCarrier.Fault.NONE)) {
-            List<Throwable> failures = guest.migrate(carrier, asks);
+            List<Throwable> failures = guest.migrate(carrier, ASKS);
             assertNull(failures.getFirst());
             assertEquals("the source has only asked", reason(failures.getLast()));
-            assertTrue(carrier.toTarget.get() < 1000);
+            assertTrue(carrier.toTarget.get() < BEFORE_THE_STREAM);
         }
         assertStillHere();
         guest.guestsB.create(guest.diskless(), true);
         assertEquals(
                 "host b: a domain has this name already: web",
-                reason(migrate(TestCarrier.Fault.NONE, asks).getFirst()));
+                reason(migrate(TestCarrier.Fault.NONE, ASKS).getFirst()));
+        assertStillHere();
+    }
+
+    @Test
+    void whatBothSidesHaveLookedAtIsTold() throws Exception {
+        assertNull(migrate(TestCarrier.Fault.NONE, ASKS).getFirst());
+        assertEquals(
+                """
+                %1$s/kernel: can be read, and go with the guest
+                the name web and the id 1 are free, and the processor has what the guest uses
+                %2$d MiB of memory are there
+                vbd: %1$s/disk is here, and the other host's lock is seen\
+                """
+                        .formatted(
+                                folder.resolve("guest"),
+                                guest.domain.config().maxMemoryBytes() >> 20),
+                guest.guestsA.migrations().list().getLast().checked());
+    }
+
+    /// The host has a file of the same name on a disk of its own.
+    @Test
+    void anotherDiskAtTheTargetIsRefusedBeforeAnythingIsSent() throws Exception {
+        Path other = Files.copy(guest.disk(), folder.resolve("other"));
+        guest.disksB.finds(other);
+        try (TestCarrier carrier = carrier(TestCarrier.Fault.NONE)) {
+            List<Throwable> failures = guest.migrate(carrier, MigrationOptions.DEFAULT);
+            assertEquals(
+                    "host b: "
+                            + other
+                            + ": the other host's lock is not seen here: it is another file, or its file system"
+                            + " does not share locks (--trust-storage moves the guest all the same)",
+                    reason(failures.getFirst()));
+            assertTrue(carrier.toTarget.get() < BEFORE_THE_STREAM);
+        }
+        assertStillHere();
+        MigrationOptions trusts =
+                new MigrationOptions(
+                        Duration.ofMillis(300), 0, Optional.empty(), false, true, false, true);
+        assertEquals(Arrays.asList(null, null), migrate(TestCarrier.Fault.NONE, trusts));
+        guest.assertWhole(guest.b.next());
+    }
+
+    @Test
+    void kernelThatCannotBeReadIsNamedBeforeAnythingIsSent() throws Exception {
+        Path kernel = folder.resolve("guest/kernel");
+        Files.delete(kernel);
+        assertEquals(
+                kernel + " cannot be read",
+                reason(migrate(TestCarrier.Fault.NONE, ASKS).getFirst()));
         assertStillHere();
     }
 
@@ -230,7 +289,7 @@ final class MigrationTest {
                         Duration.ZERO, 1 << 20, Optional.of(Duration.ZERO), true, true, false);
         assertEquals(Arrays.asList(null, null), migrate(TestCarrier.Fault.NONE, forced));
         assertTrue(
-                guest.guestsA.migrations().list().getFirst().rounds().written() > 0,
+                guest.guestsA.migrations().list().getLast().rounds().written() > 0,
                 "it had written when it was stopped");
         guest.assertWhole(guest.b.next());
     }
@@ -303,13 +362,13 @@ final class MigrationTest {
     @Test
     void undecidedCopyHasANameThatShowsIt() throws Exception {
         List<Throwable> failures =
-                migrate(new TestCarrier.Fault(false, ACCEPT, true), MigrationOptions.DEFAULT);
+                migrate(new TestCarrier.Fault(false, accept(), true), MigrationOptions.DEFAULT);
         assertNotNull(failures.getFirst());
         Domain copy = guest.b.next();
         Eventually.holds(
                 "it is undecided",
                 () ->
-                        guest.guestsB.migrations().list().getFirst().phase()
+                        guest.guestsB.migrations().list().getLast().phase()
                                 == MigrationPhase.UNDECIDED);
         assertEquals("web--incoming", copy.config().name());
         assertStillHere();
@@ -326,7 +385,7 @@ final class MigrationTest {
     void decidedSourceWaitsForAnOperator() throws Exception {
         List<Throwable> failures =
                 migrate(
-                        new TestCarrier.Fault(false, ACCEPT + MESSAGE, true),
+                        new TestCarrier.Fault(false, accept() + MESSAGE, true),
                         MigrationOptions.DEFAULT);
         assertTrue(
                 reason(failures.getFirst()).startsWith("it is decided that host b runs web"),
@@ -334,7 +393,7 @@ final class MigrationTest {
         Domain moved = guest.b.next();
         guest.assertWhole(moved);
         assertEquals(GuestState.MIGRATING, guest.guestsA.state("web"));
-        Migration.Status waiting = guest.guestsA.migrations().list().getFirst();
+        Migration.Status waiting = guest.guestsA.migrations().list().getLast();
         assertEquals(MigrationPhase.UNDECIDED, waiting.phase());
         assertEquals(List.of(waiting.id().toString()), guest.records());
         assertEquals(
@@ -363,7 +422,7 @@ final class MigrationTest {
     void decidedSourceDoesNotRunWithoutItsDisk() throws Exception {
         List<Throwable> failures =
                 migrate(
-                        new TestCarrier.Fault(false, ACCEPT + MESSAGE, true),
+                        new TestCarrier.Fault(false, accept() + MESSAGE, true),
                         MigrationOptions.DEFAULT);
         assertNotNull(failures.getFirst());
         assertEquals(
@@ -396,7 +455,7 @@ final class MigrationTest {
     @Test
     void onlyOneOfTwoCopiesGetsTheDisk() throws Exception {
         try (TestCarrier carrier = carrier(TestCarrier.Fault.NONE)) {
-            carrier.cutAfter(ACCEPT + MESSAGE);
+            carrier.cutAfter(accept() + MESSAGE);
             assertNotNull(guest.migrate(carrier, MigrationOptions.DEFAULT).getFirst());
         }
         Eventually.holds("both wait", () -> guest.isWaiting() && guest.isUndecidedAtA());
@@ -413,7 +472,7 @@ final class MigrationTest {
     @Test
     void sourceGoesOnWhenTheTargetHasGivenUpItsDisk() throws Exception {
         try (HostFile other = HostFile.open(guest.disk(), Set.of(HostFile.Access.WRITE))) {
-            TestCarrier.Fault readyIsLost = new TestCarrier.Fault(false, ACCEPT, true);
+            TestCarrier.Fault readyIsLost = new TestCarrier.Fault(false, accept(), true);
             guest.disksA.beforeNext(() -> take(other));
             List<Throwable> failures = migrate(readyIsLost, MigrationOptions.DEFAULT);
             assertTrue(
@@ -443,12 +502,12 @@ final class MigrationTest {
         try (HostFile other = HostFile.open(guest.disk(), Set.of(HostFile.Access.WRITE))) {
             guest.disksA.beforeNext(() -> take(other));
             List<Throwable> failures =
-                    migrate(new TestCarrier.Fault(false, ACCEPT, true), MigrationOptions.DEFAULT);
+                    migrate(new TestCarrier.Fault(false, accept(), true), MigrationOptions.DEFAULT);
             assertNotNull(failures.getFirst());
             guest.a.hypervisor.operated().destroy(guest.domain);
             guest.a.hypervisor.operated().awaitEnd(guest.domain);
             assertEquals(
-                    MigrationPhase.FAILED, guest.guestsA.migrations().list().getFirst().phase());
+                    MigrationPhase.FAILED, guest.guestsA.migrations().list().getLast().phase());
         }
         guest.guestsB.migrations().resolve("web", Migration.Resolution.RUN);
         guest.assertWhole(guest.b.next());
@@ -459,7 +518,7 @@ final class MigrationTest {
     void recordOfADecisionStaysIfTheSourceEnds() throws Exception {
         List<Throwable> failures =
                 migrate(
-                        new TestCarrier.Fault(false, ACCEPT + MESSAGE, true),
+                        new TestCarrier.Fault(false, accept() + MESSAGE, true),
                         MigrationOptions.DEFAULT);
         assertNotNull(failures.getFirst());
         guest.a.hypervisor.operated().destroy(guest.domain);
@@ -506,8 +565,11 @@ final class MigrationTest {
         guest.close();
         Random random = new Random(20_260_731);
         long sent = 0;
+        int accept;
         try (MigratedGuest clean = new MigratedGuest(folder.resolve("clean"));
                 TestCarrier carrier = carrier(TestCarrier.Fault.NONE)) {
+            guest = clean;
+            accept = accept();
             clean.migrate(carrier, MigrationOptions.DEFAULT);
             sent = carrier.toTarget.get();
         }
@@ -516,7 +578,7 @@ final class MigrationTest {
             // Half of those in the stream are near its end, where the decisions are.
             long at =
                     !toTarget
-                            ? random.nextInt(ACCEPT + 2 * MESSAGE)
+                            ? random.nextInt(accept + 2 * MESSAGE)
                             : random.nextBoolean()
                                     ? random.nextLong(sent)
                                     : sent - random.nextLong(2 * MESSAGE + 200);

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.backend.block.BlockKind;
+import io.xenemu.core.backend.block.DiskChecker;
 import io.xenemu.core.backend.engine.EngineMap;
 import io.xenemu.core.backend.nbd.NbdOpener;
 import io.xenemu.core.cli.ToolRunner;
@@ -57,7 +58,10 @@ final class TwoServices implements AutoCloseable {
 
     private static FakeHypervisor hypervisor() {
         return new FakeHypervisor(
-                new BlockKind(new NbdOpener(new SimpleMeterRegistry()), new SimpleMeterRegistry()));
+                new BlockKind(
+                        new NbdOpener(new SimpleMeterRegistry()),
+                        DiskChecker.FILE,
+                        new SimpleMeterRegistry()));
     }
 
     private HostedGuests hosted(FakeHypervisor fake, String name) {

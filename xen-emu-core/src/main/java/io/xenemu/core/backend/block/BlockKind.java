@@ -22,15 +22,18 @@ public final class BlockKind implements BackendKind.Savable {
     private static final long IDLE_SECONDS = 10;
 
     private final DiskOpener opener;
+    private final DiskChecker checker;
     private final MeterRegistry registry;
     private final ScheduledThreadPoolExecutor timer =
             new ScheduledThreadPoolExecutor(
                     1, Thread.ofPlatform().daemon().name("block-limits").factory());
 
     /// @param opener finds their bytes
+    /// @param checker looks for those of guests that are to come
     /// @param registry has their meters
-    public BlockKind(DiskOpener opener, MeterRegistry registry) {
+    public BlockKind(DiskOpener opener, DiskChecker checker, MeterRegistry registry) {
         this.opener = opener;
+        this.checker = checker;
         this.registry = registry;
         timer.setKeepAliveTime(IDLE_SECONDS, TimeUnit.SECONDS);
         timer.allowCoreThreadTimeOut(true);
@@ -87,6 +90,13 @@ public final class BlockKind implements BackendKind.Savable {
                             .formatted(known.target(), bytes, state.bytes()));
         }
         return device(state.spec(), known, store, state);
+    }
+
+    @Override
+    public String check(int version, BodyReader body, boolean trusts)
+            throws WireException, Refused {
+        BlockState state = BlockStateCodec.decode(version, body);
+        return checker.check(state.spec().withSector(state.sectorBytes()), state.bytes(), trusts);
     }
 
     @Override

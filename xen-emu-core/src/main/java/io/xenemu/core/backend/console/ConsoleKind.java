@@ -52,6 +52,12 @@ public final class ConsoleKind implements BackendKind.Savable {
     }
 
     @Override
+    public String check(int version, BodyReader body, boolean trusts) throws WireException {
+        return "%s is opened when the guest comes"
+                .formatted(ConsoleDeviceStateCodec.decode(version, body).spec().name());
+    }
+
+    @Override
     public BodyWriter encode(DeviceSpec spec) {
         return ConsoleDeviceStateCodec.encode(ConsoleDeviceState.ofNew((ConsoleSpec) spec));
     }

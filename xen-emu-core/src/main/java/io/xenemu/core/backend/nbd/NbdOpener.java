@@ -1,6 +1,7 @@
 package io.xenemu.core.backend.nbd;
 
 import io.micrometer.core.instrument.MeterRegistry;
+import io.xenemu.core.backend.block.DiskChecker;
 import io.xenemu.core.backend.block.DiskOpener;
 import io.xenemu.core.backend.block.DiskStore;
 import io.xenemu.core.toolstack.DiskSpec;
@@ -33,6 +34,36 @@ public record NbdOpener(MeterRegistry registry) implements DiskOpener {
         } catch (NbdException e) {
             throw new Refused(e.getMessage());
         }
+    }
+
+    /// Looks for a disk that another host has open. A server is asked, as a second client. For an image in another
+    /// format or in a Ceph cluster, the program and the key are looked for; it is not opened.
+    ///
+    /// @param bytes its size at the other host
+    /// @param trusts whether the operator answers for it that both hosts see the same
+    /// @return what was found, in one line for the operator
+    /// @throws Refused with one line for the operator
+    public String check(DiskSpec disk, long bytes, boolean trusts) throws Refused {
+        if (disk.isRemote()) {
+            try (DiskStore store = open(disk)) {
+                if (store.bytes() < bytes) {
+                    throw new Refused(
+                            "%s has %d bytes here, and %d there"
+                                    .formatted(disk.target(), store.bytes(), bytes));
+                }
+            }
+            return disk.target() + " answers";
+        }
+        if (!disk.isFile() || !disk.format().equals(DiskSpec.RAW)) {
+            try {
+                QemuNbd.of(image(disk), name(disk)).close();
+            } catch (NbdException e) {
+                throw new Refused(e.getMessage());
+            }
+        }
+        return disk.isFile()
+                ? DiskChecker.FILE.check(disk, bytes, trusts)
+                : disk.target() + " is in a cluster, which is not asked";
     }
 
     private NbdStore store(NbdServer server, DiskSpec disk) throws NbdException {

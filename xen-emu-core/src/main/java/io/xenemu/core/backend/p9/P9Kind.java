@@ -46,6 +46,14 @@ public final class P9Kind implements BackendKind.Savable {
     }
 
     @Override
+    public String check(int version, BodyReader body, boolean trusts)
+            throws WireException, Refused {
+        P9Spec spec = P9StateCodec.decode(version, body).spec();
+        open(new P9State(spec, null)).close();
+        return spec.path() + " is a folder here";
+    }
+
+    @Override
     public BodyWriter encode(DeviceSpec spec) {
         return P9StateCodec.encode(new P9State((P9Spec) spec, null));
     }

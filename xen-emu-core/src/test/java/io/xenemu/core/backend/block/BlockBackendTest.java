@@ -56,7 +56,8 @@ class BlockBackendTest {
 
     @TempDir Path directory;
     private final SlowStore slow = new SlowStore();
-    private final BlockKind kind = new BlockKind(DiskOpener.RAW, new SimpleMeterRegistry());
+    private final BlockKind kind =
+            new BlockKind(DiskOpener.RAW, DiskChecker.FILE, new SimpleMeterRegistry());
     private ServedGuest guest = new ServedGuest(kind);
 
     BlockBackendTest() throws Exception {}
@@ -426,7 +427,7 @@ class BlockBackendTest {
                 new ServedGuest(
                         ServedGuest.LIMIT,
                         PATIENCE,
-                        new BlockKind(disk -> slow, new SimpleMeterRegistry()));
+                        new BlockKind(disk -> slow, DiskChecker.FILE, new SimpleMeterRegistry()));
         PvDevice device = attach("/slow,raw,xvda,rw");
         List<Queue> queues = connect(device, BlockAbi.X86_64, 1, 0);
         send(queues.getFirst(), BlockAbi.X86_64, READ, 0, 0);

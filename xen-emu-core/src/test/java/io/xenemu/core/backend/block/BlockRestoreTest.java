@@ -57,11 +57,11 @@ final class BlockRestoreTest {
     }
 
     private static BlockKind raw() {
-        return new BlockKind(DiskOpener.RAW, new SimpleMeterRegistry());
+        return new BlockKind(DiskOpener.RAW, DiskChecker.FILE, new SimpleMeterRegistry());
     }
 
     private static BlockKind on(DiskStore store) {
-        return new BlockKind(_ -> store, new SimpleMeterRegistry());
+        return new BlockKind(_ -> store, DiskChecker.FILE, new SimpleMeterRegistry());
     }
 
     private static ServedGuest guest(BlockKind kind) throws Exception {

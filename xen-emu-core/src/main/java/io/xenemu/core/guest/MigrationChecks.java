@@ -1,0 +1,94 @@
+package io.xenemu.core.guest;
+
+import io.xenemu.core.backend.SavedSpec;
+import io.xenemu.core.boot.BootException;
+import io.xenemu.core.boot.BootModule;
+import io.xenemu.core.domain.DomainConfig;
+import io.xenemu.core.domain.DomainConfigCodec;
+import io.xenemu.core.hypervisor.Hypervisor;
+import io.xenemu.core.migration.MigrationMessage;
+import io.xenemu.core.toolstack.Refused;
+import io.xenemu.kvm.wire.BodyReader;
+import io.xenemu.kvm.wire.BodyWriter;
+import io.xenemu.kvm.wire.WireException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/// What both sides of a migration look at before anything moves. Each gives lines for an operator.
+final class MigrationChecks {
+    private static final int MIB_SHIFT = 20;
+
+    private MigrationChecks() {}
+
+    /// What a guest needs at the destination.
+    ///
+    /// @throws Refused if one of its devices cannot be saved
+    static MigrationMessage.Needs needs(
+            Hypervisor hypervisor, SaveParty.Member guest, boolean trustsStorage) throws Refused {
+        List<MigrationMessage.BodyBytes> devices = new ArrayList<>();
+        for (SavedSpec device : hypervisor.devices().needs(guest.domain())) {
+            BodyWriter body = new BodyWriter();
+            device.encode(body);
+            devices.add(MigrationMessage.BodyBytes.of(body));
+        }
+        return new MigrationMessage.Needs(guest.request().overcommit(), trustsStorage, devices);
+    }
+
+    /// Checks that the files of a guest's next boot can be sent. Their contents go with the guest.
+    ///
+    /// @throws Refused if one cannot be read
+    static String files(SaveParty.Member guest) throws Refused {
+        GuestRequest request = guest.request();
+        if (request.kept() != null) {
+            return "its kernel has come with it, and goes with it";
+        }
+        List<String> files = new ArrayList<>();
+        files.add(request.kernel().toString());
+        request.modules().forEach(module -> files.add(BootModule.file(module)));
+        for (String file : files) {
+            // Real Xen may have kept the files of a guest that has come from it.
+            boolean isElsewhere =
+                    guest.domain().layout().isPresent() && Files.notExists(Path.of(file));
+            if (!isElsewhere && !Files.isReadable(Path.of(file))) {
+                throw new Refused(file + " cannot be read");
+            }
+        }
+        return String.join(", ", files) + ": can be read, and go with the guest";
+    }
+
+    /// Checks that a guest of another host can come here.
+    ///
+    /// @return what was looked at
+    /// @throws Refused if it cannot: a name, an id or a device
+    /// @throws BootException if it cannot: memory or the processor
+    static String here(Hypervisor hypervisor, HostedGuests guests, MigrationMessage.Hello hello)
+            throws WireException, Refused, BootException {
+        BodyReader body = hello.config().reader();
+        DomainConfig config = DomainConfigCodec.get(hello.configVersion(), body);
+        body.end();
+        List<String> lines = new ArrayList<>();
+        guests.requireFree(hello.guest().name());
+        hypervisor.requireRoomFor(hello.guest().id(), config);
+        lines.add(
+                "the name %s and the id %d are free, and the processor has what the guest uses"
+                        .formatted(hello.guest().name(), hello.guest().id().value()));
+        MigrationMessage.Needs needs = hello.needs();
+        hypervisor.memory().admit(config, needs.overcommit()).close();
+        lines.add("%d MiB of memory are there".formatted(config.maxMemoryBytes() >> MIB_SHIFT));
+        for (MigrationMessage.BodyBytes device : needs.devices()) {
+            BodyReader reader = device.reader();
+            SavedSpec spec = SavedSpec.decode(reader);
+            reader.end();
+            lines.add(hypervisor.devices().check(spec, needs.trustsStorage()));
+        }
+        return cut(String.join("\n", lines));
+    }
+
+    /// An account has an end, however many devices there are.
+    private static String cut(String lines) {
+        int most = MigrationMessage.MAX_CHECKED_BYTES / Integer.BYTES;
+        return lines.length() <= most ? lines : lines.substring(0, most);
+    }
+}
