@@ -32,6 +32,11 @@ public final class BootFiles implements AutoCloseable {
     private BootFiles(KeptBootFiles kept, List<String> modules, long unpackedLimit)
             throws BootException {
         KeptBootFiles.Kept image = kept.files().getFirst();
+        if (kept.areLost()) {
+            throw new BootException(
+                    image.path()
+                            + ": cannot be read from the file that the guest was restored from");
+        }
         requireModules(image.path(), modules.size());
         try {
             BootContent content = FileContent.of("kernel " + image.path(), image.content());

@@ -55,8 +55,23 @@ final class GuestDescription {
         }
         BootFile.Role role = BootFile.Role.KERNEL;
         for (KeptBootFiles.Kept file : kept.files()) {
-            writer.file(role, file.path(), file.content(), true);
+            kept(writer, role, file, kept.areLost());
             role = BootFile.Role.MODULE;
+        }
+    }
+
+    /// Writes a file that the guest was restored with.
+    ///
+    /// @param isLost whether its content has not come: it is empty then, and the guest still cannot boot
+    private static void kept(
+            SaveWriter writer, BootFile.Role role, KeptBootFiles.Kept file, boolean isLost)
+            throws IOException {
+        if (!isLost) {
+            writer.file(role, file.path(), file.content(), true);
+            return;
+        }
+        try (FileChannel none = NamelessFile.create(".none")) {
+            writer.file(role, file.path(), none, true);
         }
     }
 

@@ -54,6 +54,7 @@ final class GuestsRestore implements AutoCloseable {
         for (Made made : all) {
             awaitStart(made.guest());
         }
+        stream.runs();
         done = true;
     }
 

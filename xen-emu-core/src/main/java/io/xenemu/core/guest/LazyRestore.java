@@ -32,6 +32,9 @@ final class LazyRestore implements AutoCloseable {
 
     private final FileChannel channel;
 
+    /// The same file, for what is read when the guest runs.
+    private @Nullable FileChannel later;
+
     /// These are the page service's own after [#begin].
     private @Nullable UserFaultFd faults;
 
@@ -44,12 +47,14 @@ final class LazyRestore implements AutoCloseable {
             boolean shares,
             UserFaultFd faults,
             HostFile file,
-            FileChannel channel) {
+            FileChannel channel,
+            FileChannel later) {
         this.pages = pages;
         this.shares = shares;
         this.faults = faults;
         this.file = file;
         this.channel = channel;
+        this.later = later;
     }
 
     /// Opens a file. What this host does not allow is found first.
@@ -66,14 +71,16 @@ final class LazyRestore implements AutoCloseable {
         UserFaultFd faults = faults();
         HostFile file = null;
         FileChannel channel = null;
+        FileChannel later = null;
         boolean done = false;
         try {
             file = file(place.path());
             pages.prepare();
-            channel = FileChannel.open(Path.of("/proc/self/fd", Integer.toString(file.fd())));
+            channel = reader(file);
             requireOurs(place, channel);
+            later = reader(file);
             done = true;
-            return new LazyRestore(pages, shares, faults, file, channel);
+            return new LazyRestore(pages, shares, faults, file, channel, later);
         } finally {
             if (!done) {
                 faults.close();
@@ -85,6 +92,10 @@ final class LazyRestore implements AutoCloseable {
                 }
             }
         }
+    }
+
+    private static FileChannel reader(HostFile file) throws IOException {
+        return FileChannel.open(Path.of("/proc/self/fd", Integer.toString(file.fd())));
     }
 
     private static void requireOurs(SavePlace place, FileChannel channel)
@@ -138,6 +149,13 @@ final class LazyRestore implements AutoCloseable {
         return channel;
     }
 
+    /// Brings the contents of the guest's kernel and modules, when it runs.
+    void bring(LateBootFiles files) {
+        FileChannel given = Objects.requireNonNull(later);
+        later = null;
+        files.bring(given);
+    }
+
     /// Finds the guest's memory in the file.
     ///
     /// @param bytes of the RAM that it has to have
@@ -171,6 +189,9 @@ final class LazyRestore implements AutoCloseable {
         }
         if (file != null) {
             file.close();
+        }
+        if (later != null) {
+            SavedChannel.close(later);
         }
     }
 }

@@ -9,6 +9,7 @@ import io.xenemu.core.hypervisor.SaveMetrics;
 import io.xenemu.core.hypervisor.SavePlace;
 import io.xenemu.core.machine.state.ClockPolicy;
 import io.xenemu.core.memory.DomainMemory;
+import io.xenemu.core.migration.FileContents;
 import io.xenemu.core.migration.GuestSummary;
 import io.xenemu.core.migration.IncomingRam;
 import io.xenemu.core.migration.MigrationLink;
@@ -57,6 +58,9 @@ final class SavedStream implements AutoCloseable {
 
     private final RestoreGate gate = new RestoreGate();
     private final long begun;
+
+    /// What is read when its guest runs, if that is restored lazily.
+    private volatile @Nullable LateBootFiles lateFiles;
 
     /// The guest whose head was read last, until [#next] takes it.
     private volatile @Nullable GuestImage next;
@@ -210,7 +214,9 @@ final class SavedStream implements AutoCloseable {
         KeptBootFiles files = new KeptBootFiles();
         boolean done = false;
         try {
-            SavedHead head = reader.guest((_, path, _) -> files.add(path));
+            FileContents places = (_, path, _) -> files.add(path);
+            SavedHead head =
+                    lazy == null ? reader.guest(places) : reader.findGuest(places, lazy.channel());
             if (head == null) {
                 if (!isLive) {
                     reader.requireNoMore();
@@ -220,6 +226,9 @@ final class SavedStream implements AutoCloseable {
             GuestRequest saved = request(head, files);
             GuestRequest request =
                     clone == null ? saved : saved.cloned(clone.apply(saved.config().name()));
+            if (lazy != null) {
+                lateFiles = new LateBootFiles(head, files);
+            }
             GuestImage image = new GuestImage(this, saved, request, files);
             done = true;
             return image;
@@ -240,14 +249,14 @@ final class SavedStream implements AutoCloseable {
                         && guest.name().equals(request.config().name())
                         && guest.uuid().equals(request.config().uuid()),
                 "its configuration is that of another guest");
-        List<KeptBootFiles.Kept> kept = files.files();
+        List<String> kept = files.paths();
         List<String> modules = request.modules();
         require(
                 kept.size() == 1 + modules.size() && head.files().size() == kept.size(),
                 "it does not have the guest's kernel and modules");
         for (int i = 0; i < modules.size(); i++) {
             require(
-                    modules.get(i).startsWith(kept.get(1 + i).path()),
+                    modules.get(i).startsWith(kept.get(1 + i)),
                     "its modules are those of another guest");
         }
         return request.withKept(files);
@@ -342,6 +351,14 @@ final class SavedStream implements AutoCloseable {
     void serves(Domain domain) {
         if (lazy != null) {
             lazy.serves(domain);
+        }
+    }
+
+    /// Its guests run: what they do not need for that is read from now on.
+    void runs() {
+        LateBootFiles files = lateFiles;
+        if (lazy != null && files != null) {
+            lazy.bring(files);
         }
     }
 

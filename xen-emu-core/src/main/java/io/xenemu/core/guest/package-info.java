@@ -11,7 +11,7 @@
 /// - Saved state: [SavedGuest], [SuspendedState], [GuestRequestCodec], [SavedSettings]. A save: [Saves], [SaveParty],
 ///   [CooperativeSuspend], [GuestSave], [StandStill], [RamCopies], [SaveTarget]. A restore:
 ///   [GuestsRestore], [SavedChannel], [SavedStream], [DomainImage], [GuestImage], [RestoreGate],
-///   [RestoredConnections], [LazyRestore]. That of real Xen: [XenGuestImage], [XlRequest].
+///   [RestoredConnections], [LazyRestore] with [LateBootFiles]. That of real Xen: [XenGuestImage], [XlRequest].
 /// - Migration: [Migrations] with [MigrationRecords], [Migration], [MigrationPhase]; [MigrationSource] with
 ///   [GuestDescription], [MigrationRounds], [VcpuThrottle] and [DiskReturn]; [MigrationTarget]; [MigrationChecks] of
 ///   both.

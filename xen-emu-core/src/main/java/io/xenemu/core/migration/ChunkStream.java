@@ -4,6 +4,7 @@ import io.xenemu.kvm.wire.WireException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.channels.WritableByteChannel;
 import java.security.MessageDigest;
 
@@ -48,6 +49,15 @@ final class ChunkStream extends InputStream {
         }
     }
 
+    /// Goes past all content, which is neither read nor checked.
+    ///
+    /// @param file the channel that is read
+    void skip(FileChannel file) throws IOException {
+        while (left > 0) {
+            count(in.skip(SectionType.DATA, file));
+        }
+    }
+
     /// Reads and checks what is left.
     void skipAll() throws IOException {
         while (more()) {
@@ -71,13 +81,18 @@ final class ChunkStream extends InputStream {
             return false;
         }
         in.next(SectionType.DATA);
-        in.requireVersion(SectionType.DATA);
         chunk = in.body();
-        if (!chunk.hasRemaining() || chunk.remaining() > left) {
-            throw new WireException(
-                    "a section of %d bytes where %d are left".formatted(chunk.remaining(), left));
-        }
-        left -= chunk.remaining();
+        count(chunk.remaining());
         return true;
+    }
+
+    /// Counts the bytes of a section.
+    private void count(int bytes) throws WireException {
+        in.requireVersion(SectionType.DATA);
+        if (bytes == 0 || bytes > left) {
+            throw new WireException(
+                    "a section of %d bytes where %d are left".formatted(bytes, left));
+        }
+        left -= bytes;
     }
 }

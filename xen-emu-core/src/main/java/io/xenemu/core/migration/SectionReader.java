@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
 import java.nio.channels.ReadableByteChannel;
 import java.util.ArrayDeque;
 import java.util.Deque;
@@ -71,15 +72,25 @@ final class SectionReader implements AutoCloseable {
     /// @param wanted the section that has to be there
     /// @throws WireException if there is another one, or it cannot be used
     void next(SectionType wanted) throws IOException {
-        SectionType found = peek();
-        if (found != wanted) {
-            throw new WireException(
-                    "section " + found.letters() + " where " + wanted.letters() + " has to be");
-        }
+        requireType(peek(), wanted);
         type = null;
     }
 
     private SectionType read() throws IOException {
+        SectionType found = sectionHeader();
+        fill(
+                SaveFormat.SECTION_HEADER_BYTES,
+                end - SaveFormat.SECTION_HEADER_BYTES + SaveFormat.CRC_BYTES);
+        requireCrc(end, "section " + found.letters());
+        if (found != SectionType.END) {
+            account.section(buffer, 0, buffer.getInt(end));
+        }
+        type = found;
+        return found;
+    }
+
+    /// Reads the next section's header.
+    private SectionType sectionHeader() throws IOException {
         fill(0, SaveFormat.SECTION_HEADER_BYTES);
         SectionType found = SectionType.of(buffer.getInt(0));
         int length = buffer.getInt(2 * Integer.BYTES);
@@ -90,13 +101,30 @@ final class SectionReader implements AutoCloseable {
         }
         version = buffer.getInt(Integer.BYTES);
         end = SaveFormat.SECTION_HEADER_BYTES + length;
-        fill(SaveFormat.SECTION_HEADER_BYTES, length + SaveFormat.CRC_BYTES);
-        requireCrc(end, "section " + found.letters());
-        if (found != SectionType.END) {
-            account.section(buffer, 0, buffer.getInt(end));
-        }
-        type = found;
         return found;
+    }
+
+    /// Goes past the next section. Its body is neither read nor checked.
+    ///
+    /// @param wanted the section that has to be there
+    /// @param file the channel that this object reads
+    /// @return the length of its body
+    /// @throws WireException if there is another one, or it is cut off
+    int skip(SectionType wanted, FileChannel file) throws IOException {
+        SectionType found = sectionHeader();
+        requireType(found, wanted);
+        int length = end - SaveFormat.SECTION_HEADER_BYTES;
+        file.position(file.position() + length);
+        fill(end, SaveFormat.CRC_BYTES);
+        account.section(buffer, 0, buffer.getInt(end));
+        return length;
+    }
+
+    private static void requireType(SectionType found, SectionType wanted) throws WireException {
+        if (found != wanted) {
+            throw new WireException(
+                    "section " + found.letters() + " where " + wanted.letters() + " has to be");
+        }
     }
 
     private void requireCrc(int at, String what) throws WireException {

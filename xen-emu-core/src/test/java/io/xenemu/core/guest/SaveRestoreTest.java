@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.google.common.primitives.Bytes;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.device.GenerationId;
 import io.xenemu.core.domain.Domain;
@@ -42,6 +43,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.FutureTask;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
@@ -433,6 +435,34 @@ final class SaveRestoreTest {
         third.memory().awaitAll();
         third.shutdown(ShutdownReason.REBOOT, "");
         assertEquals(third.config(), fake.next().config());
+    }
+
+    @Test
+    void lazilyRestoredGuestRunsWithADamagedKernelButDoesNotBootAgain() throws Exception {
+        LatePagesNeeds.rightToUseUserfaultfd();
+        Domain first = create();
+        first.memory().ram().set(ValueLayout.JAVA_LONG, PLACE, 42);
+        save(first, DomainOrder.Then.END);
+        byte[] bytes = Files.readAllBytes(file().path());
+        bytes[Bytes.indexOf(bytes, TrainingKernel.image()) + 100] ^= 1;
+        Files.write(file().path(), bytes);
+        assertEquals(file().path() + ": section DATA: checksum is wrong", refusal(this::restore));
+
+        Domain second = restore(true);
+        assertEquals(42, second.memory().guest().read64(PLACE));
+        assertEndsAtReboot(second);
+
+        save(restore(true), DomainOrder.Then.END);
+        Domain third = restore();
+        assertEquals(42, third.memory().guest().read64(PLACE));
+        assertEndsAtReboot(third);
+    }
+
+    private void assertEndsAtReboot(Domain domain) throws Exception {
+        HostedGuest hosted = Objects.requireNonNull(guests.named("web"));
+        domain.shutdown(ShutdownReason.REBOOT, "");
+        hosted.awaitEnd();
+        assertNull(fake.built());
     }
 
     @Test

@@ -2,6 +2,7 @@ package io.xenemu.core.migration;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
 
 import com.google.common.primitives.Bytes;
@@ -13,10 +14,12 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.Collections;
 import java.util.List;
 import java.util.Set;
@@ -111,6 +114,76 @@ class SaveStreamPropertyTest {
         int bit = Math.floorMod(at, stream.length * Byte.SIZE);
         stream[bit / Byte.SIZE] ^= (byte) (1 << bit % Byte.SIZE);
         assertRefused(stream);
+    }
+
+    /// A lazy restore reads the rest when the guest runs.
+    @Property(tries = 400)
+    void changedBitIsFoundUnlessItIsInContentThatComesLater(
+            @ForAll boolean packed, @ForAll @IntRange int at) throws IOException {
+        byte[] stream = STREAMS.get(packed ? 1 : 0).clone();
+        int bit = Math.floorMod(at, stream.length * Byte.SIZE);
+        boolean later = later(stream).get(bit / Byte.SIZE);
+        stream[bit / Byte.SIZE] ^= (byte) (1 << bit % Byte.SIZE);
+        try {
+            find(stream);
+            assertTrue(later, () -> "byte " + bit / Byte.SIZE);
+        } catch (WireException e) {
+            assertOneLine(e);
+        }
+    }
+
+    @Property(tries = 1)
+    void wholeStreamIsFoundAndNoContentIsRead() throws IOException {
+        for (byte[] stream : STREAMS) {
+            byte[] changed = stream.clone();
+            BitSet later = later(stream);
+            // The last bytes of contents: before them are heads of sections of pages.
+            for (int at = later.nextClearBit(later.nextSetBit(0)); at > 0; ) {
+                changed[at - 1] ^= 1;
+                int next = later.nextSetBit(at);
+                at = next < 0 ? 0 : later.nextClearBit(next);
+            }
+            find(stream);
+            find(changed);
+            assertRefused(changed);
+        }
+    }
+
+    /// The bytes of files and of sections of pages.
+    private static BitSet later(byte[] stream) {
+        BitSet later = new BitSet();
+        int at = 0;
+        boolean isFile = false;
+        for (byte[] section : sections(stream)) {
+            int code = ByteBuffer.wrap(section).order(ByteOrder.LITTLE_ENDIAN).getInt(0);
+            isFile |= code == SectionType.FILE.code();
+            isFile &= code != SectionType.STATE.code();
+            if (code == SectionType.PAGES.code() || (isFile && code == SectionType.DATA.code())) {
+                later.set(
+                        at + SaveFormat.SECTION_HEADER_BYTES,
+                        at + section.length - SaveFormat.CRC_BYTES);
+            }
+            at += section.length;
+        }
+        return later;
+    }
+
+    /// Reads what a lazy restore reads before the guest runs.
+    private static void find(byte[] stream) throws IOException {
+        Path path = Files.createTempFile("saved", "");
+        try {
+            Files.write(path, stream);
+            try (FileChannel file = FileChannel.open(path);
+                    SaveReader reader = new SaveReader(file)) {
+                while (reader.findGuest(FileContents.NONE, file) != null) {
+                    reader.state().readAllBytes();
+                    reader.findRam(file, 40L * TestGuest.PAGE).close();
+                }
+                reader.requireNoMore();
+            }
+        } finally {
+            Files.delete(path);
+        }
     }
 
     @Property(tries = 200)
