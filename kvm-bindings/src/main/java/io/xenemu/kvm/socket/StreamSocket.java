@@ -17,7 +17,7 @@ import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.time.Duration;
 
-/// A stream socket that this process has connected. Its data goes straight between the kernel and the memory of a
+/// A stream socket that is connected. Its data goes straight between the kernel and the memory of a
 /// [IoVectors], without a copy in the JVM.
 ///
 /// One thread may send while another receives. [#shutdown] ends both from any thread; [#close] needs that they have
@@ -50,6 +50,13 @@ public final class StreamSocket implements AutoCloseable {
     private StreamSocket(OwnedFd fd, String peer) {
         this.fd = fd;
         this.peer = peer;
+    }
+
+    /// Takes over a connected socket that another process has sent.
+    ///
+    /// @param peer for messages
+    public static StreamSocket received(int descriptor, String peer) {
+        return new StreamSocket(OwnedFd.of("recvmsg", descriptor, peer), peer);
     }
 
     /// Connects to a Unix socket.

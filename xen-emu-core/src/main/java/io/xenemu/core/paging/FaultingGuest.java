@@ -85,7 +85,7 @@ final class FaultingGuest implements AutoCloseable {
         this.source = source;
         this.present = present;
         this.notShared = notShared;
-        wantsAll = !add.shares();
+        wantsAll = add.kind() == PageOrigin.Kind.FILE;
     }
 
     /// Takes the guest over. Another server may have served it before: what that server had read and not answered is
@@ -130,6 +130,18 @@ final class FaultingGuest implements AutoCloseable {
     /// All processes that share the memory.
     Collection<Sharer> sharers() {
         return List.copyOf(sharers.values());
+    }
+
+    /// The pages that are at another host; null if there is none.
+    @Nullable PeerPages peer() {
+        return source instanceof PeerPages peer ? peer : null;
+    }
+
+    /// Takes in pages that have come from another host.
+    ///
+    /// @return whether there may be more
+    boolean take(PeerPages peer) throws IOException {
+        return peer.look(this::provide);
     }
 
     /// Takes in what is told of waiting threads of the service.

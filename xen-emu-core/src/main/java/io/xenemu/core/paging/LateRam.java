@@ -4,14 +4,20 @@ import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.xenemu.core.memory.LateMemory;
 import io.xenemu.core.memory.LatePages;
 import io.xenemu.core.memory.RamView;
+import io.xenemu.core.migration.PageFrame;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.file.HostFile;
+import io.xenemu.kvm.file.IoVectors;
 import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.memory.MissingPages;
 import io.xenemu.kvm.memory.PresentPages;
 import io.xenemu.kvm.memory.UserFaultFd;
+import io.xenemu.kvm.socket.StreamSocket;
 import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -32,8 +38,7 @@ public final class LateRam implements LatePages {
     private final int number;
     private final LateMemory memory;
     private final UserFaultFd faults;
-    private final HostFile file;
-    private final long start;
+    private final PageOrigin origin;
     private final long pages;
     private final List<RamView> views;
     private final PresentPages present;
@@ -52,34 +57,40 @@ public final class LateRam implements LatePages {
     @GuardedBy("this")
     private boolean ended;
 
+    /// Whether there was a connection to another host.
+    private volatile boolean hasJoined;
+
+    /// Complete when the guest runs.
+    private final CompletableFuture<Void> runs = new CompletableFuture<>();
+
+    /// What happens when a connection is lost.
+    private volatile Consumer<String> linkIsLost = _ -> {};
+
     /// Whether it shares the pages that it has not touched.
     private volatile boolean shares;
 
     /// @param number by which messages name it
-    /// @param shares whether it gets only the pages that it touches, until [#awaitAll]
     /// @param faults owned from now on
-    /// @param file with the pages, owned from now on
-    /// @param start of the pages in it
+    /// @param origin of the pages, owned from now on
+    /// @param present the pages that are there, owned from now on
     LateRam(
             PageService service,
             String name,
             int number,
             LateMemory memory,
-            boolean shares,
             UserFaultFd faults,
-            HostFile file,
-            long start) {
+            PageOrigin origin,
+            PresentPages present) {
         this.service = service;
         this.name = name;
         this.number = number;
         this.memory = memory;
         this.faults = faults;
-        this.file = file;
-        this.start = start;
-        this.shares = shares;
+        this.origin = origin;
+        this.present = present;
+        shares = origin.kind() == PageOrigin.Kind.SHARED_FILE;
         views = memory.ramViews();
         pages = memory.ramBytes() / GuestMemory.PAGE_SIZE;
-        present = PresentPages.create("xen-present-" + name, pages);
         missing = new MissingPages(views.stream().map(LateRam::guarded).toList(), present);
     }
 
@@ -120,12 +131,22 @@ public final class LateRam implements LatePages {
     /// What a server has to know.
     PageMessage.Add message() {
         return new PageMessage.Add(
-                number, name, shares, start, pages, views.stream().map(LateRam::mapped).toList());
+                number,
+                name,
+                shares || origin.kind() != PageOrigin.Kind.SHARED_FILE
+                        ? origin.kind()
+                        : PageOrigin.Kind.FILE,
+                switch (origin) {
+                    case PageOrigin.SavedFile saved -> saved.start();
+                    case PageOrigin.Peer _ -> hasJoined ? 1 : 0;
+                },
+                pages,
+                views.stream().map(LateRam::mapped).toList());
     }
 
     /// The descriptors that go with the message.
     int[] descriptors() {
-        return new int[] {faults.fd(), file.fd(), present.fd()};
+        return new int[] {faults.fd(), origin.fd(), present.fd()};
     }
 
     /// All pages are there that the file has. Missing ones are zero from now on, without a server.
@@ -179,6 +200,83 @@ public final class LateRam implements LatePages {
                 sharing.forget();
             }
         }
+    }
+
+    /// Lets pages come over a connection to the host that has them. One before it is not used any more. That host is
+    /// told when all pages are there and the guest runs.
+    ///
+    /// @param link owned from now on
+    public void join(StreamSocket link) {
+        hasJoined = true;
+        if (!service.join(this, link)) {
+            tellThatItIsComplete(link);
+        }
+    }
+
+    /// Tells the host of a connection that no pages are needed any more, when the guest runs.
+    ///
+    /// @param link owned from now on
+    void tellThatItIsComplete(StreamSocket link) {
+        if (isLost()) {
+            lastWords(link, new PageFrame.Ended("its memory is lost"));
+        } else {
+            CompletableFuture<Void> _ =
+                    runs.thenRun(() ->
+                                    lastWords(
+                                            link,
+                                            new PageFrame.Running(),
+                                            new PageFrame.Complete()))
+                            .whenComplete((_, failure) -> {
+                                if (failure != null) {
+                                    log.error("{}: its connection", name, failure);
+                                }
+                            });
+        }
+    }
+
+    private void lastWords(StreamSocket link, PageFrame... frames) {
+        try (link;
+                Arena arena = Arena.ofConfined()) {
+            IoVectors out = new IoVectors(arena, 1);
+            for (PageFrame frame : frames) {
+                ByteBuffer bytes = frame.encode();
+                MemorySegment copy = arena.allocate(bytes.remaining());
+                copy.copyFrom(MemorySegment.ofBuffer(bytes));
+                out.clear();
+                out.add(copy.address(), copy.byteSize());
+                link.send(out);
+            }
+        } catch (IOException e) {
+            log.warn("{}: the host that it comes from is not told: {}", name, e.getMessage());
+        }
+    }
+
+    /// Whether the guest runs.
+    boolean isRunning() {
+        return runs.isDone();
+    }
+
+    /// Tells the host that has the pages that the guest runs.
+    public void running() {
+        boolean _ = runs.complete(null);
+        service.running(this);
+    }
+
+    /// Calls `then` with the reason each time a connection is lost, on another thread. Threads wait at missing pages
+    /// until [#join].
+    public void whenLinkIsLost(Consumer<String> then) {
+        linkIsLost = then;
+    }
+
+    /// A connection is lost.
+    void linkIsLost(String reason) {
+        log.warn("{}: the connection over which its memory comes is lost: {}", name, reason);
+        linkIsLost.accept(reason);
+    }
+
+    /// Calls `then` when all pages are there, or nobody needs them any more, on another thread.
+    public void whenThere(Runnable then) {
+        CompletableFuture<Void> _ = there.thenRun(then);
     }
 
     /// Whether the pages that are missing will not come.
@@ -241,6 +339,6 @@ public final class LateRam implements LatePages {
 
     private void close() {
         faults.close();
-        file.close();
+        origin.close();
     }
 }

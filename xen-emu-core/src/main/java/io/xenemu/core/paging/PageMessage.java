@@ -23,23 +23,27 @@ sealed interface PageMessage {
     int SHARE = 7;
     int UNSHARE = 8;
     int NOT_SHARED = 9;
+    int JOIN = 10;
+    int RUNNING = 11;
+    int LOST = 12;
 
     /// The number that the service has given the guest.
     int guest();
 
-    /// To the server: serve a guest. Three descriptors come with it: its userfaultfd, the file with its pages, and the
-    /// memory that has the bits of [io.xenemu.kvm.memory.PresentPages].
+    /// To the server: serve a guest. Three descriptors come with it: its userfaultfd; the file with its pages, or the
+    /// bits of those that another host has; the bits of those that are there
+    /// ([io.xenemu.kvm.memory.PresentPages]).
     ///
     /// @param guest a number
     /// @param name for messages to an operator
-    /// @param shares whether other guests use the file's pages too; then it gets only those that it touches
-    /// @param start of the pages in the file
+    /// @param kind where its pages come from
+    /// @param start of the pages in the file; for those of another host, whether there was a connection already
     /// @param total the number of pages
     /// @param mappings of the RAM in the service, the first of all pages
     record Add(
             int guest,
             String name,
-            boolean shares,
+            PageOrigin.Kind kind,
             long start,
             long total,
             List<MappedRam> mappings)
@@ -70,6 +74,20 @@ sealed interface PageMessage {
     /// @param reason for an operator
     record NotShared(int guest, int sharer, String reason) implements PageMessage {}
 
+    /// To the server: the pages of a guest come over a new connection, whose descriptor comes with it.
+    ///
+    /// @param link its number
+    record Join(int guest, int link) implements PageMessage {}
+
+    /// To the server: tell the other host that the guest runs.
+    record Running(int guest) implements PageMessage {}
+
+    /// To the service: a connection is lost.
+    ///
+    /// @param link its number
+    /// @param reason for an operator
+    record Lost(int guest, int link, String reason) implements PageMessage {}
+
     /// To the server: bring a guest all pages, also those that it shares with others. The answer is [Done].
     record BringAll(int guest) implements PageMessage {}
 
@@ -77,7 +95,9 @@ sealed interface PageMessage {
     record Drop(int guest) implements PageMessage {}
 
     /// To the service: all pages of the guest that the file has are there.
-    record Done(int guest) implements PageMessage {}
+    ///
+    /// @param link the number of the connection on which the other host was told; 0 if it was not
+    record Done(int guest, int link) implements PageMessage {}
 
     /// To the service: further pages of a guest cannot be brought.
     ///
@@ -94,21 +114,25 @@ sealed interface PageMessage {
             case Add(
                             int guest,
                             String name,
-                            boolean shares,
+                            PageOrigin.Kind kind,
                             long start,
                             long total,
                             List<MappedRam> mappings) -> {
-                body.u8(ADD).u32(guest).string(name).bool(shares).u64(start).u64(total);
+                body.u8(ADD).u32(guest).string(name).u8(code(kind)).u64(start).u64(total);
                 put(body, mappings);
             }
             case Share(int guest, int sharer, String name, List<MappedRam> mappings) ->
                     put(body.u8(SHARE).u32(guest).u32(sharer).string(name), mappings);
+            case Join(int guest, int link) -> body.u8(JOIN).u32(guest).u32(link);
+            case Running(int guest) -> body.u8(RUNNING).u32(guest);
+            case Lost(int guest, int link, String reason) ->
+                    body.u8(LOST).u32(guest).u32(link).string(reason);
             case Unshare(int guest, int sharer) -> body.u8(UNSHARE).u32(guest).u32(sharer);
             case NotShared(int guest, int sharer, String reason) ->
                     body.u8(NOT_SHARED).u32(guest).u32(sharer).string(reason);
             case BringAll(int guest) -> body.u8(BRING_ALL).u32(guest);
             case Drop(int guest) -> body.u8(DROP).u32(guest);
-            case Done(int guest) -> body.u8(DONE).u32(guest);
+            case Done(int guest, int link) -> body.u8(DONE).u32(guest).u32(link);
             case Failed(int guest, String reason) -> body.u8(FAILED).u32(guest).string(reason);
             case Dropped(int guest) -> body.u8(DROPPED).u32(guest);
         }
@@ -128,25 +152,45 @@ sealed interface PageMessage {
                             new Add(
                                     guest,
                                     body.string(MAX_TEXT_BYTES),
-                                    body.bool(),
+                                    kind(body.u8()),
                                     body.u64(),
                                     body.u64(),
                                     mappings(body));
                     case SHARE ->
                             new Share(
                                     guest, body.u32(), body.string(MAX_TEXT_BYTES), mappings(body));
+                    case JOIN -> new Join(guest, body.u32());
+                    case RUNNING -> new Running(guest);
+                    case LOST -> new Lost(guest, body.u32(), body.string(MAX_TEXT_BYTES));
                     case UNSHARE -> new Unshare(guest, body.u32());
                     case NOT_SHARED ->
                             new NotShared(guest, body.u32(), body.string(MAX_TEXT_BYTES));
                     case BRING_ALL -> new BringAll(guest);
                     case DROP -> new Drop(guest);
-                    case DONE -> new Done(guest);
+                    case DONE -> new Done(guest, body.u32());
                     case FAILED -> new Failed(guest, body.string(MAX_TEXT_BYTES));
                     case DROPPED -> new Dropped(guest);
                     default -> throw new WireException("unknown message " + type);
                 };
         body.end();
         return message;
+    }
+
+    private static int code(PageOrigin.Kind kind) {
+        return switch (kind) {
+            case FILE -> 0;
+            case SHARED_FILE -> 1;
+            case PEER -> 2;
+        };
+    }
+
+    private static PageOrigin.Kind kind(int code) throws WireException {
+        return switch (code) {
+            case 0 -> PageOrigin.Kind.FILE;
+            case 1 -> PageOrigin.Kind.SHARED_FILE;
+            case 2 -> PageOrigin.Kind.PEER;
+            default -> throw new WireException("unknown origin of pages " + code);
+        };
     }
 
     private static void put(BodyWriter body, List<MappedRam> mappings) {

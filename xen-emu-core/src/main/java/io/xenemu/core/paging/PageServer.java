@@ -1,12 +1,14 @@
 package io.xenemu.core.paging;
 
 import com.google.common.primitives.ImmutableIntArray;
+import io.xenemu.core.migration.PageFrame;
 import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.file.HostFile;
 import io.xenemu.kvm.memory.PresentPages;
 import io.xenemu.kvm.memory.UserFaultFd;
 import io.xenemu.kvm.socket.MessageSocket;
+import io.xenemu.kvm.socket.StreamSocket;
 import io.xenemu.kvm.thread.Epoll;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -46,6 +48,7 @@ public final class PageServer implements AutoCloseable {
     interface Sources {
         /// Opens one for a guest.
         ///
+        /// @param add not from another host
         /// @param file with the pages, closed after the call
         PageSource open(PageMessage.Add add, HostFile file) throws IOException;
     }
@@ -63,7 +66,7 @@ public final class PageServer implements AutoCloseable {
         return connect(
                 socket,
                 (add, file) ->
-                        add.shares()
+                        add.kind() == PageOrigin.Kind.SHARED_FILE
                                 ? shared.open(file.fd(), add.start(), add.total())
                                 : FilePages.open(file.fd(), add.start(), add.total()));
     }
@@ -112,7 +115,9 @@ public final class PageServer implements AutoCloseable {
         on(
                 guests.get(number),
                 guest -> {
-                    if (isConnection) {
+                    if (isConnection && sharer == OWN) {
+                        peer(guest);
+                    } else if (isConnection) {
                         if (isBroken) {
                             guest.fail(sharer, "it has ended");
                         }
@@ -123,6 +128,69 @@ public final class PageServer implements AutoCloseable {
                         epoll.unmute(other == null ? guest.fd() : other.process().fd(), key);
                     }
                 });
+    }
+
+    /// Takes in pages that have come from another host.
+    private void peer(FaultingGuest guest) throws IOException {
+        PeerPages peer = guest.peer();
+        if (peer == null) {
+            return;
+        }
+        boolean more = guest.take(peer);
+        if (peer.isDone()) {
+            complete(guest, peer);
+        } else if (more) {
+            epoll.writable(peer.fd(), connectionKey(guest.number(), OWN), true);
+        }
+    }
+
+    private void complete(FaultingGuest guest, PeerPages peer) throws IOException {
+        unlink(peer, new PageFrame.Complete());
+        service.send(new PageMessage.Done(guest.number(), peer.link()).encode());
+    }
+
+    /// Says a last word to the other host, if there is a connection.
+    private void unlink(PeerPages peer, PageFrame last) {
+        if (peer.fd() < 0) {
+            return;
+        }
+        epoll.remove(peer.fd());
+        try {
+            peer.end(last);
+        } catch (PeerPages.LinkLostException e) {
+            log.warn("the other host is not told {}: {}", last, e.getMessage());
+        }
+    }
+
+    private void join(PageMessage.Join join, ImmutableIntArray descriptors) throws IOException {
+        if (descriptors.length() != 1) {
+            throw new IOException(descriptors.length() + " descriptors for a connection");
+        }
+        StreamSocket link = StreamSocket.received(descriptors.get(0), "the other host");
+        FaultingGuest guest = guests.get(join.guest());
+        PeerPages peer = guest == null ? null : guest.peer();
+        if (peer == null) {
+            link.close();
+            return;
+        }
+        if (peer.fd() >= 0) {
+            epoll.remove(peer.fd());
+            peer.leave();
+        }
+        epoll.addBoth(link.fd(), connectionKey(join.guest(), OWN));
+        on(guest, it -> peer.join(join.link(), link));
+    }
+
+    private void lost(FaultingGuest guest, String reason) throws IOException {
+        PeerPages peer = guest.peer();
+        if (peer != null && peer.fd() >= 0) {
+            epoll.remove(peer.fd());
+            peer.leave();
+            service.send(new PageMessage.Lost(guest.number(), peer.link(), reason).encode());
+            if (peer.isComplete()) {
+                service.send(new PageMessage.Done(guest.number(), 0).encode());
+            }
+        }
     }
 
     private static void broken(FaultingGuest guest, int sharer) throws IOException {
@@ -146,6 +214,8 @@ public final class PageServer implements AutoCloseable {
         } catch (FaultingGuest.GoneException _) {
             // The service lets it go, or has ended.
             remove(guest.number());
+        } catch (PeerPages.LinkLostException e) {
+            lost(guest, String.valueOf(e.getMessage()));
         } catch (IOException e) {
             fail(guest.number(), guest.name(), IoReason.of(e));
         } catch (KvmException e) {
@@ -185,7 +255,7 @@ public final class PageServer implements AutoCloseable {
                         guest,
                         it -> {
                             if (it.bringMore()) {
-                                service.send(new PageMessage.Done(it.number()).encode());
+                                service.send(new PageMessage.Done(it.number(), 0).encode());
                             }
                         });
             }
@@ -214,6 +284,19 @@ public final class PageServer implements AutoCloseable {
                 remove(guest);
                 service.send(new PageMessage.Dropped(guest).encode());
             }
+            case PageMessage.Join join -> join(join, message.descriptors());
+            case PageMessage.Running(int guest) ->
+                    on(
+                            guests.get(guest),
+                            it -> {
+                                PeerPages peer = it.peer();
+                                if (peer != null && peer.fd() >= 0) {
+                                    peer.running();
+                                    if (peer.isDone()) {
+                                        complete(it, peer);
+                                    }
+                                }
+                            });
             case PageMessage.Share share -> share(share, message.descriptors());
             case PageMessage.Unshare(int guest, int sharer) ->
                     on(
@@ -228,6 +311,7 @@ public final class PageServer implements AutoCloseable {
             case PageMessage.Done _,
                     PageMessage.Failed _,
                     PageMessage.Dropped _,
+                    PageMessage.Lost _,
                     PageMessage.NotShared _ ->
                     throw new IOException("the service has sent a server's message");
         }
@@ -240,6 +324,15 @@ public final class PageServer implements AutoCloseable {
         }
         UserFaultFd faults = UserFaultFd.received(descriptors.get(0));
         PresentPages present = PresentPages.received(descriptors.get(2), add.total());
+        if (add.kind() == PageOrigin.Kind.PEER) {
+            PresentPages missing = PresentPages.received(descriptors.get(1), add.total());
+            add(
+                    add,
+                    faults,
+                    present,
+                    new PeerPages(missing, present, add.total(), add.start() != 0));
+            return;
+        }
         PageSource source;
         try (HostFile file = HostFile.received(descriptors.get(1))) {
             source = sources.open(add, file);
@@ -249,10 +342,20 @@ public final class PageServer implements AutoCloseable {
             fail(add.guest(), add.name(), IoReason.of(e));
             return;
         }
+        add(add, faults, present, source);
+    }
+
+    private void add(
+            PageMessage.Add add, UserFaultFd faults, PresentPages present, PageSource source)
+            throws IOException {
         FaultingGuest guest = new FaultingGuest(add, faults, source, present, this::notShared);
         guests.put(guest.number(), guest);
         epoll.add(guest.fd(), key(guest.number(), OWN));
         on(guest, FaultingGuest::begin);
+        if (source instanceof PeerPages peer && peer.isComplete()) {
+            // There were none, or a server before this one has brought the last one.
+            service.send(new PageMessage.Done(guest.number(), 0).encode());
+        }
     }
 
     private void share(PageMessage.Share share, ImmutableIntArray descriptors) throws IOException {
@@ -320,6 +423,10 @@ public final class PageServer implements AutoCloseable {
         FaultingGuest guest = guests.remove(number);
         if (guest != null) {
             epoll.remove(guest.fd());
+            PeerPages peer = guest.peer();
+            if (peer != null) {
+                unlink(peer, new PageFrame.Ended(""));
+            }
             guest.sharers().forEach(this::unwatch);
             guest.close();
         }

@@ -5,8 +5,11 @@ import io.xenemu.core.memory.LateMemory;
 import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.file.HostFile;
+import io.xenemu.kvm.memory.GuestMemory;
+import io.xenemu.kvm.memory.PresentPages;
 import io.xenemu.kvm.memory.UserFaultFd;
 import io.xenemu.kvm.socket.MessageSocket;
+import io.xenemu.kvm.socket.StreamSocket;
 import java.io.IOException;
 import java.util.Collection;
 import java.util.HashMap;
@@ -47,6 +50,10 @@ public final class PageService implements AutoCloseable {
     @GuardedBy("this")
     private final Map<Integer, Map<Integer, SharingProcess>> sharers = new HashMap<>();
 
+    /// The connections over which pages of guests come.
+    @GuardedBy("this")
+    private final Map<Integer, PeerLink> links = new HashMap<>();
+
     /// The guests that the server is to let go, and their answers.
     @GuardedBy("this")
     private final Map<Integer, CompletableFuture<Void>> leaving = new HashMap<>();
@@ -61,10 +68,18 @@ public final class PageService implements AutoCloseable {
     private int lastSharer;
 
     @GuardedBy("this")
+    private int lastLink;
+
+    @GuardedBy("this")
     private int ends;
 
     @GuardedBy("this")
     private boolean closed;
+
+    /// A connection to the host that has a guest's pages.
+    ///
+    /// @param number of it
+    private record PeerLink(int number, StreamSocket socket) {}
 
     /// A service without a server yet.
     public PageService() {
@@ -108,13 +123,44 @@ public final class PageService implements AutoCloseable {
             HostFile file,
             long start)
             throws IOException {
+        PresentPages present =
+                PresentPages.create(
+                        "xen-present-" + name, memory.ramBytes() / GuestMemory.PAGE_SIZE);
+        return bring(name, memory, faults, new PageOrigin.SavedFile(file, start, shares), present);
+    }
+
+    /// Lets the RAM of a new domain come from the host which it comes from, while the domain runs. [LateRam#join] gives
+    /// the connection.
+    ///
+    /// @param name for messages
+    /// @param faults owned from now on
+    /// @param missing the pages that the other host has, owned from now on
+    /// @param present the pages that are there, owned from now on
+    /// @throws IOException if there is no server
+    public LateRam bring(
+            String name,
+            LateMemory memory,
+            UserFaultFd faults,
+            PresentPages missing,
+            PresentPages present)
+            throws IOException {
+        return bring(name, memory, faults, new PageOrigin.Peer(missing), present);
+    }
+
+    private LateRam bring(
+            String name,
+            LateMemory memory,
+            UserFaultFd faults,
+            PageOrigin origin,
+            PresentPages present)
+            throws IOException {
         log.info("{}: its memory comes while it runs", name);
         synchronized (this) {
             LateRam ram = null;
             boolean done = false;
             try {
                 PageServerProcess running = started();
-                ram = new LateRam(this, name, ++lastNumber, memory, shares, faults, file, start);
+                ram = new LateRam(this, name, ++lastNumber, memory, faults, origin, present);
                 ram.register();
                 guests.put(ram.number(), ram);
                 done = true;
@@ -125,7 +171,8 @@ public final class PageService implements AutoCloseable {
                     ram.discard();
                 } else if (!done) {
                     faults.close();
-                    file.close();
+                    origin.close();
+                    present.close();
                 }
             }
         }
@@ -153,6 +200,77 @@ public final class PageService implements AutoCloseable {
         sharersOf(ram.number())
                 .forEach((number, sharing) ->
                         tell(to, sharing.message(number), sharing.descriptors()));
+        PeerLink link = links.get(ram.number());
+        if (link != null) {
+            join(to, ram, link);
+        }
+    }
+
+    private static void join(PageServerProcess to, LateRam ram, PeerLink link) {
+        tell(to, new PageMessage.Join(ram.number(), link.number()), link.socket().fd());
+        if (ram.isRunning()) {
+            tell(to, new PageMessage.Running(ram.number()));
+        }
+    }
+
+    /// Lets a guest's pages come over a connection.
+    ///
+    /// @return false if they do not come any more
+    synchronized boolean join(LateRam ram, StreamSocket socket) {
+        if (!guests.containsKey(ram.number())) {
+            return false;
+        }
+        PeerLink before = links.get(ram.number());
+        PeerLink link = new PeerLink(++lastLink, socket);
+        links.put(ram.number(), link);
+        if (before != null) {
+            before.socket().close();
+        }
+        if (server != null) {
+            join(server, ram, link);
+        }
+        return true;
+    }
+
+    /// The guest runs.
+    synchronized void running(LateRam ram) {
+        if (server != null && links.containsKey(ram.number())) {
+            tell(server, new PageMessage.Running(ram.number()));
+        }
+    }
+
+    /// A connection is lost. Another one may be there already.
+    private void lost(int guest, int number, String reason) {
+        LateRam ram;
+        synchronized (this) {
+            PeerLink link = links.get(guest);
+            if (link == null || link.number() != number) {
+                return;
+            }
+            unlink(guest);
+            ram = guests.get(guest);
+        }
+        if (ram != null) {
+            ram.linkIsLost(reason);
+        }
+    }
+
+    /// A connection that has come too late for the server, which has used another one or none.
+    private synchronized @Nullable StreamSocket untold(int guest, int number) {
+        PeerLink link = links.get(guest);
+        if (link == null || link.number() == number || !guests.containsKey(guest)) {
+            return null;
+        }
+        links.remove(guest);
+        return link.socket();
+    }
+
+    @GuardedBy("this")
+    private void unlink(int guest) {
+        PeerLink link = links.remove(guest);
+        if (link != null) {
+            link.socket().close();
+        }
     }
 
     /// Sends a message to a server. One that has just ended has a successor soon, which is told all that matters.
@@ -235,10 +353,14 @@ public final class PageService implements AutoCloseable {
 
     private void take(PageServerProcess from, PageMessage message) throws IOException {
         switch (message) {
-            case PageMessage.Done(int guest) -> {
+            case PageMessage.Done(int guest, int link) -> {
+                StreamSocket untold = untold(guest, link);
                 LateRam ram = with(guest);
                 if (ram != null) {
                     complete(ram);
+                    if (untold != null) {
+                        ram.tellThatItIsComplete(untold);
+                    }
                 }
                 sharersLeave(guest).forEach(SharingProcess::hasCome);
                 from.connection().send(new PageMessage.Drop(guest).encode());
@@ -249,6 +371,7 @@ public final class PageService implements AutoCloseable {
                     lose(ram, reason);
                 }
             }
+            case PageMessage.Lost(int guest, int link, String reason) -> lost(guest, link, reason);
             case PageMessage.NotShared(int guest, int number, String reason) -> {
                 SharingProcess sharing = sharer(guest, number);
                 if (sharing != null) {
@@ -267,6 +390,8 @@ public final class PageService implements AutoCloseable {
             case PageMessage.Add _,
                     PageMessage.BringAll _,
                     PageMessage.Drop _,
+                    PageMessage.Join _,
+                    PageMessage.Running _,
                     PageMessage.Share _,
                     PageMessage.Unshare _ ->
                     throw new IOException("it has sent a message for a server");
@@ -284,6 +409,7 @@ public final class PageService implements AutoCloseable {
     /// The guest of a message that ends its need for a server.
     private synchronized @Nullable LateRam with(int guest) {
         ends = 0;
+        unlink(guest);
         return guests.remove(guest);
     }
 
@@ -325,7 +451,10 @@ public final class PageService implements AutoCloseable {
                 } catch (IOException e) {
                     reason = IoReason.of(e);
                 }
-                orphans.forEach(ram -> guests.remove(ram.number()));
+                for (LateRam ram : orphans) {
+                    guests.remove(ram.number());
+                    unlink(ram.number());
+                }
             }
         }
         String why = reason;
@@ -348,6 +477,7 @@ public final class PageService implements AutoCloseable {
         PageServerProcess running;
         synchronized (this) {
             guests.remove(ram.number());
+            unlink(ram.number());
             running = server;
             if (running == null) {
                 return;

@@ -7,6 +7,7 @@
 ///   [SharingProcess] another process that shares it, with [MappedRam] in it.
 /// - The server's side: [PageServer] serves each [FaultingGuest] from its [PageSource], to every [FaultingProcess] of
 ///   it; [FilePages] is the source of a saved guest's file, [SharedPages] that of a file that several guests share.
+/// - Where the pages come from, on the service's side: [PageOrigin]; from another host, on the server's: [PeerPages].
 /// - Between them: [PageMessage].
 ///
 /// Locks: the monitor of [PageService] guards its guests and the server, also while a server is started. Below it is

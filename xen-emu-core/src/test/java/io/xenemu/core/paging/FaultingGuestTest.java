@@ -82,7 +82,13 @@ class FaultingGuestTest {
         LatePagesNeeds.rightToUseUserfaultfd();
         guest =
                 new FaultingGuest(
-                        new PageMessage.Add(1, "web", false, 0, PAGES, List.of(mapped(own))),
+                        new PageMessage.Add(
+                                1,
+                                "web",
+                                PageOrigin.Kind.SHARED_FILE,
+                                0,
+                                PAGES,
+                                List.of(mapped(own))),
                         faults(own),
                         pages,
                         PresentPages.create("present", PAGES),

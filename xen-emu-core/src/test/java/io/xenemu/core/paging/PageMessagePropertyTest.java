@@ -18,6 +18,7 @@ final class PageMessagePropertyTest {
             @ForAll long number,
             @ForAll @Size(max = PageMessage.MAX_MAPPINGS) List<Long> numbers)
             throws WireException {
+        PageOrigin.Kind[] kinds = PageOrigin.Kind.values();
         List<PageMessage> messages =
                 List.of(
                         new PageMessage.Add(
@@ -29,7 +30,7 @@ final class PageMessagePropertyTest {
                                                 StringBuilder::appendCodePoint,
                                                 StringBuilder::append)
                                         .toString(),
-                                guest % 2 == 0,
+                                kinds[Math.floorMod(guest, kinds.length)],
                                 number,
                                 ~number,
                                 numbers.stream()
@@ -38,10 +39,13 @@ final class PageMessagePropertyTest {
                         new PageMessage.BringAll(guest),
                         new PageMessage.Share(
                                 guest, ~guest, "vhost", List.of(new MappedRam(number, 1, 2))),
+                        new PageMessage.Join(guest, ~guest),
+                        new PageMessage.Running(guest),
+                        new PageMessage.Lost(guest, ~guest, "because"),
                         new PageMessage.Unshare(guest, ~guest),
                         new PageMessage.NotShared(guest, ~guest, "because"),
                         new PageMessage.Drop(guest),
-                        new PageMessage.Done(guest),
+                        new PageMessage.Done(guest, ~guest),
                         new PageMessage.Failed(guest, "because"),
                         new PageMessage.Dropped(guest));
         for (PageMessage message : messages) {

@@ -84,7 +84,10 @@ class SharingProcessTest {
     }
 
     private void signal(String signal) throws Exception {
-        String _ = Tool.run("kill", "-" + signal, Long.toString(service.pid()));
+        long pid = service.pid();
+        // 0 would be this process, and all of its group.
+        assertTrue(pid > 0);
+        String _ = Tool.run("kill", "-" + signal, Long.toString(pid));
     }
 
     @Test
