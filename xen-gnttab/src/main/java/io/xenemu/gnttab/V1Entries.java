@@ -50,12 +50,12 @@ final class V1Entries implements Entries {
                 return false;
             }
             int marked = seen | Gtf.READING | (readOnly ? 0 : Gtf.WRITING);
-            int found = (int) WORD.compareAndExchange(page, at, seen, marked);
-            if (found == seen) {
+            // Not compareAndExchange, which C1 compiles to a call into the JVM.
+            if (WORD.compareAndSet(page, at, seen, marked)) {
                 copy(page, at, seen, copy);
                 return true;
             }
-            seen = found;
+            seen = (int) WORD.getVolatile(page, at);
         }
         return false;
     }

@@ -176,6 +176,13 @@ public final class IoVectors {
         if (transferred < 0 || transferred > bytes) {
             throw new IllegalArgumentException(transferred + " of " + bytes + " bytes");
         }
+        if (transferred == bytes) {
+            // Mostly all of them: the elements need not be looked at.
+            first += count;
+            count = 0;
+            bytes = 0;
+            return;
+        }
         bytes -= transferred;
         long left = transferred;
         while (left > 0) {

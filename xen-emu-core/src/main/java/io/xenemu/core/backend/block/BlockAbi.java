@@ -29,8 +29,11 @@ enum BlockAbi {
     private static final long INDIRECT_SEGMENTS = 2;
     private static final long ANSWER_OPERATION = 8;
     private static final long ANSWER_STATUS = 10;
-    private static final long SEGMENT_FIRST = 4;
-    private static final long SEGMENT_LAST = 5;
+
+    /// The first bits of the two bytes behind the reference.
+    private static final int SEGMENT_FIRST = 32;
+
+    private static final int SEGMENT_LAST = 40;
 
     private final String protocol;
     private final RingLayout layout;
@@ -104,19 +107,24 @@ enum BlockAbi {
         return request.get(JAVA_INT_UNALIGNED, body + Integer.BYTES);
     }
 
+    /// A segment, for the methods below: all of it by one access, since a request has up to 256.
+    static long segment(MemorySegment segments, long offset) {
+        return segments.get(JAVA_LONG_UNALIGNED, offset);
+    }
+
     /// The reference of a segment's page.
-    static int segmentRef(MemorySegment segments, long offset) {
-        return segments.get(JAVA_INT_UNALIGNED, offset);
+    static int segmentRef(long segment) {
+        return (int) segment;
     }
 
     /// The first sector of a segment in its page, 0 to 255.
-    static int segmentFirst(MemorySegment segments, long offset) {
-        return Byte.toUnsignedInt(segments.get(JAVA_BYTE, offset + SEGMENT_FIRST));
+    static int segmentFirst(long segment) {
+        return (int) (segment >>> SEGMENT_FIRST) & 0xff;
     }
 
     /// The last sector of a segment in its page, 0 to 255.
-    static int segmentLast(MemorySegment segments, long offset) {
-        return Byte.toUnsignedInt(segments.get(JAVA_BYTE, offset + SEGMENT_LAST));
+    static int segmentLast(long segment) {
+        return (int) (segment >>> SEGMENT_LAST) & 0xff;
     }
 
     /// Fills a blank answer.

@@ -144,6 +144,7 @@ final class BlockQueue implements AutoCloseable {
         } else if (request.op() == BlockOp.DISCARD && request.bytes() == 0) {
             finish(request, BlockStatus.OKAY);
         } else {
+            request.gather();
             request.submit(disk.store());
         }
     }

@@ -151,14 +151,14 @@ final class BlockRequest {
     /// @return whether all of them lie in their pages
     boolean addSegments(MemorySegment from, long offset, int count) {
         for (int i = 0; i < count; i++) {
-            long segment = offset + (long) i * BlockAbi.SEGMENT_BYTES;
-            int first = BlockAbi.segmentFirst(from, segment);
-            int last = BlockAbi.segmentLast(from, segment);
+            long segment = BlockAbi.segment(from, offset + (long) i * BlockAbi.SEGMENT_BYTES);
+            int first = BlockAbi.segmentFirst(segment);
+            int last = BlockAbi.segmentLast(segment);
             if (first > last || last > LAST_SECTOR) {
                 return false;
             }
             spans[i] = (short) (first | last << Byte.SIZE);
-            pages.add(BlockAbi.segmentRef(from, segment));
+            pages.add(BlockAbi.segmentRef(segment));
             sectors += last - first + 1;
         }
         return true;
@@ -196,18 +196,18 @@ final class BlockRequest {
     ///
     /// @return whether all could be mapped; else none is
     boolean map(BackendMappings grants) {
-        if (pages.count() == 0) {
-            return true;
-        }
-        if (grants.mapPages(pages, DomId.DOM0, op != BlockOp.READ) != GrantStatus.OKAY) {
-            return false;
-        }
-        addMemory();
-        return true;
+        return pages.count() == 0
+                || grants.mapPages(pages, DomId.DOM0, op != BlockOp.READ) == GrantStatus.OKAY;
     }
 
-    private void addMemory() {
+    /// Lists the mapped pages for its own transfer, before it is submitted or carries others.
+    void gather() {
         IoVectors memory = transfer.memory();
+        memory.clear();
+        addTo(memory);
+    }
+
+    private void addTo(IoVectors memory) {
         for (int i = 0; i < pages.count(); i++) {
             int first = spans[i] & 0xff;
             int last = spans[i] >> Byte.SIZE;
@@ -227,11 +227,10 @@ final class BlockRequest {
     /// @return false if that does not fit
     boolean carry(BlockRequest other, long most) {
         IoVectors memory = transfer.memory();
-        IoVectors more = other.transfer.memory();
-        if (memory.bytes() + more.bytes() > most || memory.room() < more.count()) {
+        if (memory.bytes() + other.bytes() > most || memory.room() < other.pages.count()) {
             return false;
         }
-        memory.addPart(more, 0, more.bytes());
+        other.addTo(memory);
         return true;
     }
 
@@ -256,8 +255,7 @@ final class BlockRequest {
 
     /// Submits its own data again, without that of others.
     void submitAlone(DiskStore store) {
-        transfer.memory().clear();
-        addMemory();
+        gather();
         run(Step.DATA, store);
     }
 

@@ -17,6 +17,7 @@ final class JoinedRequests {
         BlockRequest carrier = first;
         BlockRequest before = last;
         if (carrier == null || before == null) {
+            request.gather();
             first = request;
             last = request;
             return true;
