@@ -13,6 +13,7 @@ import io.xenemu.kvm.ioctl.Runstate;
 import io.xenemu.kvm.ioctl.XenCapability;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
@@ -125,6 +126,13 @@ public final class Vcpu {
         if (!ran && !stopping) {
             throw new IllegalStateException(this + " has ended");
         }
+    }
+
+    /// The frequency of its time stamp counter, in kHz; 0 if it has ended.
+    public int tscKhz() {
+        AtomicInteger khz = new AtomicInteger();
+        call(it -> khz.set(it.tscKhz()));
+        return khz.get();
     }
 
     private static @Nullable VcpuMailbox current() {

@@ -33,7 +33,11 @@ final class MigrationChecks {
             device.encode(body);
             devices.add(MigrationMessage.BodyBytes.of(body));
         }
-        return new MigrationMessage.Needs(guest.request().overcommit(), trustsStorage, devices);
+        return new MigrationMessage.Needs(
+                guest.domain().vcpus().getFirst().tscKhz(),
+                guest.request().overcommit(),
+                trustsStorage,
+                devices);
     }
 
     /// Checks that the files of a guest's next boot can be sent. Their contents go with the guest.
@@ -75,6 +79,10 @@ final class MigrationChecks {
                 "the name %s and the id %d are free, and the processor has what the guest uses"
                         .formatted(hello.guest().name(), hello.guest().id().value()));
         MigrationMessage.Needs needs = hello.needs();
+        if (needs.tscKhz() > 0) {
+            hypervisor.requireTsc(needs.tscKhz());
+            lines.add("the time stamp counter can run at %d kHz".formatted(needs.tscKhz()));
+        }
         hypervisor.memory().admit(config, needs.overcommit()).close();
         lines.add("%d MiB of memory are there".formatted(config.maxMemoryBytes() >> MIB_SHIFT));
         for (MigrationMessage.BodyBytes device : needs.devices()) {

@@ -338,6 +338,13 @@ public final class Hypervisor implements AutoCloseable {
         source.requireOffer(config);
     }
 
+    /// Checks that a domain's time stamp counter can run here at the frequency that it has on another host.
+    ///
+    /// @throws BootException when this host's processor cannot do that
+    public void requireTsc(int khz) throws BootException {
+        source.requireTsc(khz);
+    }
+
     /// Gives a domain another name for an operator for a while. The guest does not see it.
     public void call(Domain domain, String name) {
         domains.call(domain, name);

@@ -25,6 +25,7 @@ import io.xenemu.core.domain.Vcpu;
 import io.xenemu.core.host.Teardown;
 import io.xenemu.core.hypercall.HypercallTable;
 import io.xenemu.core.machine.state.ClockPolicy;
+import io.xenemu.core.machine.state.GuestTime;
 import io.xenemu.core.machine.state.KvmState;
 import io.xenemu.core.machine.state.KvmStateException;
 import io.xenemu.core.machine.state.SavedMsrs;
@@ -158,6 +159,18 @@ public final class DomainBuilder implements DomainSource {
     public void requireOffer(DomainConfig config) throws BootException {
         requireVcpus(config);
         VcpuModel _ = VcpuModel.of(kvm, config);
+    }
+
+    /// Only KVM knows whether it scales, or what it catches up with. So a VM that never runs is asked.
+    @Override
+    public void requireTsc(int khz) throws BootException {
+        try (KvmVm vm = kvm.createVm()) {
+            try (KvmVcpu vcpu = vm.createVcpu(new VcpuId(0))) {
+                GuestTime.applyFrequency(vcpu, khz);
+            }
+        } catch (KvmStateException e) {
+            throw new BootException(String.valueOf(e.getMessage()));
+        }
     }
 
     @Override

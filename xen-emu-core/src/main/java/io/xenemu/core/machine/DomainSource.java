@@ -32,6 +32,11 @@ public interface DomainSource {
     /// @throws BootException when this host cannot do that
     void requireOffer(DomainConfig config) throws BootException;
 
+    /// Checks that a domain's time stamp counter can run at a frequency.
+    ///
+    /// @throws BootException when this host's processor cannot do that
+    void requireTsc(int khz) throws BootException;
+
     /// Builds a saved domain again; its vCPUs are not started.
     ///
     /// @param devices makes the devices in its I/O space

@@ -23,6 +23,11 @@ public final class LocalVcpu implements VcpuPort {
         this.xen = kvm.xen();
     }
 
+    @Override
+    public int tscKhz() {
+        return kvm.getTscKhz();
+    }
+
     /// The descriptor, with which this package runs the vCPU.
     public KvmVcpu kvm() {
         return kvm;

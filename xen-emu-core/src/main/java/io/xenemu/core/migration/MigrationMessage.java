@@ -57,12 +57,13 @@ public sealed interface MigrationMessage {
 
     /// What a guest needs at the destination.
     ///
+    /// @param tscKhz the frequency of its time stamp counter; 0 if it is not known
     /// @param overcommit whether it comes even if the memory for it is not there
     /// @param trustsStorage whether the operator answers for it that both sides see the same disks
     /// @param devices each device that the service serves, in a layout that this package does not know
-    record Needs(boolean overcommit, boolean trustsStorage, List<BodyBytes> devices) {
+    record Needs(int tscKhz, boolean overcommit, boolean trustsStorage, List<BodyBytes> devices) {
         /// Nothing is said.
-        public static final Needs UNKNOWN = new Needs(true, true, List.of());
+        public static final Needs UNKNOWN = new Needs(0, true, true, List.of());
 
         public Needs {
             devices = List.copyOf(devices);
@@ -148,7 +149,10 @@ public sealed interface MigrationMessage {
                 .bool(hello.onlyAsks());
         if (hello.version() >= WITH_NEEDS) {
             Needs needs = hello.needs();
-            body.bool(needs.overcommit()).bool(needs.trustsStorage()).u32(needs.devices().size());
+            body.u32(needs.tscKhz())
+                    .bool(needs.overcommit())
+                    .bool(needs.trustsStorage())
+                    .u32(needs.devices().size());
             needs.devices().forEach(device -> body.bytes(device.bytes()));
         }
         return body;
@@ -208,13 +212,14 @@ public sealed interface MigrationMessage {
     }
 
     private static Needs readNeeds(BodyReader body) throws WireException {
+        int tscKhz = body.count(Integer.MAX_VALUE);
         boolean overcommit = body.bool();
         boolean trustsStorage = body.bool();
         List<BodyBytes> devices = new ArrayList<>();
         for (int left = body.count(MAX_DEVICES); left > 0; left--) {
             devices.add(BodyBytes.of(body.bytes(MigrationLink.MAX_BODY_BYTES)));
         }
-        return new Needs(overcommit, trustsStorage, devices);
+        return new Needs(tscKhz, overcommit, trustsStorage, devices);
     }
 
     private static Accept readAccept(BodyReader body) throws WireException {

@@ -124,4 +124,9 @@ public final class StillVcpu implements VcpuPort {
 
     @Override
     public void upcallVector(int vector) {}
+
+    @Override
+    public int tscKhz() {
+        return 0;
+    }
 }

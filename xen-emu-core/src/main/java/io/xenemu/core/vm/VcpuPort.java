@@ -108,6 +108,9 @@ public interface VcpuPort {
     /// KVM_XEN_VCPU_ATTR_TYPE_TIMER. Delivers the event first if it is due.
     XenTimer timer();
 
+    /// KVM_GET_TSC_KHZ: the frequency of the guest's time stamp counter.
+    int tscKhz();
+
     /// KVM_XEN_VCPU_ATTR_TYPE_UPCALL_VECTOR: the vector of HVMOP_set_evtchn_upcall_vector, delivered by the local APIC.
     ///
     /// @param vector 16 to 255, or 0 for none; else EINVAL

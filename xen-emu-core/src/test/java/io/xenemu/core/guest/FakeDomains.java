@@ -45,6 +45,7 @@ final class FakeDomains implements DomainSource {
     private volatile Consumer<Domain> code = _ -> {};
     private volatile boolean stuck;
     private volatile boolean lacksFeature;
+    private volatile int leastKhz;
 
     FakeDomains(DomainEnvironment environment) {
         this.environment = environment;
@@ -85,6 +86,18 @@ final class FakeDomains implements DomainSource {
         if (lacksFeature) {
             throw new BootException(config.name() + ": a guest of this host cannot have avx512f");
         }
+    }
+
+    @Override
+    public void requireTsc(int khz) throws BootException {
+        if (khz < leastKhz) {
+            throw new BootException("this host's counter is not as slow as %d kHz".formatted(khz));
+        }
+    }
+
+    /// Lets the host have a faster time stamp counter, which it cannot slow down.
+    void countFaster() {
+        leastKhz = Integer.MAX_VALUE;
     }
 
     /// Lets the host have fewer features of the processor from now on.

@@ -217,6 +217,7 @@ final class MigrationTest {
                 """
                 %1$s/kernel: can be read, and go with the guest
                 the name web and the id 1 are free, and the processor has what the guest uses
+                the time stamp counter can run at 2000000 kHz
                 %2$d MiB of memory are there
                 vbd: %1$s/disk is here, and the other host's lock is seen\
                 """
@@ -247,6 +248,18 @@ final class MigrationTest {
                         Duration.ofMillis(300), 0, Optional.empty(), false, true, false, true);
         assertEquals(Arrays.asList(null, null), migrate(TestCarrier.Fault.NONE, trusts));
         guest.assertWhole(guest.b.next());
+    }
+
+    @Test
+    void fasterCounterIsRefusedBeforeAnythingIsSent() throws Exception {
+        guest.b.domains().countFaster();
+        try (TestCarrier carrier = carrier(TestCarrier.Fault.NONE)) {
+            assertEquals(
+                    "host b: this host's counter is not as slow as 2000000 kHz",
+                    reason(guest.migrate(carrier, MigrationOptions.DEFAULT).getFirst()));
+            assertTrue(carrier.toTarget.get() < BEFORE_THE_STREAM);
+        }
+        assertStillHere();
     }
 
     @Test

@@ -56,6 +56,7 @@ final class MigrationMessagePropertyTest {
                             MigrationMessage.BodyBytes.of(new BodyWriter().u32(1)),
                             false,
                             new MigrationMessage.Needs(
+                                    2_400_000,
                                     false,
                                     true,
                                     List.of(
@@ -119,7 +120,7 @@ final class MigrationMessagePropertyTest {
                         3,
                         MigrationMessage.BodyBytes.of(new BodyWriter()),
                         false,
-                        new MigrationMessage.Needs(false, false, List.of()));
+                        new MigrationMessage.Needs(0, false, false, List.of()));
         BodyWriter body = newer.body().string("more");
         MigrationMessage read = MigrationMessage.read(newer.type(), new BodyReader(body.toBytes()));
         assertEquals(MigrationMessage.VERSION + 1, ((MigrationMessage.Hello) read).version());

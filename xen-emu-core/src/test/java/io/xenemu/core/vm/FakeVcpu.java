@@ -380,4 +380,9 @@ public final class FakeVcpu implements VcpuPort {
             upcallVector = vector;
         }
     }
+
+    @Override
+    public int tscKhz() {
+        return 2_000_000;
+    }
 }

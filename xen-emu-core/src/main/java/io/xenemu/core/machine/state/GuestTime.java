@@ -66,7 +66,7 @@ public record GuestTime(long clock, long realtime, long ticks, int khz) {
     void applyTo(KvmVm vm, List<KvmVcpu> vcpus, List<VcpuState> states, ClockPolicy policy)
             throws KvmStateException {
         for (KvmVcpu vcpu : vcpus) {
-            applyFrequency(vcpu);
+            applyFrequency(vcpu, khz);
         }
         // KVM adds the time that has passed since then, and never goes back.
         vm.setClock(
@@ -82,7 +82,10 @@ public record GuestTime(long clock, long realtime, long ticks, int khz) {
         }
     }
 
-    private void applyFrequency(KvmVcpu vcpu) throws KvmStateException {
+    /// Lets a time stamp counter run at a frequency.
+    ///
+    /// @throws KvmStateException if this host's processor cannot do that
+    public static void applyFrequency(KvmVcpu vcpu, int khz) throws KvmStateException {
         int host = vcpu.getTscKhz();
         if (host == khz) {
             return;
