@@ -61,6 +61,36 @@ class HostFileTest {
     }
 
     @Test
+    void lockOfAnotherIsSeenAndNotTaken() throws IOException {
+        Path path = file(512);
+        try (HostFile mine = HostFile.open(path, WRITE);
+                HostFile other = HostFile.open(path, Set.of())) {
+            assertFalse(other.isLockedByOther());
+            assertEquals(0, mine.lock(false));
+            assertFalse(mine.isLockedByOther(), "its own");
+            assertTrue(other.isLockedByOther(), "a reader's");
+            assertEquals(0, mine.lock(true));
+            assertTrue(other.isLockedByOther());
+            assertEquals(-Errno.EAGAIN, other.lock(false));
+        }
+    }
+
+    @Test
+    void forgottenPagesAreReadAgain() throws IOException {
+        Path path = file(4096);
+        MemorySegment memory = arena.allocate(4096, 4096).fill((byte) 5);
+        vectors.add(memory.address(), 4096);
+        try (HostFile file = HostFile.open(path, WRITE)) {
+            assertEquals(4096, file.write(vectors, 0));
+            assertEquals(0, file.sync());
+            assertEquals(0, file.forgetCached());
+            memory.fill((byte) 0);
+            assertEquals(4096, file.read(vectors, 0));
+            assertEquals(5, memory.get(ValueLayout.JAVA_BYTE, 4095));
+        }
+    }
+
+    @Test
     void failuresAreErrnos() throws IOException {
         Path path = file(512);
         vectors.add(arena.allocate(512).address(), 512);

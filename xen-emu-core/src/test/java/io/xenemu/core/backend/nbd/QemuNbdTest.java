@@ -7,8 +7,12 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.xenemu.core.backend.BackendDevice;
+import io.xenemu.core.backend.block.BlockKind;
 import io.xenemu.core.backend.nbd.NbdStore.DiskOptions;
 import io.xenemu.core.toolstack.DiskServing;
+import io.xenemu.core.toolstack.DiskSpec;
+import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.testing.Eventually;
 import io.xenemu.kvm.testing.Tool;
@@ -19,6 +23,7 @@ import java.nio.charset.Charset;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -315,5 +320,33 @@ class QemuNbdTest {
                         + ": this format needs qemu-nbd (Debian: qemu-utils) or qemu-storage-daemon"
                         + " (qemu-system-common), and neither is installed",
                 e.getMessage());
+    }
+
+    /// As for a guest that moves: the image is served by one process, and QEMU's own lock shows it to the other host.
+    @Test
+    void imageIsGivenUpForAnotherServiceAndClaimedAgain() throws Exception {
+        Path path = image("disk", ImageFormat.QCOW2);
+        DiskSpec spec = DiskSpec.parse(List.of(path + ",qcow2,xvda,rw"));
+        NbdOpener opener = new NbdOpener(new SimpleMeterRegistry());
+        BlockKind kind = new BlockKind(opener, opener::check, new SimpleMeterRegistry());
+        Duration limit = Duration.ofSeconds(60);
+        BackendDevice.Claimed here = (BackendDevice.Claimed) kind.open(spec);
+        open.add(here::close);
+        assertEquals(
+                path + " is here, and the other host's lock is seen",
+                opener.check(spec, 128 << 20, false));
+        assertThrows(Refused.class, () -> kind.open(spec));
+
+        here.flush(limit);
+        here.release(null, limit);
+        assertThrows(Refused.class, () -> opener.check(spec, 128 << 20, false));
+        BackendDevice there = kind.open(spec);
+        try {
+            assertThrows(Refused.class, () -> here.claim(null));
+        } finally {
+            there.close();
+        }
+        here.claim(null);
+        assertThrows(Refused.class, () -> kind.open(spec));
     }
 }
