@@ -153,7 +153,7 @@ public final class SaveBenchmark {
 
     private void save(RamSource ram, PageEncoding encoding) throws IOException {
         try (NewFile file = new NewFile(saved(encoding))) {
-            SaveWriter writer = new SaveWriter(file.channel(), encoding);
+            SaveWriter writer = new SaveWriter(file.paced(), encoding);
             writer.guest(
                     new GuestSummary(
                             "bench",

@@ -62,6 +62,15 @@ public final class HostFile implements AutoCloseable {
     /// The mode of [#zeroRange].
     static final int ZERO_RANGE = FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE;
 
+    // linux/fs.h
+    private static final int SYNC_FILE_RANGE_WAIT_BEFORE = 1;
+    private static final int SYNC_FILE_RANGE_WRITE = 2;
+    private static final int SYNC_FILE_RANGE_WAIT_AFTER = 4;
+
+    /// The mode of [#writeOut] that waits.
+    static final int WRITE_AND_WAIT =
+            SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+
     private final OwnedFd fd;
 
     private HostFile(OwnedFd fd) {
@@ -198,6 +207,24 @@ public final class HostFile implements AutoCloseable {
     /// @return 0 or a negated errno
     public int forgetCached() {
         return -FileCalls.fadvise(fd.number(), 0, 0, POSIX_FADV_DONTNEED);
+    }
+
+    /// sync_file_range(2): lets the disk begin to write what the page cache has of a range. That is no [#sync]: nothing
+    /// lasts by it.
+    ///
+    /// @param waits until the disk has taken it
+    /// @return 0 or a negated errno
+    public int writeOut(long offset, long bytes, boolean waits) {
+        int result;
+        do {
+            result =
+                    FileCalls.syncFileRange(
+                            fd.number(),
+                            offset,
+                            bytes,
+                            waits ? WRITE_AND_WAIT : SYNC_FILE_RANGE_WRITE);
+        } while (result == -Errno.EINTR);
+        return result;
     }
 
     /// Frees the blocks of a range; it reads as zeros afterwards and the size stays. For a block device too, if it can

@@ -1,13 +1,18 @@
 package io.xenemu.kvm.file;
 
+import io.xenemu.kvm.abi.Errno;
+import io.xenemu.kvm.abi.KvmException;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.channels.FileChannel;
+import java.nio.channels.WritableByteChannel;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /// A file that is written beside an earlier one of its name, and replaces it when it is complete. Until then, and if
 /// anything fails, the earlier file stays as it was. Only the owner may read it (mode 0600).
@@ -15,6 +20,7 @@ public final class NewFile implements AutoCloseable {
     private final Path target;
     private final Path partial;
     private final RandomAccessFile file;
+    private @Nullable PacedFile paced;
     private boolean complete;
 
     /// Makes the file under a temporary name in the same folder.
@@ -45,6 +51,20 @@ public final class NewFile implements AutoCloseable {
         return file.getChannel();
     }
 
+    /// Writes to the file, from its beginning on, while the disk writes what came before. For files that are long, and
+    /// whose end is waited for. Only one thread uses it, and nobody [#channel]; others may close the file.
+    ///
+    /// @throws IOException if the file is gone already
+    public WritableByteChannel paced() throws IOException {
+        try {
+            PacedFile made = new PacedFile(file.getChannel(), HostFile.open(partial, Set.of()));
+            paced = made;
+            return made;
+        } catch (KvmException e) {
+            throw new IOException(partial + ": " + Errno.name(e.errno()), e);
+        }
+    }
+
     /// Makes the file longer, by a hole.
     public void setLength(long bytes) throws IOException {
         file.setLength(bytes);
@@ -67,6 +87,9 @@ public final class NewFile implements AutoCloseable {
     @Override
     public void close() throws IOException {
         file.close();
+        if (paced != null) {
+            paced.close();
+        }
         if (!complete) {
             Files.deleteIfExists(partial);
         }

@@ -5,7 +5,7 @@
 ///
 /// - One file: [HostFile] is an open file, [IoVectors] the array, [FileStatus] what kind of file it is and how large.
 ///   [IoUring] has operations that end later.
-/// - A file that replaces another one when it is complete: [NewFile].
+/// - A file that replaces another one when it is complete: [NewFile], and [PacedFile] for a long one.
 /// - A folder's files: [Beneath] has the system calls that name a file by one name below a descriptor, so that no
 ///   symbolic link and no `..` leads out. [Statx], [DirectoryEntries], [FileSystemStatus] and [RecordLock] are the
 ///   structures that they fill, [OpenFlags] the kernel's numbers.

@@ -23,6 +23,9 @@ public final class FileCalls {
     // off_t lseek(int fd, off_t offset, int whence);
     private static final MethodHandle LSEEK = Libc.handle("lseek", ARGUMENTS);
 
+    // int sync_file_range(int fd, off_t offset, off_t nbytes, unsigned int flags);
+    private static final MethodHandle SYNC_FILE_RANGE = Libc.handle("sync_file_range", ARGUMENTS);
+
     private FileCalls() {}
 
     /// preadv(2) with `count` elements at the address `vectors`.
@@ -63,6 +66,11 @@ public final class FileCalls {
     /// posix_fadvise(3), whose result is the errno, not negated.
     public static int fadvise(int fd, long offset, long length, int advice) {
         return call(POSIX_FADVISE, fd, offset, length, advice);
+    }
+
+    /// sync_file_range(2).
+    public static int syncFileRange(int fd, long offset, long length, int flags) {
+        return call(SYNC_FILE_RANGE, fd, offset, length, flags);
     }
 
     /// fstat(2) into a structure of at least 144 bytes.

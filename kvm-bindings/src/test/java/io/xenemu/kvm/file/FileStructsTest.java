@@ -120,6 +120,9 @@ final class FileStructsTest {
                 V("HostFile.FALLOC_FL_KEEP_SIZE", FALLOC_FL_KEEP_SIZE);
                 V("HostFile.FALLOC_FL_PUNCH_HOLE", FALLOC_FL_PUNCH_HOLE);
                 V("HostFile.FALLOC_FL_ZERO_RANGE", FALLOC_FL_ZERO_RANGE);
+                V("HostFile.SYNC_FILE_RANGE_WAIT_BEFORE", SYNC_FILE_RANGE_WAIT_BEFORE);
+                V("HostFile.SYNC_FILE_RANGE_WRITE", SYNC_FILE_RANGE_WRITE);
+                V("HostFile.SYNC_FILE_RANGE_WAIT_AFTER", SYNC_FILE_RANGE_WAIT_AFTER);
                 V("PseudoTerminal.TIOCSPTLCK", TIOCSPTLCK);
                 V("PseudoTerminal.TIOCGPTN", TIOCGPTN);
                 V("PseudoTerminal.TIOCGPTPEER", TIOCGPTPEER);

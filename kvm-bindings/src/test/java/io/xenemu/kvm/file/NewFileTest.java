@@ -5,11 +5,14 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.channels.ClosedChannelException;
+import java.nio.channels.WritableByteChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -41,6 +44,40 @@ class NewFileTest {
         }
         assertEquals("old", Files.readString(target));
         assertEquals(List.of("file"), names());
+    }
+
+    @Test
+    void longFileIsWholeAtTheDisksPace() throws IOException {
+        Path target = folder.resolve("file");
+        byte[] part = new byte[(PacedFile.PIECE_BYTES >> 1) + 3];
+        try (NewFile file = new NewFile(target)) {
+            WritableByteChannel out = file.paced();
+            for (int i = 0; i < 14; i++) {
+                Arrays.fill(part, (byte) (1 + i));
+                ByteBuffer left = ByteBuffer.wrap(part);
+                while (left.hasRemaining()) {
+                    out.write(left);
+                }
+            }
+            file.complete();
+        }
+        byte[] written = Files.readAllBytes(target);
+        assertEquals(14 * part.length, written.length);
+        for (int i = 0; i < 14; i++) {
+            assertEquals(1 + i, written[i * part.length]);
+            assertEquals(1 + i, written[(i + 1) * part.length - 1]);
+        }
+        assertEquals(List.of("file"), names());
+    }
+
+    @Test
+    void pacedFileThatIsClosedMeanwhileTakesNothing() throws IOException {
+        NewFile file = new NewFile(folder.resolve("file"));
+        WritableByteChannel out = file.paced();
+        out.write(text("new"));
+        file.close();
+        assertThrows(ClosedChannelException.class, () -> out.write(text("more")));
+        assertEquals(List.of(), names());
     }
 
     @Test

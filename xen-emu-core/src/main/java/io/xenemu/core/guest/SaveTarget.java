@@ -28,13 +28,22 @@ record SaveTarget(WritableByteChannel channel, Step last, Step end) implements A
         return switch (place.kind()) {
             case FILE -> {
                 NewFile file = new NewFile(place.path());
-                yield new SaveTarget(file.channel(), file::complete, file::close);
+                yield new SaveTarget(paced(file), file::complete, file::close);
             }
             case SOCKET -> {
                 SocketChannel client = connect(place);
                 yield new SaveTarget(client, () -> awaitTaken(client), client::close);
             }
         };
+    }
+
+    private static WritableByteChannel paced(NewFile file) throws IOException {
+        try {
+            return file.paced();
+        } catch (IOException e) {
+            file.close();
+            throw e;
+        }
     }
 
     /// Connects to a client.

@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
 /// Pages that will be one section. They are copied, so that the guest may go on to change them. The section's head is
 /// put in front of them, so that one write(2) takes all.
 ///
-/// It is filled, packed and written, and then filled again. Another thread may pack it.
+/// It is filled, written, and then filled again. Another thread may compress it, even while it is written as it is.
 final class PageBatch implements AutoCloseable {
     private static final int HEAD_BYTES =
             SaveFormat.SECTION_HEADER_BYTES
@@ -37,10 +37,10 @@ final class PageBatch implements AutoCloseable {
     private int runs;
     private int pages;
 
-    /// Where the packed section begins, and the buffer that has it.
-    private int start;
-
-    private ByteBuffer section;
+    /// A section that is ready to be written.
+    ///
+    /// @param start where it begins
+    record Section(ByteBuffer buffer, int start) {}
 
     PageBatch() {
         plain = allocate(DATA_BYTES);
@@ -48,7 +48,6 @@ final class PageBatch implements AutoCloseable {
                 MemorySegment.ofBuffer(plain.duplicate().position(HEAD_BYTES))
                         .asSlice(0, DATA_BYTES);
         plainInput = plainPages.asByteBuffer();
-        section = plain;
     }
 
     private ByteBuffer allocate(int dataBytes) {
@@ -82,44 +81,43 @@ final class PageBatch implements AutoCloseable {
         return pages == 0;
     }
 
-    /// Makes the pages a section.
+    /// The pages as they are.
+    Section plain() {
+        return section(plain, PageEncoding.NONE, pages * SaveFormat.PAGE);
+    }
+
+    /// The pages compressed.
     ///
-    /// @param encoding if they become shorter by it
+    /// @return null if they do not become shorter
     /// @throws IOException if the library for that cannot be loaded
-    void pack(PageEncoding encoding) throws IOException {
+    @Nullable Section compressed() throws IOException {
         int length = pages * SaveFormat.PAGE;
-        PageEncoding used = PageEncoding.NONE;
-        section = plain;
-        if (encoding == PageEncoding.ZSTD) {
-            ByteBuffer to = packed;
-            if (to == null) {
-                to = allocate(ZstdPages.bound(DATA_BYTES));
-                packed = to;
-            }
-            int compressed = zstd.compress(plainInput, length, to, HEAD_BYTES);
-            if (compressed < length) {
-                length = compressed;
-                used = encoding;
-                section = to;
-            }
+        ByteBuffer to = packed;
+        if (to == null) {
+            to = allocate(ZstdPages.bound(DATA_BYTES));
+            packed = to;
         }
-        start =
+        int compressed = zstd.compress(plainInput, length, to, HEAD_BYTES);
+        return compressed < length ? section(to, PageEncoding.ZSTD, compressed) : null;
+    }
+
+    private Section section(ByteBuffer in, PageEncoding encoding, int length) {
+        int start =
                 HEAD_BYTES
                         - runs * SaveFormat.RUN_BYTES
                         - SaveFormat.PAGES_HEADER_BYTES
                         - SaveFormat.SECTION_HEADER_BYTES;
-        section.clear().position(start + SaveFormat.SECTION_HEADER_BYTES);
-        section.putInt(used.code()).putInt(runs);
+        in.clear().position(start + SaveFormat.SECTION_HEADER_BYTES);
+        in.putInt(encoding.code()).putInt(runs);
         for (int i = 0; i < runs; i++) {
-            section.putInt(Math.toIntExact(firsts[i])).putInt(counts[i]);
+            in.putInt(Math.toIntExact(firsts[i])).putInt(counts[i]);
         }
-        SectionWriter.seal(
-                SectionType.PAGES, SaveFormat.VERSION, section, start, HEAD_BYTES + length);
+        SectionWriter.seal(SectionType.PAGES, SaveFormat.VERSION, in, start, HEAD_BYTES + length);
+        return new Section(in, start);
     }
 
-    /// Writes the section that it was packed to, and is empty again.
-    void write(SectionWriter out) throws IOException {
-        out.writeSealed(section, start);
+    /// Lets it be filled again.
+    void clear() {
         runs = 0;
         pages = 0;
     }

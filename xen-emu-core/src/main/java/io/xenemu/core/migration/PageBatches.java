@@ -1,103 +1,154 @@
 package io.xenemu.core.migration;
 
-import com.google.common.util.concurrent.Futures;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
+import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.Future;
 import java.util.concurrent.Semaphore;
 import org.jspecify.annotations.Nullable;
 
 /// Writes pages as sections, in the order in which they were added. A section is compressed if another thread has the
-/// time for that, and is written as it is otherwise: so the writer hardly ever waits for a compressor. Where the stream
-/// is slow, the compressors have time for all of them.
+/// time for that before the stream has taken the sections in front of it, and is written as it is otherwise. So the
+/// writer does not wait for a compressor. Where the stream is slow, the compressors have time for all sections.
 final class PageBatches implements AutoCloseable {
-    /// The sections from one that is being compressed to the one that is filled. As many can be written as they are
-    /// while it is compressed.
+    /// The most sections from the one that is written next to the one that is filled, so that a compressor has the time
+    /// in which the others are written as they are.
     private static final int SECTIONS = 8;
 
     private final SectionWriter out;
     private final PageEncoding encoding;
     private final SectionWorkers workers = new SectionWorkers();
 
-    /// A ring: after the one that is filled comes the oldest that is packed.
-    private final List<Slot> ring = new ArrayList<>();
-
-    private int filled;
-
     /// The compressors that have nothing to do.
     private final Semaphore idle = new Semaphore(workers.count());
 
+    private final List<Slot> all = new ArrayList<>();
+    private final Deque<Slot> free = new ArrayDeque<>();
+
+    /// Those that are full, in the order of the stream.
+    private final Deque<Slot> full = new ArrayDeque<>();
+
+    /// Those that were written while they were still compressed.
+    private final List<Slot> late = new ArrayList<>();
+
+    private Slot filled;
+
     private static final class Slot {
         private final PageBatch batch = new PageBatch();
-        private @Nullable Future<?> packing;
+        private @Nullable Future<?> compressing;
+
+        /// The result of that, if it is shorter.
+        private PageBatch.@Nullable Section compressed;
+
+        boolean isReady() {
+            return compressing == null || compressing.isDone();
+        }
     }
 
     PageBatches(SectionWriter out, PageEncoding encoding) {
         this.out = out;
         this.encoding = encoding;
-        ring.add(new Slot());
+        filled = newSlot();
+    }
+
+    private Slot newSlot() {
+        Slot slot = new Slot();
+        all.add(slot);
+        return slot;
     }
 
     /// Adds a page of RAM. Its content counts at this moment.
     ///
     /// @param offset of the page in RAM, behind all that were added since the last [#flush]
     void add(MemorySegment ram, long offset) throws IOException {
-        PageBatch batch = ring.get(filled).batch;
-        batch.add(ram, offset);
-        if (batch.isFull()) {
+        filled.batch.add(ram, offset);
+        if (filled.batch.isFull()) {
             pack();
+            filled = next();
         }
     }
 
     /// Writes all pages.
     void flush() throws IOException {
-        if (!ring.get(filled).batch.isEmpty()) {
+        if (!filled.batch.isEmpty()) {
             pack();
+            filled = next();
         }
-        for (int i = 0; i < ring.size(); i++) {
-            write(ring.get((filled + i) % ring.size()));
+        while (!full.isEmpty()) {
+            Slot slot = full.remove();
+            write(slot, section(slot));
         }
     }
 
-    /// Packs the section, and makes room for the next one.
-    private void pack() throws IOException {
-        Slot full = ring.get(filled);
-        full.packing = begin(full.batch);
-        filled++;
-        if (filled == ring.size() && filled < SECTIONS) {
-            ring.add(new Slot());
+    private void pack() {
+        if (encoding == PageEncoding.ZSTD && idle.tryAcquire()) {
+            Slot slot = filled;
+            slot.compressing =
+                    workers.begin(() -> {
+                        try {
+                            slot.compressed = slot.batch.compressed();
+                        } finally {
+                            idle.release();
+                        }
+                    });
         }
-        filled %= ring.size();
-        write(ring.get(filled));
+        full.add(filled);
     }
 
-    private Future<?> begin(PageBatch batch) throws IOException {
-        if (encoding == PageEncoding.NONE || !idle.tryAcquire()) {
-            batch.pack(PageEncoding.NONE);
-            return Futures.immediateVoidFuture();
-        }
-        return workers.begin(() -> {
-            try {
-                batch.pack(encoding);
-            } finally {
-                idle.release();
+    /// A slot that is empty.
+    private Slot next() throws IOException {
+        for (Iterator<Slot> i = late.iterator(); i.hasNext(); ) {
+            Slot slot = i.next();
+            if (slot.isReady()) {
+                i.remove();
+                PageBatch.Section _ = section(slot);
+                empty(slot);
             }
-        });
+        }
+        while (free.isEmpty()) {
+            if (full.size() < SECTIONS) {
+                return newSlot();
+            }
+            Slot slot = full.remove();
+            write(slot, slot.isReady() ? section(slot) : null);
+        }
+        return free.remove();
     }
 
-    private void write(Slot slot) throws IOException {
-        if (slot.packing != null) {
-            SectionWorkers.await(slot.packing);
-            slot.packing = null;
-            slot.batch.write(out);
+    /// What a slot was compressed to, after a wait.
+    ///
+    /// @return null if it is written as it is
+    private static PageBatch.@Nullable Section section(Slot slot) throws IOException {
+        if (slot.compressing != null) {
+            SectionWorkers.await(slot.compressing);
         }
+        return slot.compressed;
+    }
+
+    private void write(Slot slot, PageBatch.@Nullable Section compressed) throws IOException {
+        PageBatch.Section section = compressed == null ? slot.batch.plain() : compressed;
+        out.writeSealed(section.buffer(), section.start());
+        if (slot.isReady()) {
+            empty(slot);
+        } else {
+            late.add(slot);
+        }
+    }
+
+    private void empty(Slot slot) {
+        slot.compressing = null;
+        slot.compressed = null;
+        slot.batch.clear();
+        free.add(slot);
     }
 
     @Override
     public void close() {
         workers.close();
-        ring.forEach(slot -> slot.batch.close());
+        all.forEach(slot -> slot.batch.close());
     }
 }

@@ -179,9 +179,9 @@ final class RamReader implements AutoCloseable {
     }
 
     private void await(Slot slot) throws IOException {
-        SectionWorkers.await(slot.unpacking);
-        slot.unpacking = null;
-        if (slot.lent != null) {
+        if (slot.unpacking != null && slot.lent != null) {
+            SectionWorkers.await(slot.unpacking);
+            slot.unpacking = null;
             in.giveBack(slot.lent);
             slot.lent = null;
         }

@@ -8,7 +8,6 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import org.jspecify.annotations.Nullable;
 
 /// Threads that pack or unpack the pages of several sections at a time, while one thread writes or reads the stream.
 /// They begin with their first work.
@@ -24,15 +23,15 @@ final class SectionWorkers implements AutoCloseable {
             Executors.newFixedThreadPool(
                     count, Thread.ofPlatform().name("saved-pages-", 0).daemon().factory());
 
+    /// The number of threads.
+    int count() {
+        return count;
+    }
+
     /// The work for a section.
     @FunctionalInterface
     interface Work {
         void run() throws IOException;
-    }
-
-    /// The number of threads.
-    int count() {
-        return count;
     }
 
     /// Begins work on another thread.
@@ -45,12 +44,8 @@ final class SectionWorkers implements AutoCloseable {
 
     /// Waits until work has ended. What another thread did to the section is seen afterwards.
     ///
-    /// @param begun null if there is none
     /// @throws IOException that the work threw
-    static void await(@Nullable Future<?> begun) throws IOException {
-        if (begun == null) {
-            return;
-        }
+    static void await(Future<?> begun) throws IOException {
         try {
             Uninterruptibles.getUninterruptibly(begun);
         } catch (ExecutionException e) {
