@@ -82,6 +82,19 @@ public final class MemFd implements AutoCloseable {
     /// @param size that it must have
     /// @throws KvmException if it is no sealed memory of that size
     public static MemFd received(int descriptor, long size) {
+        return received("received", descriptor, size, false);
+    }
+
+    /// Takes over memory of [#createLarge] that another process has sent.
+    ///
+    /// @param name for messages
+    /// @throws KvmException as [#received]
+    public static MemFd receivedLarge(String name, int descriptor, long size) {
+        return received(name, descriptor, size, hugePagesAreOnDemand());
+    }
+
+    private static MemFd received(
+            String name, int descriptor, long size, boolean asksForHugePages) {
         OwnedFd fd = OwnedFd.of("recvmsg", descriptor, "");
         boolean done = false;
         try {
@@ -93,7 +106,7 @@ public final class MemFd implements AutoCloseable {
                 throw new KvmException("lseek", Errno.EINVAL, "memory of another size");
             }
             done = true;
-            return new MemFd("received", size, fd, false);
+            return new MemFd(name, size, fd, asksForHugePages);
         } finally {
             if (!done) {
                 fd.close();
@@ -225,6 +238,12 @@ public final class MemFd implements AutoCloseable {
     public FileChannel reader() throws IOException {
         return FileChannel.open(
                 Path.of("/proc/self/fd", Integer.toString(fd.number())), StandardOpenOption.READ);
+    }
+
+    /// Opens it to be written like a file, which cannot become longer.
+    public FileChannel writer() throws IOException {
+        return FileChannel.open(
+                Path.of("/proc/self/fd", Integer.toString(fd.number())), StandardOpenOption.WRITE);
     }
 
     /// The first offset from `from` on at which there may be other bytes than zeros, and memory of the host.

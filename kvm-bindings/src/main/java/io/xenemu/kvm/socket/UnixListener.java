@@ -36,14 +36,78 @@ public final class UnixListener implements AutoCloseable {
     /// @throws IOException if another process serves it, if the file is not a socket, or if it cannot be made; the
     ///     message names the path
     public static UnixListener bind(Path path) throws IOException {
-        Path fresh =
-                path.resolveSibling(path.getFileName() + ".new" + ProcessHandle.current().pid());
-        return bind(
+        SocketFile.checkReplaceable(path);
+        return prepare(path).publish();
+    }
+
+    /// Makes a socket for `path` that nobody finds yet.
+    ///
+    /// @throws IOException if it cannot be made; the message names the path
+    public static Prepared prepare(Path path) throws IOException {
+        return prepare(
                 path,
-                fresh,
+                fresh(path),
+                null,
                 file ->
                         Files.setPosixFilePermissions(
                                 file, PosixFilePermissions.fromString("rw-------")));
+    }
+
+    /// A listening socket that takes its path later, in place of another process's socket if there is one.
+    public static final class Prepared implements AutoCloseable {
+        private final Path path;
+        private final Path fresh;
+        private final @Nullable Path folder;
+        private final ServerSocketChannel channel;
+        private final Object key;
+        private boolean published;
+
+        private Prepared(
+                Path path,
+                Path fresh,
+                @Nullable Path folder,
+                ServerSocketChannel channel,
+                Object key) {
+            this.path = path;
+            this.fresh = fresh;
+            this.folder = folder;
+            this.channel = channel;
+            this.key = key;
+        }
+
+        /// Takes the path, at once.
+        ///
+        /// @throws IOException if that fails; the socket is closed then
+        public UnixListener publish() throws IOException {
+            try {
+                Files.move(fresh, path, StandardCopyOption.ATOMIC_MOVE);
+                published = true;
+            } catch (IOException e) {
+                throw new IOException("cannot listen at " + path + ": " + SocketFile.reason(e), e);
+            } finally {
+                close();
+            }
+            return new UnixListener(path, channel, key);
+        }
+
+        /// Gives it up, unless it has its path.
+        @Override
+        public void close() throws IOException {
+            try {
+                if (!published) {
+                    channel.close();
+                    Files.deleteIfExists(fresh);
+                }
+            } finally {
+                if (folder != null) {
+                    Files.deleteIfExists(folder);
+                }
+            }
+        }
+    }
+
+    private static Path fresh(Path path) {
+        return path.resolveSibling(path.getFileName() + ".new" + ProcessHandle.current().pid());
     }
 
     /// Listens at `path` for a group, with mode 0660. Nobody else can connect, not even before the file has its mode:
@@ -51,8 +115,15 @@ public final class UnixListener implements AutoCloseable {
     ///
     /// @throws IOException also if there is no such group, or this process may not give a file to it
     public static UnixListener bind(Path path, String group) throws IOException {
-        Path folder =
-                path.resolveSibling(path.getFileName() + ".new" + ProcessHandle.current().pid());
+        SocketFile.checkReplaceable(path);
+        return prepare(path, group).publish();
+    }
+
+    /// Makes a socket for a group that nobody finds yet.
+    ///
+    /// @throws IOException also if there is no such group, or this process may not give a file to it
+    public static Prepared prepare(Path path, String group) throws IOException {
+        Path folder = fresh(path);
         try {
             // Of a process of our number that was killed just here.
             Files.deleteIfExists(folder.resolve(FRESH));
@@ -64,11 +135,7 @@ public final class UnixListener implements AutoCloseable {
         } catch (IOException e) {
             throw new IOException("cannot listen at " + path + ": " + SocketFile.reason(e), e);
         }
-        try {
-            return bind(path, folder.resolve(FRESH), file -> give(file, group));
-        } finally {
-            Files.delete(folder);
-        }
+        return prepare(path, folder.resolve(FRESH), folder, file -> give(file, group));
     }
 
     private static void give(Path file, String group) throws IOException {
@@ -92,9 +159,8 @@ public final class UnixListener implements AutoCloseable {
         void apply(Path file) throws IOException;
     }
 
-    private static UnixListener bind(Path path, Path fresh, Admission admission)
-            throws IOException {
-        SocketFile.checkReplaceable(path);
+    private static Prepared prepare(
+            Path path, Path fresh, @Nullable Path folder, Admission admission) throws IOException {
         // The socket gets its name after its mode, so that it never exists with a wider one, and a
         // leftover is replaced at once.
         ServerSocketChannel channel = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
@@ -104,21 +170,22 @@ public final class UnixListener implements AutoCloseable {
             }
             channel.bind(UnixDomainSocketAddress.of(fresh), BACKLOG);
             admission.apply(fresh);
-            Object key = SocketFile.key(fresh);
-            Files.move(fresh, path, StandardCopyOption.ATOMIC_MOVE);
-            return new UnixListener(path, channel, key);
+            return new Prepared(path, fresh, folder, channel, SocketFile.key(fresh));
         } catch (IOException e) {
             channel.close();
-            discard(fresh, e);
+            discard(fresh, folder, e);
             throw new IOException("cannot listen at " + path + ": " + SocketFile.reason(e), e);
         }
     }
 
-    /// Removes the new socket file, which could not be moved to its place.
-    private static void discard(Path fresh, IOException failure) {
+    /// Removes the new socket file, which could not be made as it should be.
+    private static void discard(Path fresh, @Nullable Path folder, IOException failure) {
         try {
             if (SocketFile.isSocket(fresh)) {
                 Files.delete(fresh);
+            }
+            if (folder != null) {
+                Files.deleteIfExists(folder);
             }
         } catch (IOException e) {
             failure.addSuppressed(e); // the first says more
