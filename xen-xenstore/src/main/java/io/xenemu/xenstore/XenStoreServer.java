@@ -187,6 +187,51 @@ public final class XenStoreServer implements AutoCloseable {
         }
     }
 
+    /// Adds the saved state of a whole store, whose domains are restored after it, each by [#restore]: they keep what
+    /// they were given in it.
+    ///
+    /// @param state without sockets; its domains' connections are not restored
+    /// @throws XenError EINVAL something that this store cannot have
+    public void restoreBeforeDomains(XenStoreState state) throws XenError {
+        XenStoreState nodes = state.withoutConnections();
+        StoreRestoration.check(nodes);
+        access.enter();
+        try {
+            store.expect(state.domains());
+            Map<DomId, RingConnection> _ =
+                    StoreRestoration.restore(
+                            nodes,
+                            store,
+                            rings,
+                            _ -> {
+                                throw new IllegalStateException("no domains are restored");
+                            });
+        } finally {
+            access.leave();
+        }
+    }
+
+    /// Serves no client of a socket until [#proceed]. When this returns, none is being served. New clients wait.
+    public void hold() throws InterruptedException {
+        for (SocketTransport socket : openSockets()) {
+            socket.hold();
+        }
+    }
+
+    /// Serves the clients of sockets again.
+    public void proceed() {
+        openSockets().forEach(SocketTransport::proceed);
+    }
+
+    private List<SocketTransport> openSockets() {
+        access.enter();
+        try {
+            return List.copyOf(sockets);
+        } finally {
+            access.leave();
+        }
+    }
+
     // --- the file
 
     /// Keeps the store in a file from now on. Takes over the file's contents, and tells no socket client of a change
@@ -248,8 +293,15 @@ public final class XenStoreServer implements AutoCloseable {
     /// @param path the socket's file; replaces a file that a daemon no longer serves
     /// @throws IOException if the socket cannot be made, or another process serves it; the message is for an operator
     public SocketTransport listen(Path path) throws IOException {
+        return listen(UnixListener.bind(path));
+    }
+
+    /// Serves the protocol on a socket in the same way.
+    ///
+    /// @throws IOException if it cannot be served
+    public SocketTransport listen(UnixListener listener) throws IOException {
         return listen(
-                UnixListener.bind(path),
+                listener,
                 e -> {
                     throw new UncheckedIOException("XenStore's socket: " + e.getMessage(), e);
                 });

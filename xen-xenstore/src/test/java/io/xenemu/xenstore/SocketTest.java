@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.socket.UnixListener;
 import io.xenemu.kvm.testing.Tool;
 import io.xenemu.xenstore.client.XenStoreClient;
@@ -71,6 +72,32 @@ final class SocketTest extends SocketRig {
                 assertEquals(value.length(), MessageHeader.length(reply, 0));
             }
             writer.join();
+        }
+    }
+
+    @Test
+    void heldServerAnswersNobodyUntilItProceeds() throws Exception {
+        try (SocketChannel early = connect()) {
+            roundTrip(early);
+            rig.server.hold();
+            early.write(ByteBuffer.wrap(RingEnd.message(MessageType.WRITE, 1, 0, "/a\0b")));
+            try (SocketChannel late = connect()) {
+                late.write(ByteBuffer.wrap(RingEnd.message(MessageType.READ, 1, 0, "/\0")));
+                assertThrows(XenError.class, () -> rig.server.client().read("/a"));
+                rig.server.proceed();
+                assertEquals(MessageHeader.SIZE + 3, read(early, MessageHeader.SIZE + 3).length);
+                assertEquals(MessageHeader.SIZE, read(late, MessageHeader.SIZE).length);
+                assertEquals("b", rig.server.client().read("/a"));
+            }
+        }
+    }
+
+    @Test
+    void heldServerCanBeClosed() throws Exception {
+        rig.server.hold();
+        try (SocketChannel client = connect()) {
+            rig.server.close();
+            assertEquals(0, read(client, 1).length);
         }
     }
 

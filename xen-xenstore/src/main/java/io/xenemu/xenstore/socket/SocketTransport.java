@@ -21,6 +21,8 @@ import java.util.List;
 import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -43,6 +45,9 @@ public final class SocketTransport implements AutoCloseable {
 
     /// The time until a commit is retried for which there was no room.
     private static final long COMMIT_RETRY_MILLIS = 200;
+
+    /// The interval at which a thread that holds the transport looks whether that has ended.
+    private static final long LOOK_MILLIS = 100;
 
     /// Pause after a failure, so that one that repeats at once does not fill the log.
     private static final Duration RESTART_PAUSE = Duration.ofSeconds(1);
@@ -69,6 +74,15 @@ public final class SocketTransport implements AutoCloseable {
     private int roundsSinceCommit;
     private final ByteBuffer readBuffer = ByteBuffer.allocateDirect(READ_BYTES);
     private volatile boolean closing;
+
+    /// Null while clients are served.
+    private volatile @Nullable Hold hold;
+
+    /// A time in which no client is served.
+    ///
+    /// @param begun when the transport's thread stands still
+    /// @param over when it goes on
+    private record Hold(CountDownLatch begun, CountDownLatch over) {}
 
     private SocketTransport(
             StoreAccess access,
@@ -122,10 +136,40 @@ public final class SocketTransport implements AutoCloseable {
         return listener.path();
     }
 
+    /// Serves no client until [#proceed]. When this returns, none is being served.
+    public void hold() throws InterruptedException {
+        Hold now = new Hold(new CountDownLatch(1), new CountDownLatch(1));
+        hold = now;
+        selector.wakeup();
+        boolean begun = false;
+        // The thread may end for another reason.
+        while (!begun && thread.isAlive()) {
+            begun = now.begun().await(LOOK_MILLIS, TimeUnit.MILLISECONDS);
+        }
+    }
+
+    /// Serves clients again.
+    public void proceed() {
+        Hold last = hold;
+        hold = null;
+        if (last != null) {
+            last.over().countDown();
+        }
+    }
+
+    private void standStill() {
+        Hold now = hold;
+        if (now != null) {
+            now.begun().countDown();
+            Uninterruptibles.awaitUninterruptibly(now.over());
+        }
+    }
+
     /// Ends all connections and removes the file, unless another daemon has put its own there.
     @Override
     public void close() {
         closing = true;
+        proceed();
         selector.wakeup();
         try {
             thread.join();
@@ -211,6 +255,7 @@ public final class SocketTransport implements AutoCloseable {
 
     private void serve() throws IOException {
         while (!closing) {
+            standStill();
             if (turns.isEmpty()) {
                 selector.select(this::handle, timeout());
             } else {

@@ -19,6 +19,10 @@ final class FormerDomains {
     private final LongSupplier generations;
     private final Map<DomId, Long> released = new HashMap<>();
     private final Set<DomId> named = new HashSet<>();
+
+    /// Domains that are about to be restored with all that they were given.
+    private final Set<DomId> expected = new HashSet<>();
+
     private long last;
 
     /// @param editor the editor of the store's tree
@@ -40,7 +44,9 @@ final class FormerDomains {
     void set(Permissions permissions) {
         for (Permissions.Entry entry : permissions.entries()) {
             DomId domain = entry.domain();
-            if (!domain.equals(Permissions.ANY_DOMAIN) && !domains.exists(domain)) {
+            if (!domain.equals(Permissions.ANY_DOMAIN)
+                    && !domains.exists(domain)
+                    && !expected.contains(domain)) {
                 named.add(domain);
             }
         }
@@ -57,6 +63,12 @@ final class FormerDomains {
     /// Keeps the permissions of a restored domain: they were restored with it.
     void forget(DomId restored) {
         named.remove(restored);
+        expected.remove(restored);
+    }
+
+    /// Keeps the permissions of domains that come later with a store that is restored now.
+    void expect(DomId domain) {
+        expected.add(domain);
     }
 
     /// Removes a domain that is gone from the tree and the special permissions, and from what open transactions will

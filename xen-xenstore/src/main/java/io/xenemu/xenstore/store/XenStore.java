@@ -305,6 +305,11 @@ public final class XenStore {
         former.removeNamesFromBefore(domain);
     }
 
+    /// Keeps what domains were given that are restored later, each with [#takeRestored].
+    public void expect(List<XenStoreState.DomainState> domains) {
+        domains.forEach(domain -> former.expect(domain.domain()));
+    }
+
     /// Keeps the permissions of restored domains.
     public void takeRestored(List<XenStoreState.DomainState> restored) {
         restored.forEach(domain -> former.forget(domain.domain()));
