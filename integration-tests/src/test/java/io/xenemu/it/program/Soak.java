@@ -23,6 +23,7 @@ import io.xenemu.it.fixture.SaveLoad;
 import io.xenemu.it.fixture.SuspendLoad;
 import io.xenemu.it.fixture.TestGuests;
 import io.xenemu.it.fixture.UnmodifiedGuest;
+import io.xenemu.it.fixture.UpgradeLoad;
 import io.xenemu.it.fixture.XenStoreLoad;
 import io.xenemu.it.lab.JavaCommand;
 import io.xenemu.it.lab.Lab;
@@ -49,6 +50,7 @@ public final class Soak implements AutoCloseable {
     private static final int SUSPENDS = 100;
     private static final int SAVES = 100;
     private static final int MIGRATIONS = 50;
+    private static final int UPGRADES = 20;
     private static final int SECOND_PORT = 9108;
     private static final int P9_OPERATIONS = 10_000;
     private static final int P9_PROCESSES = 4;
@@ -128,6 +130,11 @@ public final class Soak implements AutoCloseable {
                             1,
                             "a Linux guest with two vCPUs moves between two daemons 50 times while it works",
                             Soak::migrate),
+                    new Load(
+                            "upgrade",
+                            1,
+                            "a daemon is upgraded 20 times while a Linux guest with two vCPUs works",
+                            Soak::upgrade),
                     new Load(
                             "import",
                             5,
@@ -250,6 +257,11 @@ public final class Soak implements AutoCloseable {
         try (LabDaemon other = LabDaemon.start(lab(), "/run/second-daemon", SECOND_PORT)) {
             MigrateLoad.run(daemon(), other, MIGRATIONS).forEach(System.out::println);
         }
+    }
+
+    private void upgrade() throws IOException, InterruptedException {
+        LabDaemon first = LabDaemon.start(lab(), "/run/upgraded-daemon", SECOND_PORT);
+        UpgradeLoad.run(first, UPGRADES).forEach(System.out::println);
     }
 
     private void interfaces() throws IOException, InterruptedException {

@@ -59,7 +59,7 @@ public final class UnixListener implements AutoCloseable {
         private final Path fresh;
         private final @Nullable Path folder;
         private final ServerSocketChannel channel;
-        private final Object key;
+        private final @Nullable Object key;
         private boolean published;
 
         private Prepared(
@@ -67,7 +67,7 @@ public final class UnixListener implements AutoCloseable {
                 Path fresh,
                 @Nullable Path folder,
                 ServerSocketChannel channel,
-                Object key) {
+                @Nullable Object key) {
             this.path = path;
             this.fresh = fresh;
             this.folder = folder;

@@ -1,5 +1,6 @@
 package io.xenemu.core.backend;
 
+import com.google.common.primitives.ImmutableIntArray;
 import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.core.toolstack.Refused;
@@ -71,6 +72,23 @@ public interface BackendDevice {
         ///
         /// @throws Refused if another has it, or it has changed meanwhile
         void claim(@Nullable BackendConnection connection) throws Refused;
+    }
+
+    /// A device that another process of this service can take over with its files, which stay open and locked.
+    interface HandedOver extends Savable {
+        /// The most descriptors of a device.
+        int MAX_DESCRIPTORS = 8;
+
+        /// The reason for which another process cannot have it; empty if it can. Does not wait.
+        Optional<String> stays();
+
+        /// The descriptors of its files, in the order in which [BackendKind.Received#receive] takes them. It stands
+        /// still.
+        ///
+        /// @param connection of the guest; null if there is none
+        /// @throws Refused with one line for the operator: the host still has requests in flight, which would write to
+        ///     the guest's memory
+        ImmutableIntArray descriptors(@Nullable BackendConnection connection) throws Refused;
     }
 
     /// The state of one device.

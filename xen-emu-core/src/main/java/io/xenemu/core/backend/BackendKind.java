@@ -1,5 +1,6 @@
 package io.xenemu.core.backend;
 
+import com.google.common.primitives.ImmutableIntArray;
 import io.xenemu.core.toolstack.DeviceKind;
 import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.Refused;
@@ -24,6 +25,17 @@ public interface BackendKind {
     /// @param spec of this kind
     /// @throws Refused with one line for the operator: the file is missing, is a directory, is in use
     BackendDevice open(DeviceSpec spec) throws Refused;
+
+    /// A kind whose devices another process of this service can take over.
+    interface Received extends Savable {
+        /// Opens a device again as [Savable#reopen] does, by the files that were open.
+        ///
+        /// @param descriptors as [BackendDevice.HandedOver#descriptors] gives them; taken over, also if this fails
+        /// @throws WireException if the body cannot be used
+        /// @throws Refused with one line for the operator
+        BackendDevice.Savable receive(int version, BodyReader body, ImmutableIntArray descriptors)
+                throws WireException, Refused;
+    }
 
     /// A kind whose devices can be saved.
     interface Savable extends BackendKind {

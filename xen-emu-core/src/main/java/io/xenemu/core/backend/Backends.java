@@ -1,6 +1,7 @@
 package io.xenemu.core.backend;
 
 import com.google.common.primitives.Bytes;
+import com.google.common.primitives.ImmutableIntArray;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.Part;
@@ -53,6 +54,10 @@ public final class Backends implements ServiceBackends, AutoCloseable {
 
     private final Map<DeviceKind, BackendKind> kinds = new EnumMap<>(DeviceKind.class);
     private final Map<PvDevice, ServedDevice> devices = new ConcurrentHashMap<>();
+
+    /// The descriptors of devices that are not restored yet.
+    private final Map<PvDevice, ImmutableIntArray> received = new ConcurrentHashMap<>();
+
     private final Function<DomId, @Nullable Domain> domains;
     private final XenStoreClient client;
     private final MeterRegistry registry;
@@ -233,8 +238,12 @@ public final class Backends implements ServiceBackends, AutoCloseable {
             throw new Refused(device.name() + " cannot be restored");
         }
         try {
+            BodyReader body = new BodyReader(Bytes.toArray(state.body()));
+            ImmutableIntArray descriptors = received.remove(device);
             BackendDevice.Savable opened =
-                    kind.reopen(state.version(), new BodyReader(Bytes.toArray(state.body())));
+                    descriptors != null && kind instanceof BackendKind.Received here
+                            ? here.receive(state.version(), body, descriptors)
+                            : kind.reopen(state.version(), body);
             if (!opened.spec().id().equals(OptionalInt.of(device.id()))) {
                 opened.close();
                 throw new Refused(device.name() + " cannot be restored: it has another number");
@@ -395,6 +404,35 @@ public final class Backends implements ServiceBackends, AutoCloseable {
         return served != null && served.served() instanceof BackendDevice.Used used
                 ? used.use()
                 : Optional.empty();
+    }
+
+    /// The reasons for which another process cannot have a domain's devices; empty if it can.
+    public List<String> stays(DomId domain) {
+        List<String> reasons = new ArrayList<>();
+        for (ServedDevice device : of(domain)) {
+            device.stays().ifPresent(why -> reasons.add(device.device().name() + ": " + why));
+        }
+        return reasons;
+    }
+
+    /// The descriptors of a domain's devices, which stand still.
+    ///
+    /// @throws Refused if one cannot be handed over now
+    public Map<PvDevice, ImmutableIntArray> descriptors(DomId domain) throws Refused {
+        Map<PvDevice, ImmutableIntArray> all = new LinkedHashMap<>();
+        for (ServedDevice device : of(domain)) {
+            all.put(device.device(), device.descriptors());
+        }
+        return all;
+    }
+
+    /// Keeps the descriptors of a device that another process has had, until [#restore] takes them.
+    ///
+    /// @throws IllegalArgumentException if there are some already
+    public void receive(PvDevice device, ImmutableIntArray descriptors) {
+        if (received.putIfAbsent(device, descriptors) != null) {
+            throw new IllegalArgumentException(device + " came twice");
+        }
     }
 
     /// The devices of a domain, by kind and number.

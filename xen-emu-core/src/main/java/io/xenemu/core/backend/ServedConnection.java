@@ -1,5 +1,6 @@
 package io.xenemu.core.backend;
 
+import com.google.common.primitives.ImmutableIntArray;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.core.toolstack.Refused;
@@ -104,6 +105,13 @@ final class ServedConnection {
             throw new FrontendError(XenError.EOPNOTSUPP, "this device has no settings to change");
         }
         changing.reconfigure(nodes);
+    }
+
+    /// The descriptors of a device that stands still.
+    ///
+    /// @throws Refused if it cannot be handed over now
+    ImmutableIntArray descriptors(BackendDevice.HandedOver device) throws Refused {
+        return device.descriptors(connection);
     }
 
     /// Brings it to a stop, if there is one: no work, and no request in flight that its state would not have, until

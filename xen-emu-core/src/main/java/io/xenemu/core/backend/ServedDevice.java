@@ -1,6 +1,7 @@
 package io.xenemu.core.backend;
 
 import com.google.common.primitives.Bytes;
+import com.google.common.primitives.ImmutableIntArray;
 import com.google.common.util.concurrent.MoreExecutors;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.toolstack.PvDevice;
@@ -121,6 +122,23 @@ final class ServedDevice implements Frontend.Reports {
                 offered,
                 saved.version(),
                 Bytes.asList(saved.body().toBytes()));
+    }
+
+    /// The reason for which another process cannot have it; empty if it can.
+    Optional<String> stays() {
+        return served instanceof BackendDevice.HandedOver handed
+                ? handed.stays()
+                : Optional.of("what it has open cannot be handed over yet");
+    }
+
+    /// The descriptors of a device that stands still and does not [#stays].
+    ///
+    /// @throws Refused if it cannot be handed over now
+    ImmutableIntArray descriptors() throws Refused {
+        if (!(served instanceof BackendDevice.HandedOver handed)) {
+            throw new IllegalStateException(device + " stays");
+        }
+        return connection.descriptors(handed);
     }
 
     PvDevice device() {

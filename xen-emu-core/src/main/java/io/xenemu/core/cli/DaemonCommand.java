@@ -65,6 +65,13 @@ final class DaemonCommand implements Callable<Integer> {
 
     @Mixin private DaemonOptions daemon = new DaemonOptions();
 
+    @Option(
+            names = "--upgrade",
+            description =
+                    "Take over the guests of the daemon at the control socket, which ends then; if that fails, it goes"
+                            + " on. xen-emu upgrade tells what is against it.")
+    private boolean upgrade;
+
     @Override
     public Integer call() throws HostException {
         Path store = xenstoreSocket != null ? xenstoreSocket : StoreSocketPath.of(System.getenv());
@@ -81,7 +88,8 @@ final class DaemonCommand implements Callable<Integer> {
                                 dumps.folder,
                                 migrations.folder,
                                 daemon.metrics,
-                                daemon.pidFile));
+                                daemon.pidFile,
+                                upgrade));
         return DaemonProcess.run(service::run, service::stop, service::stopAtOnce);
     }
 }

@@ -42,6 +42,7 @@ record Subcommand(String name, Class<?> type) {
                     new Subcommand("migrate-cancel", MigrateVerbs.Cancel.class),
                     new Subcommand("migrate-resolve", MigrateVerbs.Resolve.class),
                     new Subcommand("evacuate", EvacuateCommand.class),
+                    new Subcommand("upgrade", UpgradeCommand.class),
                     new Subcommand("destroy", DomainVerbs.Destroy.class),
                     new Subcommand("mem-set", MemoryVerbs.MemSet.class),
                     new Subcommand("mem-max", MemoryVerbs.MemMax.class),

@@ -8,7 +8,8 @@
 ///   [Termination], [ProcessSignals], [ServiceThreads].
 /// - Verbs that a running service carries out: [ServiceVerb] and [ServiceOption]; [CreateCommand], [ListCommand],
 ///   [DomainVerbs], [SaveVerbs], [MigrateVerbs] and [EvacuateCommand] with [MigrateOptions], [Carrier],
-///   [TlsOptions] and [TlsIdentity], [MemoryVerbs], [VcpuVerbs], [DeviceVerbs], [EngineVerbs], [TriggerCommand],
+///   [TlsOptions] and [TlsIdentity], [UpgradeCommand], [MemoryVerbs],
+///   [VcpuVerbs], [DeviceVerbs], [EngineVerbs], [TriggerCommand],
 ///   [SysrqCommand], [DebugKeysCommand], [DumpCoreCommand], [EventsCommand], [TraceCommand], [ConsoleCommand] with
 ///   [EscapableInput] and [TerminalRelay].
 /// - Of this host alone: [CpuPolicyCommand].

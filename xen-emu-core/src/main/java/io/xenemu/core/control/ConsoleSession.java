@@ -40,9 +40,10 @@ public record ConsoleSession(ConsoleLog console) implements ControlReply.Session
 
     /// Writes the guest's output. Closes the connection at the end, which also ends the reading thread.
     private void write(SocketChannel client) {
-        try (client) {
+        // The reader is closed when the client's connection is: then the client has it all.
+        try (ConsoleLog.Reader reader = console.reader();
+                client) {
             byte[] bytes = new byte[PIECE];
-            ConsoleLog.Reader reader = console.reader();
             for (int count = reader.take(bytes); count > 0; count = reader.take(bytes)) {
                 ByteBuffer printed = ByteBuffer.wrap(bytes, 0, count);
                 while (printed.hasRemaining()) {

@@ -81,16 +81,34 @@ public final class ControlSocket implements AutoCloseable {
         return open(path, group, commands, IDLE);
     }
 
+    /// Serves `commands` on an existing socket, which is closed with this object.
+    ///
+    /// @param group whose members may use it, too, or null
+    /// @param commands called by several threads
+    public static ControlSocket open(
+            UnixListener listener, @Nullable String group, ControlCommands commands)
+            throws IOException {
+        return open(listener, group, commands, IDLE);
+    }
+
     /// Serves `commands` at `path` with another time limit: see [#open(Path, String, ControlCommands)].
     ///
     /// @param idle time for a client to send one request
     static ControlSocket open(
             Path path, @Nullable String group, ControlCommands commands, Duration idle)
             throws IOException {
+        return open(
+                group == null ? UnixListener.bind(path) : UnixListener.bind(path, group),
+                group,
+                commands,
+                idle);
+    }
+
+    private static ControlSocket open(
+            UnixListener listener, @Nullable String group, ControlCommands commands, Duration idle)
+            throws IOException {
         PeerCredentials allowed =
                 group == null ? PeerCredentials.ofThisProcess() : PeerCredentials.ofFileMode();
-        UnixListener listener =
-                group == null ? UnixListener.bind(path) : UnixListener.bind(path, group);
         ControlSocket socket = new ControlSocket(listener, allowed, commands, idle);
         socket.threads.execute(socket::accept);
         return socket;

@@ -1,7 +1,9 @@
 package io.xenemu.core.control;
 
 import io.xenemu.core.backend.engine.Engines;
+import io.xenemu.core.guest.ChangeGate;
 import io.xenemu.core.guest.HostedGuests;
+import io.xenemu.core.guest.LiveUpdates;
 import io.xenemu.core.hypervisor.DeviceAttachment;
 import io.xenemu.core.hypervisor.EventBoard;
 import io.xenemu.core.hypervisor.Hypervisor;
@@ -24,6 +26,8 @@ import org.jspecify.annotations.Nullable;
 /// @param traces the places where the domains' hypercalls can be recorded
 /// @param engines the engines that serve devices
 /// @param hosted the guests of a daemon; null for a service that runs one guest
+/// @param changes the commands that change it
+/// @param updates hands a daemon over; null for a service that runs one guest
 public record OperatedService(
         OperatedDomains domains,
         NamedDomains named,
@@ -33,18 +37,28 @@ public record OperatedService(
         EventBoard events,
         TracePoints traces,
         Engines engines,
-        @Nullable HostedGuests hosted) {
+        @Nullable HostedGuests hosted,
+        ChangeGate changes,
+        @Nullable LiveUpdates updates) {
     /// A service that runs guests in the foreground.
     public static OperatedService of(Hypervisor hypervisor) {
-        return of(hypervisor, null);
+        return of(hypervisor, null, new ChangeGate(), null);
     }
 
     /// A daemon.
-    public static OperatedService ofDaemon(Hypervisor hypervisor, HostedGuests guests) {
-        return of(hypervisor, guests);
+    ///
+    /// @param changes the commands that change it
+    /// @param updates hands it over
+    public static OperatedService ofDaemon(
+            Hypervisor hypervisor, HostedGuests guests, ChangeGate changes, LiveUpdates updates) {
+        return of(hypervisor, guests, changes, updates);
     }
 
-    private static OperatedService of(Hypervisor hypervisor, @Nullable HostedGuests hosted) {
+    private static OperatedService of(
+            Hypervisor hypervisor,
+            @Nullable HostedGuests hosted,
+            ChangeGate changes,
+            @Nullable LiveUpdates updates) {
         return new OperatedService(
                 hypervisor.operated(),
                 new NamedDomains(hypervisor.operated()),
@@ -54,7 +68,19 @@ public record OperatedService(
                 hypervisor.events(),
                 hypervisor.traces(),
                 hypervisor.engines(),
-                hosted);
+                hosted,
+                changes,
+                updates);
+    }
+
+    /// Hands a daemon over.
+    ///
+    /// @throws Refused for another service
+    LiveUpdates liveUpdates() throws Refused {
+        if (updates == null) {
+            throw new Refused("only xen-emu daemon does that, not run");
+        }
+        return updates;
     }
 
     /// The guests of a daemon.

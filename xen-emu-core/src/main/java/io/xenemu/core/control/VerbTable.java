@@ -19,6 +19,7 @@ public final class VerbTable implements ControlCommands {
                             DomainCommands.VERBS,
                             SaveCommands.VERBS,
                             MigrationCommands.VERBS,
+                            UpgradeCommands.VERBS,
                             MemoryCommands.VERBS,
                             VcpuCommands.VERBS,
                             DebugCommands.VERBS,
@@ -45,14 +46,31 @@ public final class VerbTable implements ControlCommands {
     /// Refuses what would change a guest that moves.
     private void requireNotMoving(Verb verb, VerbCall call) throws Refused {
         HostedGuests hosted = service.hosted();
-        boolean changes =
-                verb.effect() == Verb.Effect.CHANGES || verb.effect() == Verb.Effect.CHANGES_SLOWLY;
+        boolean changes = changes(verb);
         String guest = call.find("domain");
         if (hosted != null
                 && changes
                 && guest != null
                 && !MigrationCommands.FOR_MOVING.contains(verb.name())) {
             hosted.requireNotMoving(service.named().nameOf(guest));
+        }
+    }
+
+    private static boolean changes(Verb verb) {
+        return verb.effect() == Verb.Effect.CHANGES || verb.effect() == Verb.Effect.CHANGES_SLOWLY;
+    }
+
+    /// Carries a verb out, unless it would change a service that is being handed over.
+    private ControlReply carryOut(Verb verb, VerbCall call) throws Refused, InterruptedException {
+        requireNotMoving(verb, call);
+        if (!changes(verb) || verb.name().equals(UpgradeCommands.NAME)) {
+            return verb.handler().carryOut(service, call);
+        }
+        service.changes().enter(verb.name());
+        try {
+            return verb.handler().carryOut(service, call);
+        } finally {
+            service.changes().leave(verb.name());
         }
     }
 
@@ -69,11 +87,6 @@ public final class VerbTable implements ControlCommands {
         }
         VerbCall call = VerbCall.of(verb, request.arguments());
         return new Command(
-                verb.effect(),
-                call.waits(),
-                progress -> {
-                    requireNotMoving(verb, call);
-                    return verb.handler().carryOut(service, call.telling(progress));
-                });
+                verb.effect(), call.waits(), progress -> carryOut(verb, call.telling(progress)));
     }
 }

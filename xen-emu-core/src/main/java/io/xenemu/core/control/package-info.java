@@ -11,7 +11,7 @@
 /// - The table of verbs: [ControlCommands], [VerbTable], [Verb], [VerbArgument], [VerbCall]. They work on
 ///   [OperatedService].
 /// - The handlers, a family each: [GuestCommands], [DomainCommands], [SaveCommands],
-///   [MigrationCommands], [MemoryCommands], [VcpuCommands],
+///   [MigrationCommands], [UpgradeCommands], [MemoryCommands], [VcpuCommands],
 ///   [DebugCommands], [DeviceCommands], [EngineCommands].
 /// - Used by handlers: [DomainRow], [VcpuRow], [EngineRow], [DomainEngineRow].
 /// - Debug keys: [DebugKeys], [DebugKey]; their output is [DebugRows], from [DomainDebug] and [VcpuDebug].

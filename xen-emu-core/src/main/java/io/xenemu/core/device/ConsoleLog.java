@@ -2,6 +2,7 @@ package io.xenemu.core.device;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import java.time.Duration;
+import java.util.concurrent.TimeUnit;
 
 /// The host's end of the console of a background guest. It keeps the last [#KEPT_BYTES] of output, whether they are
 /// read or not, so that a guest never waits for a reader. Any number of readers may come and go. A reader that falls
@@ -39,12 +40,31 @@ public final class ConsoleLog implements HostConsole {
         this.patience = patience;
     }
 
+    /// The readers that are not closed.
+    @GuardedBy("this")
+    private int readers;
+
     /// A reader, which starts with the kept output.
-    public final class Reader {
+    public final class Reader implements AutoCloseable {
         @GuardedBy("ConsoleLog.this")
         private long next;
 
+        @GuardedBy("ConsoleLog.this")
+        private boolean done;
+
         private Reader() {}
+
+        /// Reads no more.
+        @Override
+        public void close() {
+            synchronized (ConsoleLog.this) {
+                if (!done) {
+                    done = true;
+                    readers--;
+                    ConsoleLog.this.notifyAll();
+                }
+            }
+        }
 
         /// Takes output printed since the last call, and waits for it if there is none.
         ///
@@ -66,8 +86,21 @@ public final class ConsoleLog implements HostConsole {
     }
 
     /// A new reader.
-    public Reader reader() {
+    public synchronized Reader reader() {
+        readers++;
         return new Reader();
+    }
+
+    /// Waits until every reader is closed, once this is.
+    ///
+    /// @param limit the longest wait
+    public synchronized void awaitReaders(Duration limit) throws InterruptedException {
+        long deadline = System.nanoTime() + limit.toNanos();
+        long left = limit.toNanos();
+        while (readers > 0 && left > 0) {
+            TimeUnit.NANOSECONDS.timedWait(this, left);
+            left = deadline - System.nanoTime();
+        }
     }
 
     /// Gives input to the guest, and waits for room. If the guest takes no byte for 10 s, the rest is lost, as on a

@@ -27,6 +27,9 @@ interface DomainImage extends AutoCloseable {
             @Nullable HostConsole serial)
             throws BootException;
 
+    /// Bytes of the host's memory that the guest has already, from another process.
+    long heldBytes();
+
     /// Makes a restore end soon, on another thread.
     void cancel();
 

@@ -35,7 +35,9 @@ final class DriverRequest {
         /// Writes a [Save].
         SAVE,
         /// Moves the guest to another host: [Migrate].
-        MIGRATE
+        MIGRATE,
+        /// Hands the guest over to the next version of the service, with others: [UpdateParty].
+        HAND_OVER
     }
 
     private final Kind kind;
@@ -43,6 +45,7 @@ final class DriverRequest {
     private final @Nullable Dump dump;
     private final @Nullable Save save;
     private final @Nullable Migrate migrate;
+    private final @Nullable UpdateParty party;
     private final CompletableFuture<Void> answer = new CompletableFuture<>();
 
     /// A core dump.
@@ -82,7 +85,9 @@ final class DriverRequest {
             @Nullable DomId domain,
             @Nullable Dump dump,
             @Nullable Save save,
-            @Nullable Migrate migrate) {
+            @Nullable Migrate migrate,
+            @Nullable UpdateParty party) {
+        this.party = party;
         this.migrate = migrate;
         this.kind = kind;
         this.domain = domain;
@@ -92,27 +97,32 @@ final class DriverRequest {
 
     /// A request to the guest, whichever domain it has.
     static DriverRequest of(Kind kind) {
-        return new DriverRequest(kind, null, null, null, null);
+        return new DriverRequest(kind, null, null, null, null, null);
     }
 
     /// A request to the guest while it has this domain.
     static DriverRequest of(Kind kind, DomId domain) {
-        return new DriverRequest(kind, domain, null, null, null);
+        return new DriverRequest(kind, domain, null, null, null, null);
     }
 
     /// A request to dump the guest's domain.
     static DriverRequest of(Dump dump, DomId domain) {
-        return new DriverRequest(Kind.DUMP_CORE, domain, dump, null, null);
+        return new DriverRequest(Kind.DUMP_CORE, domain, dump, null, null, null);
     }
 
     /// A request to save the guest's domain.
     static DriverRequest of(Save save, DomId domain) {
-        return new DriverRequest(Kind.SAVE, domain, null, save, null);
+        return new DriverRequest(Kind.SAVE, domain, null, save, null, null);
     }
 
     /// A request to migrate the guest's domain.
     static DriverRequest of(Migrate migrate, DomId domain) {
-        return new DriverRequest(Kind.MIGRATE, domain, null, null, migrate);
+        return new DriverRequest(Kind.MIGRATE, domain, null, null, migrate, null);
+    }
+
+    /// A request to hand the guest over, whichever domain it has.
+    static DriverRequest of(UpdateParty party) {
+        return new DriverRequest(Kind.HAND_OVER, null, null, null, null, party);
     }
 
     Kind kind() {
@@ -153,6 +163,17 @@ final class DriverRequest {
         Migrate wanted = migrate;
         if (wanted == null) {
             throw new IllegalStateException(this + " is no migration");
+        }
+        return wanted;
+    }
+
+    /// The guests that are to be handed over together.
+    ///
+    /// @throws IllegalStateException if this is no such request
+    UpdateParty party() {
+        UpdateParty wanted = party;
+        if (wanted == null) {
+            throw new IllegalStateException(this + " hands nothing over");
         }
         return wanted;
     }

@@ -71,7 +71,7 @@ final class GuestBoot {
     /// Its name when it runs, while it comes from another host; null if it does not.
     private @Nullable String nameToBe;
 
-    /// Whether it has come from another host, and noticed nothing.
+    /// Whether it has come from another host or process, and noticed nothing.
     private boolean isMigrated;
 
     private GuestBoot(
@@ -249,6 +249,11 @@ final class GuestBoot {
         isMigrated = true;
         nameToBe = domain.config().name();
         hypervisor.call(domain, nameToBe + MigrationTarget.SUFFIX);
+    }
+
+    /// The domain is that of another process of this service: the guest notices nothing.
+    void stays() {
+        isMigrated = true;
     }
 
     /// The domain is this host's now.

@@ -44,13 +44,30 @@ final class GuestDescription {
                 summary(domain, Instant.now()),
                 GuestRequestCodec.VERSION,
                 GuestRequestCodec.encode(domain.id(), request));
-        KeptBootFiles kept = request.kept();
-        if (kept == null) {
+        if (request.kept() == null) {
             boolean isImported = domain.layout().isPresent();
             file(writer, BootFile.Role.KERNEL, request.kernel().toString(), isImported);
             for (String module : request.modules()) {
                 file(writer, BootFile.Role.MODULE, BootModule.file(module), isImported);
             }
+            return;
+        }
+        kept(writer, request);
+    }
+
+    /// Writes it for this host: without the files that its next boot finds here.
+    static void writeForHere(SaveWriter writer, Domain domain, GuestRequest request)
+            throws IOException {
+        writer.guest(
+                summary(domain, Instant.now()),
+                GuestRequestCodec.VERSION,
+                GuestRequestCodec.encode(domain.id(), request));
+        kept(writer, request);
+    }
+
+    private static void kept(SaveWriter writer, GuestRequest request) throws IOException {
+        KeptBootFiles kept = request.kept();
+        if (kept == null) {
             return;
         }
         BootFile.Role role = BootFile.Role.KERNEL;

@@ -98,7 +98,13 @@ final class GuestDriver {
                 return RunOutcome.STOPPED;
             }
             // One share for all boots, so that no reboot fails for lack of memory.
-            share = admit();
+            share =
+                    hypervisor
+                            .memory()
+                            .admit(
+                                    request.config(),
+                                    request.overcommit(),
+                                    image == null ? 0 : image.heldBytes());
             return boots();
         } finally {
             end();

@@ -66,6 +66,9 @@ final class GuestImage implements DomainImage {
             if (stream.isLive()) {
                 boot.incoming();
             }
+            if (stream.isOfService()) {
+                boot.stays();
+            }
             awaitOthers(boot, state);
             boot.arrived();
             return boot;
@@ -103,6 +106,11 @@ final class GuestImage implements DomainImage {
             made.closeAfter(e);
             throw e;
         }
+    }
+
+    @Override
+    public long heldBytes() {
+        return stream.heldBytes(request.config().name());
     }
 
     @Override

@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
 /// | shut down, reboot | no | now | now | now | now | queued | no | no | no | no |
 /// | suspend | no | queued | now | no | no | no | no | no | no | no |
 /// | resume | no | no | no | no | now | no | no | no | no | no |
-/// | save, migrate | no | queued | now | now | no | no | no | no | no | no |
+/// | save, migrate, hand over | no | queued | now | now | no | no | no | no | no | no |
 /// | dump core | no | queued | now | now | now | queued | no | now | no | no |
 ///
 /// - An unpause is refused in its turn if the guest is not paused then.
@@ -270,7 +270,7 @@ final class GuestRequests {
                         case STARTING, SAVING -> Turn.LATER;
                         case MADE, MIGRATING, REBOOTING, ENDED -> null;
                     };
-            case SAVE, MIGRATE ->
+            case SAVE, MIGRATE, HAND_OVER ->
                     switch (state) {
                         case RUNNING, PAUSED -> Turn.NOW;
                         case STARTING -> Turn.LATER;
@@ -322,7 +322,7 @@ final class GuestRequests {
                 showPauses();
             }
             case SAVE -> move(GuestState.SAVING);
-            case MIGRATE -> move(GuestState.MIGRATING);
+            case MIGRATE, HAND_OVER -> move(GuestState.MIGRATING);
             case DUMP_CORE -> dumping = true;
             // The guest or its driver moves it later.
             case SHUT_DOWN, REBOOT, SUSPEND, RESUME -> {}

@@ -4,6 +4,7 @@ import io.xenemu.core.boot.BootException;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainTies;
 import io.xenemu.core.toolstack.Refused;
+import io.xenemu.kvm.abi.KvmException;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -40,6 +41,19 @@ final class GuestsRestore implements AutoCloseable {
         return stream.gate().last();
     }
 
+    /// Connects the guests with each other before [#letGo], while all of it may still fail.
+    ///
+    /// @throws BootException when one of them has failed
+    /// @throws Refused when one of them is destroyed, or their states contradict each other
+    void join() throws BootException, Refused, InterruptedException {
+        try {
+            stream.gate().join(DomainTies::join);
+        } catch (IllegalArgumentException e) {
+            throw new Refused("the saved guests cannot be used: " + e.getMessage());
+        }
+        requireNoneFailed();
+    }
+
     /// Connects the guests with each other, and lets them go on.
     ///
     /// @throws BootException when one of them has failed
@@ -56,6 +70,23 @@ final class GuestsRestore implements AutoCloseable {
         }
         stream.runs();
         done = true;
+    }
+
+    /// Lets the guests go on after [#join], each by itself: one that cannot does not keep the others.
+    ///
+    /// @return the reasons of those that cannot
+    List<String> letEachGo() throws InterruptedException {
+        stream.gate().open(_ -> {});
+        done = true;
+        List<String> reasons = new ArrayList<>();
+        for (Made made : all) {
+            try {
+                awaitStart(made.guest());
+            } catch (BootException | Refused | KvmException e) {
+                reasons.add(made.guest().name() + ": " + e.getMessage());
+            }
+        }
+        return reasons;
     }
 
     private void requireNoneFailed() throws BootException, Refused, InterruptedException {

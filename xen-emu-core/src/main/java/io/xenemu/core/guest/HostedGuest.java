@@ -120,6 +120,10 @@ public final class HostedGuest {
         }
     }
 
+    String name() {
+        return name;
+    }
+
     GuestState state() {
         return guest.state();
     }

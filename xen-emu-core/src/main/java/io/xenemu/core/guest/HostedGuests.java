@@ -15,6 +15,7 @@ import io.xenemu.core.hypervisor.SavePlace;
 import io.xenemu.core.machine.state.ClockPolicy;
 import io.xenemu.core.migration.MigrationLink;
 import io.xenemu.core.migration.PeekedChannel;
+import io.xenemu.core.migration.UpdateLink;
 import io.xenemu.core.paging.PageService;
 import io.xenemu.core.toolstack.Refused;
 import java.io.IOException;
@@ -485,6 +486,41 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
     /// The guest of a name, if there is one.
     public synchronized @Nullable HostedGuest named(String name) {
         return guests.get(name);
+    }
+
+    /// Takes the guests of another process of this service over, and what its XenStore has. When this returns, they run
+    /// here.
+    ///
+    /// @param link to that process, which has been told nothing yet; the caller closes it
+    /// @param program this one's name and version
+    /// @param abandoned gets the reason when the other process keeps them. It ends this process, and does not return:
+    ///     an orderly end would unplug what the other one still uses
+    /// @return for how long they have not run
+    /// @throws Refused if the other process has them
+    public Duration takeOver(UpdateLink link, String program, Consumer<String> abandoned)
+            throws Refused, InterruptedException {
+        return new UpdateTarget(hypervisor, this, link, abandoned).run(program);
+    }
+
+    /// Ends the consoles here of guests that another process runs now. Their readers get what was printed here.
+    ///
+    /// @param limit the longest wait for readers
+    void endConsoles(Duration limit) throws InterruptedException {
+        List<HostedGuest> all = present();
+        for (HostedGuest guest : all) {
+            guest.console().close();
+            guest.serial().close();
+        }
+        long deadline = System.nanoTime() + limit.toNanos();
+        for (HostedGuest guest : all) {
+            guest.console().awaitReaders(Duration.ofNanos(deadline - System.nanoTime()));
+            guest.serial().awaitReaders(Duration.ofNanos(deadline - System.nanoTime()));
+        }
+    }
+
+    /// The guests that there are.
+    synchronized List<HostedGuest> present() {
+        return List.copyOf(guests.values());
     }
 
     /// Checks that a guest does not move from or to another host.

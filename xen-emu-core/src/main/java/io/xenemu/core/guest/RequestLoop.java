@@ -115,6 +115,7 @@ final class RequestLoop {
                 case DUMP_CORE -> dumps.carryOut(order, current().domain());
                 case SAVE -> saves.carryOut(order, current());
                 case MIGRATE -> saves.migrate(order, current());
+                case HAND_OVER -> saves.handOver(order, current());
             }
         } catch (XenError e) {
             boolean _ = order.fail(Refused.byXenStore(e));

@@ -21,6 +21,10 @@ final class RestoreGate {
     @GuardedBy("this")
     private boolean joining;
 
+    /// Whether they are connected.
+    @GuardedBy("this")
+    private boolean joined;
+
     @GuardedBy("this")
     private boolean open;
 
@@ -71,32 +75,49 @@ final class RestoreGate {
         return made.size() >= count || failed != null;
     }
 
+    /// Connects the domains with each other before [#open], which then does not. No domain ends meanwhile.
+    ///
+    /// @param join connects them; if it fails, no guest goes on
+    void join(Consumer<List<DomainTies.Restored>> join) {
+        List<DomainTies.Restored> all = beginJoin();
+        boolean done = false;
+        try {
+            join.accept(all);
+            done = true;
+        } finally {
+            endJoin(false, done);
+        }
+    }
+
     /// Connects the domains with each other, and lets the guests go on, unless one of them has ended or is about to. No
     /// domain ends meanwhile.
     ///
     /// @param join connects them; if it fails, no guest goes on
     void open(Consumer<List<DomainTies.Restored>> join) {
-        List<DomainTies.Restored> all;
-        synchronized (this) {
-            if (shut) {
-                return;
-            }
-            joining = true;
-            all = List.copyOf(made);
-        }
-        boolean joined = false;
+        List<DomainTies.Restored> all = beginJoin();
+        boolean done = false;
         try {
             join.accept(all);
-            joined = true;
+            done = true;
         } finally {
-            endJoin(joined);
+            endJoin(true, done);
         }
     }
 
-    private synchronized void endJoin(boolean joined) {
+    /// The domains that are not connected yet; none if they are, or the gate is shut.
+    private synchronized List<DomainTies.Restored> beginJoin() {
+        if (shut || joined) {
+            return List.of();
+        }
+        joining = true;
+        return List.copyOf(made);
+    }
+
+    private synchronized void endJoin(boolean opens, boolean done) {
         joining = false;
-        open = joined && !shut;
-        shut |= !joined;
+        joined = done;
+        open = opens && done && !shut;
+        shut |= !done;
         notifyAll();
     }
 

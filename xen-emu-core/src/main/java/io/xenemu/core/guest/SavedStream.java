@@ -13,6 +13,7 @@ import io.xenemu.core.migration.FileContents;
 import io.xenemu.core.migration.GuestSummary;
 import io.xenemu.core.migration.IncomingRam;
 import io.xenemu.core.migration.MigrationLink;
+import io.xenemu.core.migration.RamCopy;
 import io.xenemu.core.migration.SaveReader;
 import io.xenemu.core.migration.SavedHead;
 import io.xenemu.core.paging.PageService;
@@ -28,6 +29,8 @@ import java.nio.channels.ReadableByteChannel;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
@@ -53,6 +56,10 @@ final class SavedStream implements AutoCloseable {
     /// Whether the guest comes from another host, where it runs while it comes.
     private final boolean isLive;
 
+    /// The memory files of guests that another process of this service has run, by their names; null for other
+    /// streams.
+    private final @Nullable Map<String, MemFd> here;
+
     /// The memory of a guest that comes from another host.
     private volatile @Nullable IncomingRam incoming;
 
@@ -73,8 +80,10 @@ final class SavedStream implements AutoCloseable {
             @Nullable UnaryOperator<String> clone,
             SaveReader reader,
             boolean isLive,
+            @Nullable Map<String, MemFd> here,
             WorkProgress progress,
             long begun) {
+        this.here = here;
         this.place = place;
         this.clock = clock;
         this.channel = channel;
@@ -95,7 +104,7 @@ final class SavedStream implements AutoCloseable {
     static SavedStream open(
             SavePlace place, ReadableByteChannel opened, ClockPolicy clock, WorkProgress progress)
             throws Refused {
-        return open(place, opened, null, clock, null, false, progress);
+        return open(place, opened, null, clock, null, false, null, progress);
     }
 
     /// Opens a stream, whose only guest runs before its memory is there.
@@ -106,7 +115,7 @@ final class SavedStream implements AutoCloseable {
             SavePlace place, ClockPolicy clock, PageService pages, WorkProgress progress)
             throws Refused {
         LazyRestore lazy = lazy(place, pages, false);
-        return open(place, lazy.channel(), lazy, clock, null, false, progress);
+        return open(place, lazy.channel(), lazy, clock, null, false, null, progress);
     }
 
     /// Opens a stream, whose only guest becomes a clone.
@@ -118,7 +127,8 @@ final class SavedStream implements AutoCloseable {
             SavePlace place, PageService pages, UnaryOperator<String> clone, WorkProgress progress)
             throws Refused {
         LazyRestore lazy = lazy(place, pages, true);
-        return open(place, lazy.channel(), lazy, ClockPolicy.STAND_STILL, clone, false, progress);
+        return open(
+                place, lazy.channel(), lazy, ClockPolicy.STAND_STILL, clone, false, null, progress);
     }
 
     /// Opens the stream of a guest that comes from another host. Its clock goes on.
@@ -133,6 +143,26 @@ final class SavedStream implements AutoCloseable {
                 ClockPolicy.ADVANCE,
                 null,
                 true,
+                null,
+                progress);
+    }
+
+    /// Opens the stream of guests that another process of this service has run, and whose memory stays where it is.
+    ///
+    /// @param from the stream, from its beginning to its end
+    /// @param ram the guests' memory files by their names; each guest takes its own
+    /// @throws Refused as [#open]
+    static SavedStream ofService(
+            ReadableByteChannel from, Map<String, MemFd> ram, WorkProgress progress)
+            throws Refused {
+        return open(
+                new SavePlace(Path.of("upgrade"), SavePlace.Kind.SOCKET),
+                from,
+                null,
+                ClockPolicy.ADVANCE,
+                null,
+                false,
+                ram,
                 progress);
     }
 
@@ -152,6 +182,19 @@ final class SavedStream implements AutoCloseable {
         public void close() {
             // The messages after the stream need it.
         }
+    }
+
+    /// Whether another process of this service has run the guests.
+    boolean isOfService() {
+        return here != null;
+    }
+
+    /// Bytes of the host's memory that a guest has already.
+    ///
+    /// @param name of the guest
+    long heldBytes(String name) {
+        MemFd ram = here == null ? null : here.get(name);
+        return ram == null ? 0 : RamCopy.bytes(ram);
     }
 
     /// Whether the guest comes from another host.
@@ -176,6 +219,7 @@ final class SavedStream implements AutoCloseable {
             ClockPolicy clock,
             @Nullable UnaryOperator<String> clone,
             boolean isLive,
+            @Nullable Map<String, MemFd> here,
             WorkProgress progress)
             throws Refused {
         long begun = System.nanoTime();
@@ -185,7 +229,8 @@ final class SavedStream implements AutoCloseable {
             reader = new SaveReader(channel);
             SavedStream stream =
                     new SavedStream(
-                            place, clock, channel, lazy, clone, reader, isLive, progress, begun);
+                            place, clock, channel, lazy, clone, reader, isLive, here, progress,
+                            begun);
             stream.next = stream.readHead();
             if (stream.next == null) {
                 throw new WireException("there is no guest in it");
@@ -239,7 +284,7 @@ final class SavedStream implements AutoCloseable {
         }
     }
 
-    private static GuestRequest request(SavedHead head, KeptBootFiles files) throws IOException {
+    private GuestRequest request(SavedHead head, KeptBootFiles files) throws IOException {
         BodyReader body = head.config().body();
         GuestRequest request = GuestRequestCodec.decode(head.config().version(), body);
         body.end();
@@ -250,6 +295,10 @@ final class SavedStream implements AutoCloseable {
                         && guest.uuid().equals(request.config().uuid()),
                 "its configuration is that of another guest");
         List<String> kept = files.paths();
+        if (here != null && kept.isEmpty()) {
+            // It has booted on this host, where its files are.
+            return request;
+        }
         List<String> modules = request.modules();
         require(
                 kept.size() == 1 + modules.size() && head.files().size() == kept.size(),
@@ -302,6 +351,19 @@ final class SavedStream implements AutoCloseable {
 
     /// The contents of the RAM of the guest whose state was read last.
     DomainOrigin.RamContents contents(String name) {
+        if (here != null) {
+            return new DomainOrigin.RamContents() {
+                @Override
+                public void fill(DomainMemory memory) {
+                    SavedStream.this.fill(name, memory);
+                }
+
+                @Override
+                public Optional<MemFd> file() {
+                    return Optional.of(ramHere(name));
+                }
+            };
+        }
         IncomingRam came = incoming;
         if (came == null) {
             return memory -> fill(name, memory);
@@ -322,6 +384,15 @@ final class SavedStream implements AutoCloseable {
                 return Optional.of(came.take());
             }
         };
+    }
+
+    private MemFd ramHere(String name) {
+        MemFd ram = Objects.requireNonNull(here).remove(name);
+        if (ram == null) {
+            throw new UncheckedIOException(
+                    new WireException("the memory of " + name + " did not come"));
+        }
+        return ram;
     }
 
     /// Reads the RAM of the guest whose state was read last, or where it is, and then what the next guest is.
@@ -404,6 +475,10 @@ final class SavedStream implements AutoCloseable {
         }
         if (lazy != null) {
             lazy.close();
+        }
+        if (here != null) {
+            here.values().forEach(MemFd::close);
+            here.clear();
         }
     }
 }

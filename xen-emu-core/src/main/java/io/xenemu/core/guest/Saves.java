@@ -86,6 +86,22 @@ final class Saves {
         }
     }
 
+    /// Lets the service hand the guest over, and answers the request. If the guest leaves, its domain has been shut
+    /// down when this returns.
+    void handOver(DriverRequest order, GuestBoot boot) {
+        boolean left = false;
+        try {
+            UpdateParty party = order.party();
+            party.arrive(new SaveParty.Member(inbox, request, boot));
+            left = party.await();
+        } finally {
+            if (!left) {
+                inbox.running();
+            }
+        }
+        order.done();
+    }
+
     /// Saves the guest when it has suspended itself.
     private void saveSuspended(DriverRequest.Save wanted, SaveParty.Member member) throws Refused {
         requireNoBlockers(List.of(member), SaveScope.SUSPENDED, System.nanoTime());

@@ -153,6 +153,11 @@ final class XenGuestImage implements DomainImage {
     }
 
     @Override
+    public long heldBytes() {
+        return 0;
+    }
+
+    @Override
     public void cancel() {
         progress.cancel();
         SavedChannel.close(channel);

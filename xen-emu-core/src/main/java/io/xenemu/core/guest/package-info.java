@@ -15,14 +15,15 @@
 /// - Migration: [Migrations] with [MigrationRecords], [Migration], [MigrationPhase]; [MigrationSource] with
 ///   [GuestDescription], [MigrationRounds], [VcpuThrottle] and [DiskReturn]; [MigrationTarget]; [MigrationChecks] of
 ///   both.
+/// - Live update: [LiveUpdates] with [ChangeGate], [UpdateSource], [UpdateParty], [UpdateStates]; [UpdateTarget].
 /// - A domain that stays as a guest of its own: [StoppedBoot].
 /// - Guests in the background: [HostedGuests], [HostedGuest]. A second guest beside the foreground one: [SecondGuest].
 /// - The end of all of them: [OrderlyStop].
 ///
 /// Locks: `moving` of [GuestDevices] is held while bytes move between a console and the host. The monitors of
-/// [GuestInbox], [HostedGuests], [SaveParty], [RestoreGate], [Migrations] and [Migration] are leaves. The monitor of
-/// [MigrationSource] is held while it decides. A thread that waits for a driver's answer
-/// holds no lock, because the driver may need it.
+/// [GuestInbox], [HostedGuests], [ChangeGate], [UpdateParty], [SaveParty], [RestoreGate], [Migrations] and [Migration]
+/// are leaves. Those of [MigrationSource] and [UpdateSource] are held while they decide. A thread that waits for a
+/// driver's answer holds no lock, because the driver may need it.
 @NullMarked
 package io.xenemu.core.guest;
 

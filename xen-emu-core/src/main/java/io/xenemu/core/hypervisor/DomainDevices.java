@@ -1,5 +1,6 @@
 package io.xenemu.core.hypervisor;
 
+import com.google.common.primitives.ImmutableIntArray;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.backend.BackendKind;
 import io.xenemu.core.backend.Backends;
@@ -22,6 +23,7 @@ import io.xenemu.xenstore.XenStoreServer;
 import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 
@@ -88,6 +90,25 @@ public final class DomainDevices implements AutoCloseable {
     /// @throws Refused if the state cannot be used, or the host has not what a device needs
     public void restore(Domain domain, BackendsState state) throws Refused {
         backends.restore(domain, state).forEach(devices::restored);
+    }
+
+    /// The reasons for which another process of the service cannot have a domain's devices; empty if it can.
+    public List<String> stays(Domain domain) {
+        return backends.stays(domain.id());
+    }
+
+    /// The descriptors of a domain's devices, which stand still, for another process.
+    ///
+    /// @throws Refused if one cannot be handed over now
+    public Map<PvDevice, ImmutableIntArray> descriptors(Domain domain) throws Refused {
+        return backends.descriptors(domain.id());
+    }
+
+    /// Keeps the descriptors of a device of another process until its domain is restored.
+    ///
+    /// @throws IllegalArgumentException if there are some already
+    public void receive(PvDevice device, ImmutableIntArray descriptors) {
+        backends.receive(device, descriptors);
     }
 
     /// The specifications of a domain's devices in their saved form, to make them anew elsewhere.

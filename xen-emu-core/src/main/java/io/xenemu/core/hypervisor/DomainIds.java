@@ -94,6 +94,20 @@ final class DomainIds {
         beingMade.add(id);
     }
 
+    /// The last id that was given out in order.
+    synchronized int last() {
+        return last;
+    }
+
+    /// Goes on behind an id that another process of this service has given out.
+    ///
+    /// @param given its [#last]
+    synchronized void goOnAfter(int given) {
+        if (given >= policy.first() - 1 && given <= policy.last()) {
+            last = given;
+        }
+    }
+
     /// The domain of the id can be found, or could not be made.
     synchronized void release(DomId id) {
         beingMade.remove(id);

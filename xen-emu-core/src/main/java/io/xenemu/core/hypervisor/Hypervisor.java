@@ -67,6 +67,7 @@ public final class Hypervisor implements AutoCloseable {
     private final FlightRecorderTap recordings;
     private final SaveMetrics saves;
     private final MigrationMetrics migrations;
+    private final UpdateMetrics updates;
 
     /// Makes a hypervisor whose domains run on the host's KVM.
     ///
@@ -157,6 +158,7 @@ public final class Hypervisor implements AutoCloseable {
         recordings = new FlightRecorderTap(traces);
         saves = new SaveMetrics(registry);
         migrations = new MigrationMetrics(registry);
+        updates = new UpdateMetrics(registry);
         servicePorts = new ServicePorts(this::eventChannels, registry);
         StoreChannels channels = new StoreChannels(domains::contains);
         xenstore =
@@ -191,6 +193,11 @@ public final class Hypervisor implements AutoCloseable {
     /// The meters of saves and restores.
     public SaveMetrics saveMetrics() {
         return saves;
+    }
+
+    /// The meters of live updates.
+    public UpdateMetrics updateMetrics() {
+        return updates;
     }
 
     /// The meters of migrations.
@@ -343,6 +350,18 @@ public final class Hypervisor implements AutoCloseable {
     /// @throws BootException when this host's processor cannot do that
     public void requireTsc(int khz) throws BootException {
         source.requireTsc(khz);
+    }
+
+    /// The last domain id that was given out in order.
+    public int lastDomainId() {
+        return ids.last();
+    }
+
+    /// Gives out ids behind one that another process of this service has given out.
+    ///
+    /// @param given its [#lastDomainId]
+    public void goOnAfterDomainId(int given) {
+        ids.goOnAfter(given);
     }
 
     /// Gives a domain another name for an operator for a while. The guest does not see it.

@@ -26,7 +26,10 @@ public final class MemoryAdmission {
     private static final int MIB_SHIFT = 20;
 
     private final LongSupplier available;
-    private final long atStart;
+
+    /// The memory for guests when the service started.
+    @GuardedBy("this")
+    private long atStart;
 
     @GuardedBy("this")
     private long taken;
@@ -51,11 +54,18 @@ public final class MemoryAdmission {
         }
     }
 
+    /// Takes the share of a guest that has no memory yet: see the other method of this name.
+    public Share admit(DomainConfig config, boolean overcommit) throws BootException {
+        return admit(config, overcommit, 0);
+    }
+
     /// Takes a guest's share.
     ///
+    /// @param held bytes of it that the guest has had since before the service started, and so were not available then
     /// @param overcommit whether the guest gets its share even if the memory is not there
     /// @throws BootException when the share does not fit, or is more than any guest can have
-    public synchronized Share admit(DomainConfig config, boolean overcommit) throws BootException {
+    public synchronized Share admit(DomainConfig config, boolean overcommit, long held)
+            throws BootException {
         // The map's limits keep the sums small.
         GuestMemoryMap _ = new GuestMemoryMap(config.maxMemoryBytes());
         long beside = beside(config);
@@ -64,7 +74,7 @@ public final class MemoryAdmission {
             String asked =
                     "%s: %d MiB of RAM, and %d MiB to run it, are more than "
                             .formatted(config.name(), mib(config.maxMemoryBytes()), mib(beside));
-            if (need > atStart - taken) {
+            if (need > atStart + held - taken) {
                 throw new BootException(
                         asked
                                 + "is left: of the %d MiB that the host had for guests, others have %d MiB"
@@ -72,13 +82,14 @@ public final class MemoryAdmission {
                                 + "; --overcommit starts it anyway");
             }
             long now = available.getAsLong();
-            if (need > now) {
+            if (need - held > now) {
                 throw new BootException(
                         asked
                                 + "the %d MiB that the host has available; --overcommit starts it anyway"
                                         .formatted(mib(now)));
             }
         }
+        atStart += held;
         taken += need;
         return new Share(need);
     }

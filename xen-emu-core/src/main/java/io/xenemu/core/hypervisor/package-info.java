@@ -11,6 +11,7 @@
 /// - Devices of domains: [DomainDevices], [DeviceAttachment], [ServedKinds]. The memory that domains are to have:
 ///   [MemoryTargets].
 /// - Saved guests: [SavePlace], [SaveMetrics]. Migrations: [MigrationOptions], [MigrationMetrics].
+///   Live updates: [UpdateMetrics].
 /// - Events of domains: [DomainEvents], [DomainEvent]; [EventBoard] hands them to readers.
 ///
 /// Locks: `operated` of [DomainDirectory] is held while a command works on domains, so that none is closed meanwhile.

@@ -24,12 +24,17 @@ public final class RamCopy implements AutoCloseable {
 
     /// Bytes that a copy takes.
     public static long bytes(RamSource ram) {
+        return bytes(ram.file());
+    }
+
+    /// Bytes of the host's memory that RAM has.
+    public static long bytes(MemFd file) {
         long bytes = 0;
-        long size = ram.file().size();
-        for (long from = ram.file().nextData(0); from < size; ) {
-            long to = ram.file().nextHole(from);
+        long size = file.size();
+        for (long from = file.nextData(0); from < size; ) {
+            long to = file.nextHole(from);
             bytes += to - from;
-            from = ram.file().nextData(to);
+            from = file.nextData(to);
         }
         return bytes;
     }

@@ -127,6 +127,15 @@ public final class SaveWriter {
         return pages;
     }
 
+    /// Ends a guest whose RAM stays where it is: the reader gets its file, so none of its pages are written.
+    ///
+    /// @param bytes of the RAM
+    public void ramElsewhere(long bytes) throws IOException {
+        step(Step.STATE, Step.RAM);
+        RamWriter.begin(sections, bytes);
+        endGuest(0);
+    }
+
     private void endGuest(long pages) throws IOException {
         sections.write(SectionType.GUEST_END, SaveFormat.VERSION, new BodyWriter().u64(pages));
     }

@@ -3,7 +3,9 @@ package io.xenemu.core.service;
 import io.xenemu.core.control.ControlSocket;
 import io.xenemu.core.control.OperatedService;
 import io.xenemu.core.control.VerbTable;
+import io.xenemu.core.guest.ChangeGate;
 import io.xenemu.core.guest.HostedGuests;
+import io.xenemu.core.guest.LiveUpdates;
 import io.xenemu.core.guest.OrderlyStop;
 import io.xenemu.core.hypervisor.HostException;
 import io.xenemu.core.hypervisor.HostKvm;
@@ -31,6 +33,7 @@ public final class Daemon {
 
     private final DaemonRequest request;
     private final KvmSource kvms;
+    private final Runnable handedOver;
     private final CountDownLatch stop = new CountDownLatch(1);
     private final CountDownLatch atOnce = new CountDownLatch(1);
 
@@ -39,8 +42,21 @@ public final class Daemon {
     }
 
     private Daemon(DaemonRequest request, KvmSource kvms) {
+        this(request, kvms, Daemon::end);
+    }
+
+    /// @param handedOver ends the process
+    private Daemon(DaemonRequest request, KvmSource kvms, Runnable handedOver) {
         this.request = request;
         this.kvms = kvms;
+        this.handedOver = handedOver;
+    }
+
+    /// Ends this process, which has handed its guests over. It closes nothing in order: that would end what the new
+    /// process has now.
+    private static void end() {
+        log.info("handed over: the new version runs the guests");
+        Runtime.getRuntime().halt(0);
     }
 
     /// A daemon that works on any machine, except that each guest ends at the point where KVM would make its VM.
@@ -55,31 +71,49 @@ public final class Daemon {
     /// @throws HostException when KVM, a port, a file or a socket is not available
     public void run() throws HostException {
         try (Resources open = new Resources()) {
-            PidFile pid = PidFile.lock(request.pidFile(), open);
+            TakenOver old = request.upgrades() ? takenOver(open) : null;
+            PidFile pid = old == null ? PidFile.lock(request.pidFile(), open) : null;
             HostKvm kvm = open.add(kvms.open(), HostKvm::close);
+            ServiceMetrics metrics =
+                    open.add(
+                            old == null
+                                    ? ServiceMetrics.open(request.metrics())
+                                    : ServiceMetrics.unserved(request.metrics()),
+                            ServiceMetrics::close);
             Hypervisor hypervisor =
                     ServiceHypervisor.open(
                             open,
                             kvm,
-                            request.metrics(),
+                            metrics,
                             request.quotas(),
                             request.engines(),
                             request.domids());
             open.add(HeapTrim.start(), HeapTrim::close);
-            makeFolderOf(request.xenstoreSocket());
-            hypervisor.xenstore().listen(request.xenstoreSocket());
+            if (old == null) {
+                makeFolderOf(request.xenstoreSocket());
+                hypervisor.xenstore().listen(request.xenstoreSocket());
+            }
             HostedGuests guests =
                     open.add(
                             new HostedGuests(hypervisor, request.dumps(), request.migrations()),
                             HostedGuests::close);
-            makeFolderOf(request.controlSocket());
-            open.add(
-                    ControlSocket.open(
-                            request.controlSocket(),
-                            request.controlGroup(),
-                            new VerbTable(OperatedService.ofDaemon(hypervisor, guests))),
-                    ControlSocket::close);
-            pid.write();
+            VerbTable verbs = verbs(hypervisor, guests);
+            if (old == null) {
+                makeFolderOf(request.controlSocket());
+                open.add(
+                        ControlSocket.open(request.controlSocket(), request.controlGroup(), verbs),
+                        ControlSocket::close);
+            } else {
+                old.take(request.controlSocket(), guests);
+                serve(open, old, hypervisor, verbs);
+                old.awaitOldEnd();
+                TakenOver.take(metrics::serve);
+            }
+            if (pid != null) {
+                pid.write();
+            } else {
+                TakenOver.take(() -> PidFile.lock(request.pidFile(), open).writeNow());
+            }
             log.info("serving {} and {}", request.controlSocket(), request.xenstoreSocket());
             stop.await();
             guests.end();
@@ -88,6 +122,39 @@ public final class Daemon {
             throw new HostException(IoReason.of(e), e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
+        }
+    }
+
+    private TakenOver takenOver(Resources open) throws IOException {
+        return open.add(TakenOver.prepare(request), TakenOver::close);
+    }
+
+    private VerbTable verbs(Hypervisor hypervisor, HostedGuests guests) {
+        ChangeGate changes = new ChangeGate();
+        Path control = request.controlSocket();
+        LiveUpdates updates =
+                new LiveUpdates(
+                        hypervisor,
+                        guests,
+                        changes,
+                        control.toAbsolutePath().resolveSibling(control.getFileName() + ".upgrade"),
+                        handedOver);
+        return new VerbTable(OperatedService.ofDaemon(hypervisor, guests, changes, updates));
+    }
+
+    /// Serves the sockets of a service that was taken over. Its guests run, whatever fails.
+    private void serve(Resources open, TakenOver old, Hypervisor hypervisor, VerbTable verbs) {
+        try {
+            hypervisor.xenstore().listen(old.xenstore());
+        } catch (IOException e) {
+            log.error("upgraded, but XenStore has no socket: {}", IoReason.of(e));
+        }
+        try {
+            open.add(
+                    ControlSocket.open(old.control(), request.controlGroup(), verbs),
+                    ControlSocket::close);
+        } catch (IOException e) {
+            log.error("upgraded, but there is no control socket: {}", IoReason.of(e));
         }
     }
 

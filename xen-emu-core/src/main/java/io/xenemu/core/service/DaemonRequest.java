@@ -22,6 +22,7 @@ import org.jspecify.annotations.Nullable;
 /// @param migrations the folder for the decisions of migrations, which may not be there yet
 /// @param metrics the address of the metrics, or null
 /// @param pidFile the file for the process id, or null
+/// @param upgrades whether it takes over the guests of the daemon at the control socket
 public record DaemonRequest(
         Path controlSocket,
         @Nullable String controlGroup,
@@ -33,7 +34,8 @@ public record DaemonRequest(
         Path dumps,
         Path migrations,
         @Nullable HostAndPort metrics,
-        @Nullable Path pidFile) {
+        @Nullable Path pidFile,
+        boolean upgrades) {
     public DaemonRequest {
         engines = List.copyOf(engines);
     }

@@ -64,7 +64,7 @@ public final class GuestRun {
                     ServiceHypervisor.open(
                             open,
                             kvm,
-                            request.metrics(),
+                            open.add(ServiceMetrics.open(request.metrics()), ServiceMetrics::close),
                             request.quotas(),
                             request.engines(),
                             request.domids());

@@ -114,6 +114,17 @@ final class PidFile {
         return US_ASCII.decode(bytes.flip()).toString().strip();
     }
 
+    /// Writes the process id at once.
+    ///
+    /// @throws HostException if that fails
+    void writeNow() throws HostException {
+        try {
+            write();
+        } catch (IOException e) {
+            throw new HostException("--pid-file: " + IoReason.withoutFile(e), e);
+        }
+    }
+
     /// Writes the process id, when all is served.
     void write() throws IOException {
         if (channel != null) {

@@ -14,30 +14,54 @@ import org.jspecify.annotations.Nullable;
 
 /// A service's meters, and the server that shows them if an address is given. Otherwise nothing is recorded.
 final class ServiceMetrics implements AutoCloseable {
+    private final @Nullable HostAndPort address;
     private final MeterRegistry registry;
-    private final @Nullable MetricsServer server;
+    private @Nullable MetricsServer server;
 
-    private ServiceMetrics(MeterRegistry registry, @Nullable MetricsServer server) {
+    private ServiceMetrics(@Nullable HostAndPort address, MeterRegistry registry) {
+        this.address = address;
         this.registry = registry;
-        this.server = server;
     }
 
     /// Starts to serve.
     ///
     /// @throws HostException if the address is not available
     static ServiceMetrics open(@Nullable HostAndPort address) throws HostException {
-        if (address == null) {
-            return new ServiceMetrics(new CompositeMeterRegistry(), null);
+        ServiceMetrics metrics = unserved(address);
+        boolean done = false;
+        try {
+            metrics.serve();
+            done = true;
+            return metrics;
+        } finally {
+            if (!done) {
+                metrics.close();
+            }
         }
-        PrometheusMeterRegistry registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
+    }
+
+    /// Meters that nobody sees before [#serve].
+    static ServiceMetrics unserved(@Nullable HostAndPort address) {
+        return new ServiceMetrics(
+                address,
+                address == null
+                        ? new CompositeMeterRegistry()
+                        : new PrometheusMeterRegistry(PrometheusConfig.DEFAULT));
+    }
+
+    /// Serves them at their address, if they have one.
+    ///
+    /// @throws HostException if it is not available
+    void serve() throws HostException {
+        if (address == null || !(registry instanceof PrometheusMeterRegistry shown)) {
+            return;
+        }
         try {
             InetSocketAddress at = new InetSocketAddress(address.getHost(), address.getPort());
-            return new ServiceMetrics(registry, new MetricsServer(at, registry));
+            server = new MetricsServer(at, shown);
         } catch (IOException e) {
-            registry.close();
             throw new HostException("--metrics " + address + ": " + IoReason.of(e), e);
         } catch (IllegalArgumentException e) {
-            registry.close();
             throw new HostException("--metrics " + address + ": " + e.getMessage(), e);
         }
     }

@@ -1,6 +1,6 @@
 /// Processes: the daemon, a guest in the foreground, and XenStore alone.
 ///
-/// - The daemon: [Daemon], [DaemonRequest]. In the foreground: [GuestRun], [RunRequest].
+/// - The daemon: [Daemon], [DaemonRequest], [TakenOver]. In the foreground: [GuestRun], [RunRequest].
 /// - XenStore alone: [StoreDaemon], [StoreDaemonRequest], [StoreSocketPath].
 /// - Parts of each process: [ServiceHypervisor], [ServiceMetrics], [ServiceEngines], [HeapTrim], [PidFile],
 ///   [Resources].

@@ -40,7 +40,8 @@ final class TrainingPeer {
                                 Path.of("/nonexistent"),
                                 Path.of("/nonexistent"),
                                 HostAndPort.fromParts("127.0.0.1", 0),
-                                null));
+                                null,
+                                false));
         Thread serving =
                 Thread.ofPlatform()
                         .name("daemon")

@@ -24,6 +24,7 @@ import io.xenemu.core.domain.ShutdownLatch;
 import io.xenemu.core.domain.ShutdownReason;
 import io.xenemu.core.domain.TestDomain;
 import io.xenemu.core.domain.Vcpu;
+import io.xenemu.core.guest.ChangeGate;
 import io.xenemu.core.host.WorkProgress;
 import io.xenemu.core.hypervisor.DeviceAttachment;
 import io.xenemu.core.hypervisor.DomainOrder;
@@ -103,6 +104,8 @@ final class VerbTableTest {
                         new EventBoard(),
                         new TracePoints(),
                         engines,
+                        null,
+                        new ChangeGate(),
                         null));
     }
 

@@ -47,6 +47,23 @@ final class ConsoleLogTest {
     }
 
     @Test
+    void endWaitsForReadersThatHaveNotReadAll() throws Exception {
+        ConsoleLog.Reader reader = log.reader();
+        print("last words");
+        log.close();
+        log.awaitReaders(Duration.ofMillis(1)); // gives up
+        FutureTask<String> reading =
+                new FutureTask<>(() -> {
+                    try (reader) {
+                        return take(reader) + take(reader);
+                    }
+                });
+        Thread.ofPlatform().start(reading);
+        log.awaitReaders(Duration.ofMinutes(1));
+        assertEquals("last words", reading.get());
+    }
+
+    @Test
     void slowReaderGetsTheBytesThatAreKept() throws InterruptedException {
         ConsoleLog.Reader slow = log.reader();
         print("x".repeat(ConsoleLog.KEPT_BYTES));

@@ -47,6 +47,7 @@ final class MigratedGuest implements AutoCloseable {
     final HostedGuests guestsA;
     final HostedGuests guestsB;
     final Domain domain;
+    private final boolean hasDisk;
     private final Path folder;
     private final Random random = new Random(1);
 
@@ -61,6 +62,11 @@ final class MigratedGuest implements AutoCloseable {
     private volatile int writesPerStep = 20;
 
     MigratedGuest(Path folder) throws Exception {
+        this(folder, true);
+    }
+
+    MigratedGuest(Path folder, boolean hasDisk) throws Exception {
+        this.hasDisk = hasDisk;
         this.folder = folder;
         Files.createDirectories(folder);
         guestsA = new HostedGuests(a.hypervisor, folder, folder.resolve("records-a"));
@@ -69,7 +75,7 @@ final class MigratedGuest implements AutoCloseable {
         b.domains().runs(running -> step(b, running));
         Files.write(folder.resolve("kernel"), TrainingKernel.image());
         Files.write(disk(), new byte[PAGE]);
-        guestsA.create(request(), false);
+        guestsA.create(hasDisk ? request() : diskless(), false);
         domain = a.next();
     }
 
@@ -125,7 +131,7 @@ final class MigratedGuest implements AutoCloseable {
         } else if (hasRunAtB && !movesBack) {
             hasRunTwice = true;
         }
-        if ((where == a ? disksA : disksB).open() != 1) {
+        if (hasDisk && (where == a ? disksA : disksB).open() != 1) {
             hasRunWithoutDisk = true;
         }
         steps.incrementAndGet();

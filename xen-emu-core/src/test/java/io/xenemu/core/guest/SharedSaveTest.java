@@ -18,6 +18,7 @@ import io.xenemu.core.hypervisor.SavePlace;
 import io.xenemu.core.machine.state.ClockPolicy;
 import io.xenemu.core.memory.SpecialPages;
 import io.xenemu.core.migration.SavedReport;
+import io.xenemu.core.migration.UpdateLink;
 import io.xenemu.core.paging.LatePagesNeeds;
 import io.xenemu.core.startup.TrainingKernel;
 import io.xenemu.core.toolstack.Refused;
@@ -29,16 +30,20 @@ import io.xenemu.gnttab.MapBatch;
 import io.xenemu.gnttab.UnmapBatch;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.socket.MessageSocket;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.UUID;
+import java.util.concurrent.FutureTask;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -200,6 +205,50 @@ final class SharedSaveTest {
         assertEquals(List.of(), web2.grantTable().save().mappings());
         web2.eventChannels().close(offered);
         assertEquals(EvtchnStatus.Unbound.class, status(db2, bound).getClass());
+    }
+
+    @Test
+    void channelsAndPagesBetweenThemAreHandedOver() throws Exception {
+        Domain web = create("web");
+        Domain db = create("db");
+        EvtchnPort offered = web.eventChannels().allocUnbound(DomId.SELF, db.id());
+        EvtchnPort bound = db.eventChannels().bindInterdomain(web.id(), offered);
+        int handle = map(web, db);
+        try (FakeHypervisor next = new FakeHypervisor();
+                HostedGuests guestsThere =
+                        new HostedGuests(next.hypervisor, folder, folder.resolve("records"))) {
+            update(next, guestsThere);
+            Domain web2 = next.next();
+            Domain db2 = next.next();
+            boolean _ = takePending(web2, offered) && takePending(db2, bound);
+            db2.eventChannels().send(bound);
+            assertTrue(takePending(web2, offered));
+            assertEquals(1, web2.grantTable().save().mappings().size());
+            assertEquals(1, db2.grantTable().save().tracked().size());
+            assertEquals(GrantStatus.OKAY, unmap(db2, handle));
+        }
+    }
+
+    /// Hands all guests over.
+    private void update(FakeHypervisor next, HostedGuests guestsThere) throws Exception {
+        Path path = folder.resolve("s");
+        try (MessageSocket.Listener listener =
+                        MessageSocket.Listener.bind(path, Duration.ofSeconds(30));
+                UpdateLink there = new UpdateLink(MessageSocket.connect(path))) {
+            UpdateLink here = new UpdateLink(Objects.requireNonNull(listener.accept()));
+            FutureTask<Void> source =
+                    new FutureTask<>(() -> {
+                        new UpdateSource(fake.hypervisor, guests, here, () -> {}).run();
+                        return null;
+                    });
+            Thread.ofPlatform().daemon().start(source);
+            assertTrue(
+                    new UpdateTarget(next.hypervisor, guestsThere, there, _ -> {})
+                                    .run("the test")
+                                    .compareTo(Duration.ZERO)
+                            >= 0);
+            source.get();
+        }
     }
 
     @Test

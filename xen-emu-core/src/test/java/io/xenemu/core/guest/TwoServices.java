@@ -70,11 +70,21 @@ final class TwoServices implements AutoCloseable {
     }
 
     private void serve(String name, FakeHypervisor fake, HostedGuests hosted) throws IOException {
+        ChangeGate changes = new ChangeGate();
+        LiveUpdates updates =
+                new LiveUpdates(
+                        fake.hypervisor,
+                        hosted,
+                        changes,
+                        folder.resolve(name + ".upgrade"),
+                        () -> {});
         sockets.add(
                 ControlSocket.open(
                         folder.resolve(name),
                         null,
-                        new VerbTable(OperatedService.ofDaemon(fake.hypervisor, hosted))));
+                        new VerbTable(
+                                OperatedService.ofDaemon(
+                                        fake.hypervisor, hosted, changes, updates))));
     }
 
     GuestRequest request(String name, DeviceSpec... devices) {

@@ -40,6 +40,19 @@ final class DomainIdsTest {
     }
 
     @Test
+    void idsGoOnBehindThoseOfTheOldProcess() throws Refused {
+        DomainIds old = ids("xen");
+        assertEquals(id(1), old.next());
+        assertEquals(id(2), old.next());
+        DomainIds ids = ids("xen");
+        ids.goOnAfter(old.last());
+        assertEquals(id(3), ids.next());
+        DomainIds ofRange = ids("1000-1063");
+        ofRange.goOnAfter(old.last());
+        assertEquals(id(1000), ofRange.next(), "another policy");
+    }
+
+    @Test
     void idsOfARangeStayInIt() throws Refused {
         DomainIds ids = ids("1000-1063");
         for (int i = 1000; i < 1064; i++) {

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.domain.DomainConfig;
@@ -48,6 +49,14 @@ class MemoryAdmissionTest {
                 "second: 4096 MiB of RAM, and 21 MiB to run it, are more than is left: of the 6144 MiB that the host had for"
                         + " guests, others have 4117 MiB; --overcommit starts it anyway",
                 refused(guest("second", 4 * GIB)));
+    }
+
+    @Test
+    void memoryThatAGuestHasHadBeforeTheServiceStartedIsItsOwn() throws BootException {
+        MemoryAdmission.Share share = memory.admit(guest("web", 8 * GIB), false, 4 * GIB);
+        assertTrue(refused(guest("db", 3 * GIB)).contains("of the 10240 MiB that the host had"));
+        share.close();
+        assertTrue(refused(guest("db", 16 * GIB)).contains("others have 0 MiB"));
     }
 
     @Test

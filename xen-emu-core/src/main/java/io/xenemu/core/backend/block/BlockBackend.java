@@ -1,5 +1,6 @@
 package io.xenemu.core.backend.block;
 
+import com.google.common.primitives.ImmutableIntArray;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.backend.BackendConnection;
 import io.xenemu.core.backend.BackendDevice;
@@ -29,7 +30,7 @@ import org.slf4j.LoggerFactory;
 
 /// One disk of a guest.
 final class BlockBackend
-        implements BackendDevice.Resizable, BackendDevice.Savable, BackendDevice.Claimed {
+        implements BackendDevice.Resizable, BackendDevice.HandedOver, BackendDevice.Claimed {
     /// The most queues: as many as Linux's front end makes unless told otherwise.
     static final int MAX_QUEUES = 4;
 
@@ -256,6 +257,31 @@ final class BlockBackend
     @Override
     public Optional<String> blocker() {
         return Optional.empty();
+    }
+
+    @Override
+    public Optional<String> stays() {
+        return files() == null
+                ? Optional.of("the process that serves its image cannot be handed over yet")
+                : Optional.empty();
+    }
+
+    @Override
+    public ImmutableIntArray descriptors(@Nullable BackendConnection connection) throws Refused {
+        FileStore files = files();
+        if (files == null) {
+            throw new IllegalStateException(spec + " stays");
+        }
+        if (connection instanceof BlockConnection current && current.isBusy()) {
+            throw new Refused(
+                    spec.target() + " has requests in flight, and cannot be handed over with them");
+        }
+        return files.descriptors();
+    }
+
+    /// Its files if it is a raw image; else null.
+    private @Nullable FileStore files() {
+        return store.files();
     }
 
     /// Whether acknowledged writes may be in this process alone.

@@ -104,11 +104,6 @@ final class BlockConnection implements BackendConnection.Settling {
         hasGrown = true;
     }
 
-    /// Whether requests are in flight.
-    boolean isBusy() {
-        return queues.stream().anyMatch(BlockQueue::isBusy);
-    }
-
     /// The connection's state. It is settled, and its threads stand still.
     BlockState.Connection save() {
         List<BlockState.Queue> saved = new ArrayList<>();
@@ -183,6 +178,11 @@ final class BlockConnection implements BackendConnection.Settling {
     @Override
     public SequencedMap<String, String> properties() {
         return backend.size();
+    }
+
+    /// Whether requests are in flight.
+    boolean isBusy() {
+        return queues.stream().anyMatch(BlockQueue::isBusy);
     }
 
     @Override

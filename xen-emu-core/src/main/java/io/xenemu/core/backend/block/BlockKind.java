@@ -1,5 +1,6 @@
 package io.xenemu.core.backend.block;
 
+import com.google.common.primitives.ImmutableIntArray;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.backend.BackendDevice;
 import io.xenemu.core.backend.BackendKind;
@@ -17,7 +18,7 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /// Disks.
-public final class BlockKind implements BackendKind.Savable {
+public final class BlockKind implements BackendKind.Received {
     /// The time after which the timer's thread ends if no disk with a limit needs it.
     private static final long IDLE_SECONDS = 10;
 
@@ -81,7 +82,24 @@ public final class BlockKind implements BackendKind.Savable {
             throws WireException, Refused {
         BlockState state = BlockStateCodec.decode(version, body);
         DiskSpec known = state.spec().withSector(state.sectorBytes());
-        ClaimedStore store = ClaimedStore.reopen(opener, known);
+        return reopened(state, known, ClaimedStore.reopen(opener, known));
+    }
+
+    /// Its files are those that the other process has had open.
+    @Override
+    public BackendDevice.Savable receive(
+            int version, BodyReader body, ImmutableIntArray descriptors)
+            throws WireException, Refused {
+        BlockState state = BlockStateCodec.decode(version, body);
+        DiskSpec known = state.spec().withSector(state.sectorBytes());
+        return reopened(
+                state,
+                known,
+                ClaimedStore.of(opener, known, DiskOpener.received(known, descriptors)));
+    }
+
+    private BlockBackend reopened(BlockState state, DiskSpec known, ClaimedStore store)
+            throws Refused {
         long bytes = store.bytes();
         if (bytes < state.bytes()) {
             store.close();

@@ -54,6 +54,22 @@ final class ClaimedStore implements DiskStore {
         return new ClaimedStore(opener, spec, opener.open(spec));
     }
 
+    /// A disk that is open.
+    ///
+    /// @param opener opens it again
+    static ClaimedStore of(DiskOpener opener, DiskSpec spec, DiskStore opened) {
+        return new ClaimedStore(opener, spec, opened);
+    }
+
+    /// Its files if it is here, and a raw image; else null.
+    @Nullable FileStore files() {
+        return switch (current) {
+            case FileStore files -> files;
+            case UringStore ring -> ring.files();
+            case null, default -> null;
+        };
+    }
+
     /// Opens a disk that another host may have written since this one has read it.
     ///
     /// @throws Refused with one line for the operator

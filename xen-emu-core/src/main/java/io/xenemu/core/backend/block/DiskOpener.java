@@ -1,5 +1,6 @@
 package io.xenemu.core.backend.block;
 
+import com.google.common.primitives.ImmutableIntArray;
 import io.xenemu.core.toolstack.DiskAio;
 import io.xenemu.core.toolstack.DiskSpec;
 import io.xenemu.core.toolstack.Refused;
@@ -24,7 +25,26 @@ public interface DiskOpener {
     /// @param direct whether the guest's data goes past the page cache
     /// @throws Refused with one line for the operator, also if the kernel does not have what `aio` asks for
     static DiskStore raw(Path path, boolean writable, boolean direct, DiskAio aio) throws Refused {
-        FileStore files = FileStore.open(path, writable, direct);
+        return of(FileStore.open(path, writable, direct), path, writable, direct, aio);
+    }
+
+    /// Takes over a disk that another process has opened: see [#raw].
+    ///
+    /// @param descriptors as [FileStore#descriptors] gives them; taken over, also if this fails
+    /// @throws Refused as [#raw]
+    static DiskStore received(DiskSpec disk, ImmutableIntArray descriptors) throws Refused {
+        Path path = path(disk.target());
+        return of(
+                FileStore.received(path, disk.writable(), descriptors),
+                path,
+                disk.writable(),
+                disk.directIoSafe(),
+                disk.serving().aio());
+    }
+
+    private static DiskStore of(
+            FileStore files, Path path, boolean writable, boolean direct, DiskAio aio)
+            throws Refused {
         boolean isAll = direct || aio == DiskAio.IO_URING;
         if (aio == DiskAio.SYNC || (!isAll && !writable)) {
             return files;

@@ -1,5 +1,6 @@
 package io.xenemu.core.backend.block;
 
+import com.google.common.primitives.ImmutableIntArray;
 import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.Errno;
@@ -9,6 +10,7 @@ import io.xenemu.kvm.file.HostFile;
 import io.xenemu.kvm.file.IoVectors;
 import java.nio.file.Path;
 import java.util.EnumSet;
+import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -68,6 +70,44 @@ public final class FileStore implements DiskStore {
                 }
             }
         }
+    }
+
+    /// Takes an image over that another process has opened and locked.
+    ///
+    /// @param path for messages
+    /// @param descriptors those of [#descriptors]; taken over, also if this fails
+    /// @throws Refused if it is not a disk
+    static FileStore received(Path path, boolean writable, ImmutableIntArray descriptors)
+            throws Refused {
+        List<HostFile> files = descriptors.asList().stream().map(HostFile::received).toList();
+        boolean complete = false;
+        try {
+            if (files.isEmpty() || files.size() > 2) {
+                throw new Refused("%s: %d files of a disk".formatted(path, files.size()));
+            }
+            HostFile file = files.getFirst();
+            FileStatus status = file.status();
+            // Its lock is that of the open file, which came with it.
+            check(path, file, status, writable);
+            HostFile direct = files.size() == 1 ? null : files.getLast();
+            FileStore store = new FileStore(file, direct, status, features(status, writable));
+            complete = true;
+            return store;
+        } catch (KvmException e) {
+            throw new Refused(path + ": " + e.getMessage());
+        } finally {
+            if (!complete) {
+                files.forEach(HostFile::close);
+            }
+        }
+    }
+
+    /// The descriptors of its files.
+    ImmutableIntArray descriptors() {
+        HostFile past = direct;
+        return past == null
+                ? ImmutableIntArray.of(file.fd())
+                : ImmutableIntArray.of(file.fd(), past.fd());
     }
 
     /// Closes the file if that cannot be known.

@@ -58,6 +58,11 @@ final class UringStore implements DiskStore {
     @GuardedBy("lock")
     private boolean closed;
 
+    /// Its files.
+    FileStore files() {
+        return files;
+    }
+
     /// @param files belongs to the store if this succeeds
     /// @throws io.xenemu.kvm.abi.KvmException if the kernel has no io_uring for this process
     UringStore(FileStore files, Mode mode) {

@@ -1,0 +1,186 @@
+package io.xenemu.core.guest;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.xenemu.core.backend.block.BlockKind;
+import io.xenemu.core.backend.block.DiskChecker;
+import io.xenemu.core.backend.block.DiskOpener;
+import io.xenemu.core.backend.block.FileStore;
+import io.xenemu.core.backend.engine.EngineMap;
+import io.xenemu.core.backend.p9.P9Kind;
+import io.xenemu.core.domain.Domain;
+import io.xenemu.core.migration.UpdateLink;
+import io.xenemu.core.startup.TrainingKernel;
+import io.xenemu.core.toolstack.DeviceKind;
+import io.xenemu.core.toolstack.DeviceSpec;
+import io.xenemu.core.toolstack.DiskSpec;
+import io.xenemu.core.toolstack.P9Spec;
+import io.xenemu.core.toolstack.Refused;
+import io.xenemu.kvm.socket.MessageSocket;
+import io.xenemu.kvm.testing.Eventually;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/// Live updates of a guest whose disks the service has open and locked.
+@Timeout(120)
+final class UpdateDisksTest {
+    @TempDir private Path folder = Path.of("");
+    private final FakeHypervisor a = service();
+    private final FakeHypervisor b = service();
+    private final HostedGuests guestsA =
+            new HostedGuests(a.hypervisor, Path.of("/nonexistent"), Path.of("/nonexistent"));
+    private final HostedGuests guestsB =
+            new HostedGuests(b.hypervisor, Path.of("/nonexistent"), Path.of("/nonexistent"));
+
+    private static FakeHypervisor service() {
+        return new FakeHypervisor(
+                new BlockKind(DiskOpener.RAW, DiskChecker.FILE, new SimpleMeterRegistry()),
+                new P9Kind(new SimpleMeterRegistry()));
+    }
+
+    @BeforeEach
+    void start() throws Exception {
+        Files.write(folder.resolve("kernel"), TrainingKernel.image());
+    }
+
+    @AfterEach
+    void close() {
+        guestsA.close();
+        guestsB.close();
+        a.close();
+        b.close();
+    }
+
+    private Path image(String name) throws Exception {
+        return Files.write(folder.resolve(name), new byte[1 << 20]);
+    }
+
+    private Domain create(DeviceSpec... devices) throws Exception {
+        guestsA.create(
+                WebGuest.request(
+                        folder.resolve("kernel"),
+                        EndActions.DEFAULT,
+                        List.of(devices),
+                        EngineMap.DEFAULT),
+                false);
+        return a.next();
+    }
+
+    private static DeviceSpec disk(String words) throws Refused {
+        return DiskSpec.parse(List.of(words));
+    }
+
+    /// Hands over, and gives what the old and the new process say.
+    private List<String> update() throws Exception {
+        Path path = Files.createTempDirectory(folder, "s").resolve("s");
+        List<String> said = new ArrayList<>();
+        try (MessageSocket.Listener listener =
+                        MessageSocket.Listener.bind(path, Duration.ofSeconds(30));
+                UpdateLink there = new UpdateLink(MessageSocket.connect(path))) {
+            UpdateLink here = new UpdateLink(Objects.requireNonNull(listener.accept()));
+            FutureTask<Void> source =
+                    new FutureTask<>(() -> {
+                        new UpdateSource(a.hypervisor, guestsA, here, () -> {}).run();
+                        return null;
+                    });
+            Thread.ofPlatform().daemon().start(source);
+            try {
+                Duration _ =
+                        new UpdateTarget(b.hypervisor, guestsB, there, _ -> {}).run("the test");
+                said.add("taken");
+            } catch (Refused e) {
+                said.add(e.reason());
+            }
+            try {
+                source.get();
+                said.addFirst("left");
+            } catch (ExecutionException e) {
+                said.addFirst(String.valueOf(Objects.requireNonNull(e.getCause()).getMessage()));
+            }
+        }
+        return said;
+    }
+
+    private static void assertInUse(Path image, boolean writable) {
+        Refused inUse =
+                assertThrows(Refused.class, () -> FileStore.open(image, writable, false).close());
+        assertTrue(inUse.reason().startsWith(image + " is in use"), inUse.reason());
+    }
+
+    private List<String> disks(FakeHypervisor service, Domain domain) throws Refused {
+        return service
+                .hypervisor
+                .devices()
+                .attachment()
+                .devices()
+                .list()
+                .table(DeviceKind.VBD, List.of(domain.id()))
+                .stream()
+                .skip(1)
+                .map(row -> row.substring(0, row.indexOf(' ')))
+                .toList();
+    }
+
+    @Test
+    void disksStayLockedWhileTheyAreHandedOver() throws Exception {
+        Path written = image("written");
+        Path read = image("read");
+        Domain domain = create(disk(written + ",raw,xvda,rw"), disk(read + ",raw,xvdb,r"));
+        assertEquals(List.of("left", "taken"), update());
+        Eventually.holds("it has left", () -> guestsA.named("web") == null);
+        assertInUse(written, false);
+        assertInUse(read, true);
+        assertEquals(List.of("51712", "51728"), disks(b, domain));
+        HostedGuest taken = Objects.requireNonNull(guestsB.named("web"));
+        taken.stop();
+        FileStore.open(written, true, false).close();
+        FileStore.open(read, true, false).close();
+    }
+
+    /// A disk whose name is gone cannot be opened again.
+    @Test
+    void imageWithoutANameIsHandedOverToo() throws Exception {
+        Path image = image("removed");
+        Domain domain = create(disk(image + ",raw,xvda,rw"));
+        Files.delete(image);
+        assertEquals(List.of("left", "taken"), update());
+        assertEquals(List.of("51712"), disks(b, domain));
+    }
+
+    @Test
+    void deviceThatStaysIsNamedBeforeAnythingHappens() throws Exception {
+        create(
+                disk(image("disk") + ",raw,xvda,rw"),
+                P9Spec.parse(List.of("tag=share,path=" + folder)));
+        String why = "web: 9pfs 0: what it has open cannot be handed over yet";
+        assertEquals(List.of(why, why), update());
+        Eventually.holds("it goes on", () -> guestsA.state("web") == GuestState.RUNNING);
+    }
+
+    @Test
+    void disksOfAGuestThatGoesOnStayLocked() throws Exception {
+        Path image = image("disk");
+        create(disk(image + ",raw,xvda,rw"));
+        b.hypervisor.close();
+        guestsB.close();
+        List<String> said = update();
+        assertTrue(
+                said.getFirst().startsWith("the new version cannot take over: "), said::toString);
+        Eventually.holds("it goes on", () -> guestsA.state("web") == GuestState.RUNNING);
+        assertInUse(image, false);
+    }
+}
