@@ -19,9 +19,12 @@ final class PageBatches implements AutoCloseable {
     /// in which the others are written as they are.
     private static final int SECTIONS = 8;
 
+    /// The most sections that are not compressed after one that came too late.
+    private static final int MOST_PLAIN = 64;
+
     private final SectionWriter out;
     private final PageEncoding encoding;
-    private final SectionWorkers workers = new SectionWorkers();
+    private final SectionWorkers workers = SectionWorkers.ofWriter();
 
     /// The compressors that have nothing to do.
     private final Semaphore idle = new Semaphore(workers.count());
@@ -36,6 +39,11 @@ final class PageBatches implements AutoCloseable {
     private final List<Slot> late = new ArrayList<>();
 
     private Slot filled;
+
+    /// Twice as many sections are not compressed after each that came too late, so that no processor works in vain.
+    private int pause;
+
+    private int pauseLeft;
 
     private static final class Slot {
         private final PageBatch batch = new PageBatch();
@@ -85,7 +93,9 @@ final class PageBatches implements AutoCloseable {
     }
 
     private void pack() {
-        if (encoding == PageEncoding.ZSTD && idle.tryAcquire()) {
+        if (pauseLeft > 0) {
+            pauseLeft--;
+        } else if (encoding == PageEncoding.ZSTD && idle.tryAcquire()) {
             Slot slot = filled;
             slot.compressing =
                     workers.begin(() -> {
@@ -114,7 +124,14 @@ final class PageBatches implements AutoCloseable {
                 return newSlot();
             }
             Slot slot = full.remove();
-            write(slot, slot.isReady() ? section(slot) : null);
+            if (slot.isReady()) {
+                pause = slot.compressing == null ? pause : 0;
+                write(slot, section(slot));
+            } else {
+                pause = Math.min(MOST_PLAIN, 2 * pause + SECTIONS);
+                pauseLeft = pause;
+                write(slot, null);
+            }
         }
         return free.remove();
     }

@@ -18,7 +18,7 @@ final class RamReader implements AutoCloseable {
     private final SectionReader in;
     private final WorkProgress progress;
     private final long total;
-    private final SectionWorkers workers = new SectionWorkers();
+    private final SectionWorkers workers = SectionWorkers.ofReader();
 
     /// A ring: after the one that was begun last comes the oldest. Each worker has a section, and another that waits.
     private final List<Slot> ring = new ArrayList<>();

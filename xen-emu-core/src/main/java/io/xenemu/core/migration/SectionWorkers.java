@@ -15,13 +15,25 @@ final class SectionWorkers implements AutoCloseable {
     /// The most threads: more would wait for the disk.
     private static final int MOST_THREADS = 4;
 
-    /// One processor is for the thread that writes or reads.
-    private final int count =
-            Math.clamp(Runtime.getRuntime().availableProcessors() - 1, 1, MOST_THREADS);
+    private final int count;
+    private final ExecutorService threads;
 
-    private final ExecutorService threads =
-            Executors.newFixedThreadPool(
-                    count, Thread.ofPlatform().name("saved-pages-", 0).daemon().factory());
+    private SectionWorkers(int wanted) {
+        count = Math.clamp(wanted, 1, MOST_THREADS);
+        threads =
+                Executors.newFixedThreadPool(
+                        count, Thread.ofPlatform().name("saved-pages-", 0).daemon().factory());
+    }
+
+    /// For a stream that is written: one processor is for its thread.
+    static SectionWorkers ofWriter() {
+        return new SectionWorkers(Runtime.getRuntime().availableProcessors() - 1);
+    }
+
+    /// For a stream that is read: its thread mostly waits for bytes.
+    static SectionWorkers ofReader() {
+        return new SectionWorkers(Runtime.getRuntime().availableProcessors());
+    }
 
     /// The number of threads.
     int count() {
