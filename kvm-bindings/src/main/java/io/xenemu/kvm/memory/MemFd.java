@@ -246,6 +246,11 @@ public final class MemFd implements AutoCloseable {
                 Path.of("/proc/self/fd", Integer.toString(fd.number())), StandardOpenOption.WRITE);
     }
 
+    /// Whether its mappings ask for huge pages.
+    public boolean asksForHugePages() {
+        return asksForHugePages;
+    }
+
     /// The first offset from `from` on at which there may be other bytes than zeros, and memory of the host.
     ///
     /// @param from at most the size

@@ -14,6 +14,7 @@ import io.xenemu.core.migration.GuestSummary;
 import io.xenemu.core.migration.IncomingRam;
 import io.xenemu.core.migration.MigrationLink;
 import io.xenemu.core.migration.RamCopy;
+import io.xenemu.core.migration.RamSource;
 import io.xenemu.core.migration.SaveReader;
 import io.xenemu.core.migration.SavedHead;
 import io.xenemu.core.paging.PageService;
@@ -403,7 +404,7 @@ final class SavedStream implements AutoCloseable {
     private void fill(String name, DomainMemory memory) {
         try {
             if (lazy == null) {
-                long _ = reader.ram(memory.ram(), progress);
+                long _ = reader.ram(RamSource.of(memory), progress);
                 next = readHead();
             } else {
                 lazy.find(reader, memory.ramBytes());

@@ -6,6 +6,7 @@ import io.xenemu.kvm.wire.WireException;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
@@ -69,13 +70,27 @@ final class RamReader implements AutoCloseable {
     /// Reads all pages.
     ///
     /// @param ram takes them; null only checks them
-    void read(@Nullable MemorySegment ram) throws IOException {
-        PageRunSink sink =
-                ram == null
-                        ? (_, _) -> {}
-                        : (first, run) ->
-                                MemorySegment.copy(
-                                        run, 0, ram, first * SaveFormat.PAGE, run.byteSize());
+    void read(@Nullable RamSource ram) throws IOException {
+        if (ram == null) {
+            read((_, _) -> {});
+        } else if (ram.file().asksForHugePages()) {
+            MemorySegment pages = ram.pages();
+            read((first, run) ->
+                    MemorySegment.copy(run, 0, pages, first * SaveFormat.PAGE, run.byteSize()));
+        } else {
+            try (FileChannel file = ram.file().writer()) {
+                read((first, run) -> write(run.asByteBuffer(), file, first * SaveFormat.PAGE));
+            }
+        }
+    }
+
+    private static void write(ByteBuffer run, FileChannel file, long offset) throws IOException {
+        for (long at = offset; run.hasRemaining(); ) {
+            at += file.write(run, at);
+        }
+    }
+
+    private void read(PageRunSink sink) throws IOException {
         progress.begin(total);
         for (long from = 0; in.peek() == SectionType.PAGES; ) {
             Slot slot = free();

@@ -4,7 +4,7 @@ import io.xenemu.core.memory.DomainMemory;
 import io.xenemu.kvm.memory.MemFd;
 import java.lang.foreign.MemorySegment;
 
-/// The RAM of a guest, to be saved. Nothing writes to it meanwhile.
+/// The RAM of a guest, to be saved or restored. Nothing else uses it meanwhile.
 ///
 /// @param file is wholly the guest's RAM, and tells where it has memory
 /// @param pages a mapping of all of it: the pages by their numbers

@@ -5,7 +5,6 @@ import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.WireException;
 import java.io.IOException;
 import java.io.InputStream;
-import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;
 import java.nio.channels.ReadableByteChannel;
 import java.nio.channels.WritableByteChannel;
@@ -184,7 +183,7 @@ public final class SaveReader implements AutoCloseable {
     /// @return the number of those pages
     /// @throws WireException also if the RAM has another size
     /// @throws SaveCancelledException if that was asked for
-    public long ram(MemorySegment ram, WorkProgress progress) throws IOException {
+    public long ram(RamSource ram, WorkProgress progress) throws IOException {
         return readRam(ram, progress).pages();
     }
 
@@ -217,13 +216,13 @@ public final class SaveReader implements AutoCloseable {
         }
     }
 
-    private RamStatistics readRam(@Nullable MemorySegment ram, WorkProgress progress)
+    private RamStatistics readRam(@Nullable RamSource ram, WorkProgress progress)
             throws IOException {
         endState();
         long before = sections.account().bytes();
         long total = RamReader.begin(sections);
         if (ram != null) {
-            requireSize(total, ram.byteSize());
+            requireSize(total, ram.pages().byteSize());
         }
         try (RamReader reader = new RamReader(sections, progress, total)) {
             reader.read(ram);

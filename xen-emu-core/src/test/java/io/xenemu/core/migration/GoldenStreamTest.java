@@ -37,7 +37,7 @@ class GoldenStreamTest {
                     List.of("/boot/vmlinuz"), head.files().stream().map(BootFile::path).toList());
             assertEquals("linux", kernel.toString(StandardCharsets.US_ASCII));
             assertEquals(67, reader.state().readAllBytes().length);
-            assertEquals(3, reader.ram(restored.pages(), new WorkProgress()));
+            assertEquals(3, reader.ram(restored.ram(), new WorkProgress()));
             assertNull(reader.guest(FileContents.NONE));
             assertEquals(-1, expected.pages().mismatch(restored.pages()));
         }

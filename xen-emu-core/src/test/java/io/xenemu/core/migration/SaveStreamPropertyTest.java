@@ -80,7 +80,7 @@ class SaveStreamPropertyTest {
             try (SaveReader reader = new SaveReader(TestGuest.from(stream))) {
                 reader.guest(FileContents.NONE);
                 reader.state().readAllBytes();
-                reader.ram(restored.pages(), new WorkProgress());
+                reader.ram(restored.ram(), new WorkProgress());
                 assertEquals(null, reader.guest(FileContents.NONE));
             } catch (IOException e) {
                 throw new UncheckedIOException(e);
@@ -101,7 +101,7 @@ class SaveStreamPropertyTest {
             try (SaveReader reader = new SaveReader(TestGuest.from(guest.saved(encoding)))) {
                 reader.guest(FileContents.NONE);
                 reader.state().readAllBytes();
-                reader.ram(restored.pages(), new WorkProgress());
+                reader.ram(restored.ram(), new WorkProgress());
                 assertEquals(null, reader.guest(FileContents.NONE));
             }
             assertEquals(-1, guest.pages().mismatch(restored.pages()));

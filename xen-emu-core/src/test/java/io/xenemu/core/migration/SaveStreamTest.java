@@ -49,7 +49,7 @@ class SaveStreamTest {
                 assertEquals(List.of(), head.files());
                 assertArrayEquals(guest.state(), reader.state().readAllBytes());
                 WorkProgress progress = new WorkProgress();
-                assertEquals(802, reader.ram(restored.pages(), progress));
+                assertEquals(802, reader.ram(restored.ram(), progress));
                 assertEquals(2000, progress.done());
                 assertEquals(2000, progress.total());
                 assertNull(reader.guest(FileContents.NONE));
@@ -154,8 +154,7 @@ class SaveStreamTest {
             reader.state().readAllBytes();
             WireException e =
                     assertThrows(
-                            WireException.class,
-                            () -> reader.ram(other.pages(), new WorkProgress()));
+                            WireException.class, () -> reader.ram(other.ram(), new WorkProgress()));
             assertEquals("RAM of 10 pages for a domain with 11", e.getMessage());
         }
     }
@@ -175,7 +174,7 @@ class SaveStreamTest {
                 reader.guest(FileContents.NONE);
                 reader.state().readAllBytes();
                 assertThrows(
-                        SaveCancelledException.class, () -> reader.ram(guest.pages(), cancelled));
+                        SaveCancelledException.class, () -> reader.ram(guest.ram(), cancelled));
             }
         }
     }
