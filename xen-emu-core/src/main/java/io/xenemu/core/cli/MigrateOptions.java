@@ -1,6 +1,5 @@
 package io.xenemu.core.cli;
 
-import io.xenemu.core.control.ControlClient;
 import io.xenemu.core.hypervisor.HostException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -11,14 +10,7 @@ import picocli.CommandLine.Option;
 
 /// The options of a migration: how it reaches the other host, and how it goes.
 final class MigrateOptions {
-    @Option(
-            names = "--ssh",
-            paramLabel = "SSHCOMMAND",
-            defaultValue = "ssh",
-            description =
-                    "The command in place of ssh, with its options, for the shell (-s of xl); empty to run HOST itself. "
-                            + "Default: ${DEFAULT-VALUE}.")
-    private String ssh = "";
+    @Mixin private CarrierOptions carrier = new CarrierOptions();
 
     @Option(
             names = "--downtime-limit",
@@ -56,7 +48,11 @@ final class MigrateOptions {
                     "Move the guest even if the other host does not see the locks of its disks: you know that they are the same there.")
     private boolean trustStorage;
 
-    @Mixin private TlsOptions tls = new TlsOptions();
+    @Option(
+            names = "--postcopy",
+            description =
+                    "Let the guest go after one round of its memory, and its other pages follow it. If this host ends before all have, the guest is lost.")
+    private boolean postCopy;
 
     /// Whether `--force` has no time after which it is of use.
     boolean isForcedWithoutEnd() {
@@ -74,6 +70,9 @@ final class MigrateOptions {
         }
         if (trustStorage) {
             words.add("trust-storage=true");
+        }
+        if (postCopy) {
+            words.add("postcopy=true");
         }
         if (fullSpeed) {
             words.add("throttle=false");
@@ -97,8 +96,6 @@ final class MigrateOptions {
             throws HostException {
         List<String> words = new ArrayList<>(List.of("migrate", domain, host));
         words.addAll(settings);
-        try (Carrier carrier = tls.isAddress(host) ? tls.connect(host) : Carrier.ssh(ssh, host)) {
-            return ControlClient.linked(socket, words, carrier.in(), carrier.out());
-        }
+        return carrier.over(socket, host, words);
     }
 }

@@ -97,6 +97,24 @@ final class MigrateVerbs {
         }
     }
 
+    @Command(name = "migrate-recover")
+    static final class Recover extends ServiceVerb {
+        @Parameters(index = "0", paramLabel = "DOMAIN", description = "Its name.")
+        private String domain = "";
+
+        @Parameters(index = "1", paramLabel = "HOST", description = "As for migrate.")
+        private String host = "";
+
+        @Mixin private CarrierOptions carrier = new CarrierOptions();
+
+        @Override
+        public Integer call() throws HostException {
+            carrier.over(socket(), host, List.of(verb(), domain, host))
+                    .forEach(System.out::println);
+            return 0;
+        }
+    }
+
     @Command(name = "migrate-cancel")
     static final class Cancel extends ServiceVerb {
         @Parameters(index = "0", paramLabel = "DOMAIN", description = "Its name.")

@@ -7,11 +7,10 @@
 ///   [DaemonOptions], [ControlGroup], [DaemonProcess], [StopOption], [DumpOption], [MigrationFolderOption],
 ///   [Termination], [ProcessSignals], [ServiceThreads].
 /// - Verbs that a running service carries out: [ServiceVerb] and [ServiceOption]; [CreateCommand], [ListCommand],
-///   [DomainVerbs], [SaveVerbs], [MigrateVerbs] and [EvacuateCommand] with [MigrateOptions], [Carrier],
-///   [TlsOptions] and [TlsIdentity], [UpgradeCommand], [MemoryVerbs],
-///   [VcpuVerbs], [DeviceVerbs], [EngineVerbs], [TriggerCommand],
-///   [SysrqCommand], [DebugKeysCommand], [DumpCoreCommand], [EventsCommand], [TraceCommand], [ConsoleCommand] with
-///   [EscapableInput] and [TerminalRelay].
+///   [DomainVerbs], [SaveVerbs], [MigrateVerbs] and [EvacuateCommand] with [MigrateOptions], [CarrierOptions],
+///   [Carrier], [TlsOptions] and [TlsIdentity], [UpgradeCommand], [MemoryVerbs], [VcpuVerbs], [DeviceVerbs],
+///   [EngineVerbs], [TriggerCommand], [SysrqCommand], [DebugKeysCommand], [DumpCoreCommand], [EventsCommand],
+///   [TraceCommand], [ConsoleCommand] with [EscapableInput] and [TerminalRelay].
 /// - Of this host alone: [CpuPolicyCommand].
 /// - Values of options: [GuestOptions], [QuotaOptions], [EngineOptions], [DomainIdOption], [MetricsAddress].
 /// - Without a service: [ReplayCommand]; [InspectCommand] with [SavedReportText], [SavedReportJson] and

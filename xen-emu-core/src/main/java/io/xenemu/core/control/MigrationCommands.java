@@ -41,7 +41,8 @@ final class MigrationCommands {
                     "force",
                     "throttle",
                     "dry-run",
-                    "trust-storage");
+                    "trust-storage",
+                    "postcopy");
 
     private static final long MIB = 1 << 20;
 
@@ -72,6 +73,14 @@ final class MigrationCommands {
                             Verb.Effect.READS,
                             MigrationCommands::status),
                     Verb.ofDaemon(
+                            "migrate-recover",
+                            "Let the pages of a guest go on to follow it (migrate --postcopy), after their connection was lost.",
+                            Verb.Effect.CHANGES_SLOWLY,
+                            MigrationCommands::recover,
+                            one(DOMAIN),
+                            one(HOST),
+                            settings(SETTING)),
+                    Verb.ofDaemon(
                             "migrate-cancel",
                             "Cancel the migration of a guest, which goes on where it is.",
                             Verb.Effect.CHANGES,
@@ -88,7 +97,12 @@ final class MigrationCommands {
 
     /// Verbs that are of use for a guest that moves.
     static final Set<String> FOR_MOVING =
-            Set.of("destroy", "migrate-cancel", "migrate-resolve", "migrate-receive");
+            Set.of(
+                    "destroy",
+                    "migrate-cancel",
+                    "migrate-recover",
+                    "migrate-resolve",
+                    "migrate-receive");
 
     private MigrationCommands() {}
 
@@ -151,7 +165,8 @@ final class MigrationCommands {
                 truth(settings, "force", usual.force()),
                 truth(settings, "throttle", usual.throttles()),
                 truth(settings, "dry-run", usual.onlyAsks()),
-                truth(settings, "trust-storage", usual.trustsStorage()));
+                truth(settings, "trust-storage", usual.trustsStorage()),
+                truth(settings, "postcopy", usual.postCopy()));
     }
 
     private static ControlReply migrate(OperatedService service, VerbCall call)
@@ -188,6 +203,23 @@ final class MigrationCommands {
                         end.peer(),
                         end.rounds().number(),
                         downtime == null ? "" : ", stood still for " + downtime.toMillis() + " ms");
+    }
+
+    private static ControlReply recover(OperatedService service, VerbCall call)
+            throws Refused, InterruptedException {
+        String name = call.one(DOMAIN);
+        HostedGuest guest = service.guests().named(name);
+        Migration.Status end =
+                service.guests()
+                        .recover(
+                                name,
+                                place(given(call)),
+                                call.one(HOST),
+                                status -> call.tell(json(status)));
+        if (guest != null) {
+            guest.awaitEnd();
+        }
+        return ControlReply.rows(List.of(moved(end))).with("migration", json(end));
     }
 
     private static ControlReply receive(OperatedService service, VerbCall call)
@@ -230,6 +262,9 @@ final class MigrationCommands {
                                             ? ""
                                             : ", slowed down by " + rounds.throttle() + " %");
         }
+        if (one.missing() > 0) {
+            row += ", %d pages to follow".formatted(one.missing());
+        }
         return one.reason().isEmpty() ? row : row + ": " + one.reason();
     }
 
@@ -249,6 +284,7 @@ final class MigrationCommands {
                         .with("written-pages-per-second", rounds.pagesPerSecond())
                         .with("estimated-downtime-ms", rounds.estimate().toMillis())
                         .with("throttle", rounds.throttle())
+                        .with("missing-pages", one.missing())
                         .with("reason", one.reason());
         Duration downtime = one.downtime();
         return downtime == null ? json : json.with("downtime-ms", downtime.toMillis());

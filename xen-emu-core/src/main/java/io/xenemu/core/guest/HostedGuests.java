@@ -13,11 +13,14 @@ import io.xenemu.core.hypervisor.MigrationOptions;
 import io.xenemu.core.hypervisor.SaveMetrics;
 import io.xenemu.core.hypervisor.SavePlace;
 import io.xenemu.core.machine.state.ClockPolicy;
+import io.xenemu.core.migration.DetachableChannel;
 import io.xenemu.core.migration.MigrationLink;
+import io.xenemu.core.migration.MigrationMessage;
 import io.xenemu.core.migration.PeekedChannel;
 import io.xenemu.core.migration.UpdateLink;
 import io.xenemu.core.paging.PageService;
 import io.xenemu.core.toolstack.Refused;
+import io.xenemu.kvm.abi.IoReason;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -39,6 +42,8 @@ import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
@@ -57,6 +62,9 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
 
     /// The time for the drivers of guests that are saved together to come together.
     private static final Duration GATHER_LIMIT = Duration.ofSeconds(10);
+
+    /// The longest wait for a destination that looks whether it has a guest.
+    private static final Duration RECOVER_LIMIT = Duration.ofSeconds(30);
 
     private static final Logger log = LoggerFactory.getLogger(HostedGuests.class);
 
@@ -287,9 +295,60 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
         }
     }
 
+    /// Lets the pages of a guest that has moved follow it on a new connection.
+    ///
+    /// @param name of the guest, whose migration from here is paused
+    /// @param place the socket that leads to the destination
+    /// @param peer the destination, for an operator
+    /// @param told gets the progress from time to time, on this thread
+    /// @return what is known of the migration at its end
+    /// @throws Refused if the pages do not follow, or not all of them
+    public Migration.Status recover(
+            String name, SavePlace place, String peer, Consumer<Migration.Status> told)
+            throws Refused, InterruptedException {
+        Migration migration = migrations.paused(name);
+        try (MigrationLink link = link(place)) {
+            link.send(new MigrationMessage.Recover(migration.id()));
+            switch (link.receive(RECOVER_LIMIT)) {
+                case MigrationMessage.Accept _ -> {
+                    String lost =
+                            await(migration.recover(link), () -> told.accept(migration.status()));
+                    if (!lost.isEmpty()) {
+                        throw new Refused(PostCopySource.paused(migration, lost));
+                    }
+                    return migration.status();
+                }
+                case MigrationMessage.Refuse refuse ->
+                        throw new Refused(peer + ": " + refuse.reason());
+                case MigrationMessage other ->
+                        throw new Refused(peer + ": an unexpected message: " + other);
+            }
+        } catch (IOException e) {
+            throw new Refused(peer + ": " + IoReason.of(e));
+        }
+    }
+
+    private static String await(CompletableFuture<String> end, Runnable told)
+            throws InterruptedException {
+        while (true) {
+            try {
+                return end.get(Guest.TOLD_EVERY.toMillis(), TimeUnit.MILLISECONDS);
+            } catch (TimeoutException e) {
+                told.run();
+            } catch (ExecutionException e) {
+                throw new IllegalStateException(e);
+            }
+        }
+    }
+
+    /// What brings pages to guests while they run.
+    PageService pages() {
+        return pages;
+    }
+
     private static MigrationLink link(SavePlace place) throws Refused {
         try {
-            return new MigrationLink(SaveTarget.connect(place));
+            return new MigrationLink(DetachableChannel.connect(place.path()));
         } catch (IOException e) {
             throw SavedChannel.refused(place, e);
         }

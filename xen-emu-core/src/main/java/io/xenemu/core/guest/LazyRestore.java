@@ -111,7 +111,10 @@ final class LazyRestore implements AutoCloseable {
         }
     }
 
-    private static UserFaultFd faults() throws Refused {
+    /// The userfaultfd of a domain.
+    ///
+    /// @throws Refused if this process may not have one
+    static UserFaultFd faults() throws Refused {
         try {
             return UserFaultFd.open();
         } catch (KvmException e) {

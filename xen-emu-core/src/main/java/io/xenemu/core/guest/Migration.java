@@ -1,10 +1,15 @@
 package io.xenemu.core.guest;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+import io.xenemu.core.migration.MigrationLink;
+import io.xenemu.core.paging.LateRam;
 import io.xenemu.core.toolstack.Refused;
+import io.xenemu.kvm.socket.StreamSocket;
 import java.time.Duration;
+import java.util.Objects;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /// One migration as an operator sees it, on one side. The thread that migrates changes it; any thread reads it. Its
@@ -43,6 +48,29 @@ public final class Migration {
     @GuardedBy("this")
     private boolean cancelled;
 
+    /// Whether the guest has run at the other host.
+    @GuardedBy("this")
+    private boolean ranElsewhere;
+
+    /// The next connection of a source.
+    @GuardedBy("this")
+    private @Nullable MigrationLink nextLink;
+
+    /// The next connection of a destination.
+    @GuardedBy("this")
+    private @Nullable StreamSocket nextSocket;
+
+    /// The memory of a guest that has come, while its pages follow.
+    @GuardedBy("this")
+    private @Nullable LateRam late;
+
+    /// Complete when no pages follow any more, with the reason if they should.
+    @GuardedBy("this")
+    private CompletableFuture<String> stop = new CompletableFuture<>();
+
+    @GuardedBy("this")
+    private LongSupplier missing = () -> 0;
+
     /// The direction of a migration, from this service.
     public enum Direction {
         OUT,
@@ -52,7 +80,9 @@ public final class Migration {
     /// An operator's decision about this side's copy of a guest.
     public enum Resolution {
         RUN,
-        DESTROY
+        DESTROY,
+        /// Its source connects again.
+        RECOVER
     }
 
     /// What has to succeed before a copy runs that has stood still: it claims the guest's disks.
@@ -89,6 +119,7 @@ public final class Migration {
     ///
     /// @param reason for a failure, or for an open question; empty if there is none
     /// @param downtime for which the guest has not run, if that is known
+    /// @param missing the pages that still have to follow the guest
     /// @param checked lines that tell what was looked at before; empty until then
     public record Status(
             UUID id,
@@ -99,6 +130,7 @@ public final class Migration {
             Rounds rounds,
             String reason,
             @Nullable Duration downtime,
+            long missing,
             String checked) {}
 
     /// @param id the same on both sides
@@ -149,7 +181,122 @@ public final class Migration {
     }
 
     public synchronized Status status() {
-        return new Status(id, direction, guest, peer, phase, rounds, reason, downtime, checked);
+        return new Status(
+                id,
+                direction,
+                guest,
+                peer,
+                phase,
+                rounds,
+                reason,
+                downtime,
+                missing.getAsLong(),
+                checked);
+    }
+
+    /// The guest runs at the other host: what is here is older.
+    synchronized void runsElsewhere() {
+        ranElsewhere = true;
+    }
+
+    /// Tells how many pages still have to follow.
+    synchronized void misses(LongSupplier pages) {
+        missing = pages;
+    }
+
+    /// Pages follow the guest from now on.
+    ///
+    /// @return complete when they do not any more, with the reason if they should
+    synchronized CompletableFuture<String> follows() {
+        enter(MigrationPhase.POST_COPY, "");
+        if (stop.isDone()) {
+            stop = new CompletableFuture<>();
+        }
+        return stop;
+    }
+
+    /// The memory of the guest that has come.
+    synchronized void comesBy(LateRam ram) {
+        late = ram;
+    }
+
+    /// Its source connects again.
+    ///
+    /// @return gives the link to be used; complete as [#follows]
+    /// @throws Refused if it is not paused
+    synchronized CompletableFuture<String> recover(MigrationLink link) throws Refused {
+        Question asked = question;
+        if (phase != MigrationPhase.PAUSED || asked == null) {
+            throw new Refused("the migration of " + guest + " is not paused: " + phase.word());
+        }
+        question = null;
+        nextLink = link;
+        CompletableFuture<String> follows = follows();
+        boolean _ = asked.answer().complete(Resolution.RECOVER);
+        return follows;
+    }
+
+    /// The connection of [#recover].
+    synchronized MigrationLink takeLink() {
+        MigrationLink link = Objects.requireNonNull(nextLink);
+        nextLink = null;
+        return link;
+    }
+
+    /// The source of a guest that has come connects again. That tells the destination that it has decided, too.
+    ///
+    /// @param socket owned from now on
+    /// @return complete as [#follows]
+    /// @throws Refused if no pages of the guest can follow
+    CompletableFuture<String> rejoin(StreamSocket socket) throws Refused {
+        boolean done = false;
+        try {
+            LateRam ram = offer(socket);
+            CompletableFuture<String> follows;
+            if (ram == null) {
+                resolve(Resolution.RUN);
+                follows = follows();
+            } else {
+                synchronized (this) {
+                    follows = phase == MigrationPhase.DONE ? stop : follows();
+                }
+                ram.join(socket);
+            }
+            done = true;
+            return follows;
+        } finally {
+            if (!done) {
+                StreamSocket _ = takeSocket();
+                socket.close();
+            }
+        }
+    }
+
+    /// Keeps a connection for whoever waits for the decision.
+    ///
+    /// @return the memory that can use it at once; null if somebody waits
+    private synchronized @Nullable LateRam offer(StreamSocket socket) throws Refused {
+        LateRam ram = late;
+        if (ram == null) {
+            throw new Refused("no pages of " + guest + " are missing here");
+        }
+        return switch (phase) {
+            case POST_COPY, PAUSED, DONE -> ram;
+            case UNDECIDED -> {
+                nextSocket = socket;
+                yield null;
+            }
+            case FAILED -> throw new Refused(guest + " did not come: " + reason);
+            case COMPATIBLE, ROUNDS, LAST_PAGES, READY, DECIDED ->
+                    throw new Refused(guest + " still comes by an earlier connection");
+        };
+    }
+
+    /// The connection of [#rejoin] while the decision was not known; null if there is none.
+    synchronized @Nullable StreamSocket takeSocket() {
+        StreamSocket socket = nextSocket;
+        nextSocket = null;
+        return socket;
     }
 
     synchronized MigrationPhase phase() {
@@ -163,6 +310,9 @@ public final class Migration {
     synchronized void enter(MigrationPhase next, String why) {
         phase = next;
         reason = why;
+        if (next == MigrationPhase.PAUSED || next.isOver()) {
+            boolean _ = stop.complete(why);
+        }
     }
 
     /// Lines that tell what was looked at.
@@ -176,6 +326,17 @@ public final class Migration {
 
     synchronized void stoodStill(Duration time) {
         downtime = time;
+    }
+
+    /// Pauses it until an operator decides.
+    ///
+    /// @param why pages do not follow
+    /// @param beforeRun as for [#ask]
+    /// @return gives the answer
+    synchronized CompletableFuture<Resolution> pause(String why, BeforeRun beforeRun) {
+        CompletableFuture<Resolution> asked = ask(why, beforeRun);
+        enter(MigrationPhase.PAUSED, why);
+        return asked;
     }
 
     /// Asks an operator.
@@ -226,6 +387,11 @@ public final class Migration {
     ///
     /// @throws Refused if nothing is asked; or if the guest cannot run here, and then it is asked again
     void resolve(Resolution answer) throws Refused {
+        synchronized (this) {
+            if (answer == Resolution.RUN && ranElsewhere) {
+                throw new Refused("%s has run at %s: what is here is older".formatted(guest, peer));
+            }
+        }
         Question asked;
         synchronized (this) {
             asked = question;

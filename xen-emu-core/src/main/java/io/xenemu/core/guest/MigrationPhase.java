@@ -15,6 +15,11 @@ public enum MigrationPhase {
     READY,
     /// The source has decided: it does not run the guest again by itself.
     DECIDED,
+    /// The destination runs the guest, and gets its pages.
+    POST_COPY,
+    /// As before, and the connection was lost: the guest waits where a page is missing, until an operator lets the
+    /// source connect again.
+    PAUSED,
     /// The connection was lost, and this side cannot know what the other one does: an operator decides.
     UNDECIDED,
     /// It is done: the destination runs the guest.
@@ -31,8 +36,13 @@ public enum MigrationPhase {
     boolean isCancellable() {
         return switch (this) {
             case COMPATIBLE, ROUNDS, LAST_PAGES, READY -> true;
-            case DECIDED, UNDECIDED, DONE, FAILED -> false;
+            case DECIDED, POST_COPY, PAUSED, UNDECIDED, DONE, FAILED -> false;
         };
+    }
+
+    /// Whether an operator can decide.
+    boolean isOpen() {
+        return this == UNDECIDED || this == PAUSED;
     }
 
     /// Whether nothing follows.

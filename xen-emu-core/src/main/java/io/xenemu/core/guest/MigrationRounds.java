@@ -52,6 +52,9 @@ final class MigrationRounds implements AutoCloseable {
                                     pages, Duration.ofNanos(nanos), written.cardinality()),
                             Duration.ofNanos(System.nanoTime() - begun));
             tell(number, written.cardinality(), nanos);
+            if (wanted.options().postCopy()) {
+                return written;
+            }
             switch (next) {
                 case ROUND -> throttle.set(convergence.throttle());
                 case STOP -> {

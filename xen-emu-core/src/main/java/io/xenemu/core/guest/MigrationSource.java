@@ -182,7 +182,9 @@ final class MigrationSource {
         String files = MigrationChecks.files(guest);
         link.send(
                 new MigrationMessage.Hello(
-                        MigrationMessage.VERSION,
+                        wanted.options().postCopy()
+                                ? MigrationMessage.WITH_POST_COPY
+                                : MigrationMessage.WITH_NEEDS,
                         migration.id(),
                         GuestDescription.summary(domain(), Instant.now()),
                         DomainConfigCodec.VERSION,
@@ -191,7 +193,7 @@ final class MigrationSource {
                         wanted.options().onlyAsks(),
                         MigrationChecks.needs(
                                 hypervisor, guest, wanted.options().trustsStorage())));
-        BackChannel answers = BackChannel.of(link);
+        BackChannel answers = BackChannel.of(link, wanted.options().postCopy());
         back = answers;
         switch (answers.next(ACCEPT_LIMIT)) {
             case MigrationMessage.Accept accept -> {
@@ -235,12 +237,24 @@ final class MigrationSource {
         // So that little is left to be flushed while it stands still.
         hypervisor.devices().flush(domain());
         long stopped = System.nanoTime();
+        BitSet follow = new BitSet();
         try (StandStill still = new StandStill(List.of(domain().parts()), SaveScope.ALONE)) {
             try {
                 hypervisor.devices().release(domain());
                 left.or(written.take());
-                left.or(written.held());
-                long _ = rounds.writeLast(left, written::forget);
+                BitSet last = left;
+                BitSet held = written.held();
+                if (wanted.options().postCopy()) {
+                    follow.or(left);
+                    follow.andNot(held);
+                    last = held;
+                } else {
+                    last.or(held);
+                }
+                long _ = rounds.writeLast(last, written::forget);
+                if (wanted.options().postCopy()) {
+                    rounds.writeMissing(follow);
+                }
                 writer.endRounds(rounds, XenState.write(still.states().getFirst()));
                 sent = writer.end();
                 if (!(next(READY_LIMIT) instanceof MigrationMessage.Ready)) {
@@ -261,8 +275,36 @@ final class MigrationSource {
                 }
                 return true;
             }
-            return go(still, stopped);
+            return wanted.options().postCopy()
+                    ? follow(still, stopped, follow)
+                    : go(still, stopped);
         }
+    }
+
+    /// Lets the destination run the guest, and its other pages follow.
+    private boolean follow(StandStill still, long stopped, BitSet pages) {
+        PostCopySource follows =
+                new PostCopySource(
+                        hypervisor, guest, order, RamSource.of(domain().memory()), stopped);
+        PostCopySource.End end = follows.run(pages);
+        sent += follows.bytes();
+        return switch (end) {
+            case LEFT -> {
+                leave(still);
+                yield true;
+            }
+            case DESTROYED -> {
+                still.leave();
+                guest.boot().leave();
+                migration.leaveRecord();
+                yield true;
+            }
+            case STAYS -> {
+                forget();
+                migration.enter(MigrationPhase.FAILED, "an operator has let it run here");
+                yield false;
+            }
+        };
     }
 
     /// Ends a migration that has failed before the decision, and gives the guest its disks again.
@@ -368,7 +410,7 @@ final class MigrationSource {
             migration.leaveRecord();
             return true;
         }
-        if (resolution == Migration.Resolution.DESTROY) {
+        if (resolution != Migration.Resolution.RUN) {
             leave(still);
             return true;
         }

@@ -7,12 +7,16 @@ import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.hypervisor.MigrationMetrics;
 import io.xenemu.core.migration.MigrationLink;
 import io.xenemu.core.migration.MigrationMessage;
+import io.xenemu.core.paging.LateRam;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.abi.KvmException;
+import io.xenemu.kvm.socket.StreamSocket;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -52,6 +56,9 @@ final class MigrationTarget {
     private final String peer;
     private final WorkProgress progress = new WorkProgress();
 
+    /// Whether the guest runs, so that what fails now is no failure of the migration.
+    private boolean paused;
+
     /// @param link to the source; closed at the end
     /// @param peer the source, for an operator
     MigrationTarget(
@@ -75,7 +82,12 @@ final class MigrationTarget {
         MigrationMetrics.Result result = MigrationMetrics.Result.REFUSED;
         Migration migration = null;
         try (link) {
-            MigrationMessage.Hello hello = hello();
+            MigrationMessage first = link.receive(HELLO_LIMIT);
+            if (first instanceof MigrationMessage.Recover(UUID id)) {
+                result = MigrationMetrics.Result.OK;
+                return recovers(id);
+            }
+            MigrationMessage.Hello hello = hello(first);
             migration =
                     migrations.begin(
                             hello.migration(), Migration.Direction.IN, hello.guest().name(), peer);
@@ -95,20 +107,47 @@ final class MigrationTarget {
         } catch (Refused e) {
             throw failed(migration, e.reason());
         } finally {
-            migrations.metrics().came(result);
+            migrations.metrics().came(paused ? MigrationMetrics.Result.OK : result);
         }
     }
 
     private Refused failed(@Nullable Migration migration, String why) {
-        if (migration != null) {
+        if (migration != null && !paused) {
             migration.enter(MigrationPhase.FAILED, why);
             log.info("{} does not come: {}", migration.guest(), why);
         }
         return new Refused(why);
     }
 
-    private MigrationMessage.Hello hello() throws IOException {
-        if (link.receive(HELLO_LIMIT) instanceof MigrationMessage.Hello hello) {
+    /// Takes a further connection of a source whose guest is here.
+    private String recovers(UUID id) throws Refused, IOException, InterruptedException {
+        Migration migration = migrations.come(id);
+        if (migration == null) {
+            refuse("the guest of this migration is not here");
+            throw new Refused("a source has a migration that is not known here");
+        }
+        link.send(new MigrationMessage.Accept(MigrationMessage.WITH_POST_COPY, "xen-emu", ""));
+        awaitPages(migration, migration.rejoin(link.detach()));
+        return migration.guest();
+    }
+
+    private static void awaitPages(Migration migration, CompletableFuture<String> follows)
+            throws Refused, InterruptedException {
+        String lost;
+        try {
+            lost = follows.get();
+        } catch (ExecutionException e) {
+            throw new IllegalStateException(e);
+        }
+        if (!lost.isEmpty()) {
+            throw new Refused(
+                    "%s waits for its pages: %s; migrate-recover at its source lets them follow"
+                            .formatted(migration.guest(), lost));
+        }
+    }
+
+    private static MigrationMessage.Hello hello(MigrationMessage first) throws IOException {
+        if (first instanceof MigrationMessage.Hello hello) {
             return hello;
         }
         throw new IOException("the source does not say which guest it has");
@@ -124,6 +163,9 @@ final class MigrationTarget {
                                 .formatted(hello.version(), MigrationMessage.VERSION));
             }
             checked = MigrationChecks.here(hypervisor, guests, hello);
+            if (hello.version() >= MigrationMessage.WITH_POST_COPY) {
+                LaterPages.requireRight();
+            }
         } catch (IllegalArgumentException e) {
             refuse(String.valueOf(e.getMessage()));
             throw new Refused(String.valueOf(e.getMessage()));
@@ -149,9 +191,16 @@ final class MigrationTarget {
             throws IOException, Refused, BootException, InterruptedException {
         migration.enter(MigrationPhase.ROUNDS);
         SavedStream stream;
+        LaterPages later = null;
         try {
-            stream = SavedStream.live(link, progress);
+            if (hello.version() >= MigrationMessage.WITH_POST_COPY) {
+                later = LaterPages.open(guests.pages());
+            }
+            stream = SavedStream.live(link, progress, later);
         } catch (Refused e) {
+            if (later != null) {
+                later.close();
+            }
             refuse(e.reason());
             throw e;
         }
@@ -170,6 +219,9 @@ final class MigrationTarget {
                 throw new Refused("the stream has another guest");
             }
             migration.cancelWith(null);
+            if (later != null) {
+                migration.comesBy(later.ram());
+            }
             migration.enter(MigrationPhase.READY);
             link.send(new MigrationMessage.Ready());
             told = true;
@@ -177,8 +229,12 @@ final class MigrationTarget {
             if (!goes) {
                 throw new Refused("an operator has destroyed this copy");
             }
-            restore.letGo();
-            running();
+            if (later == null) {
+                restore.letGo();
+                running();
+            } else {
+                follow(migration, later, restore);
+            }
         } catch (Refused | BootException | IOException | KvmException e) {
             // It has no disk any more when the source hears of it.
             restore.close();
@@ -189,6 +245,23 @@ final class MigrationTarget {
         } finally {
             restore.close();
         }
+    }
+
+    /// Lets the guest run, and its pages follow.
+    private void follow(Migration migration, LaterPages later, GuestsRestore restore)
+            throws IOException, Refused, BootException, InterruptedException {
+        CompletableFuture<String> follows = migration.follows();
+        StreamSocket again = migration.takeSocket();
+        LateRam ram = later.ram();
+        migration.comesBy(ram);
+        ram.whenLinkIsLost(reason -> migration.enter(MigrationPhase.PAUSED, reason));
+        ram.join(again == null ? link.detach() : again);
+        restore.letGo();
+        ram.running();
+        ram.whenThere(() -> migration.enter(MigrationPhase.DONE));
+        ram.whenLost(reason -> migration.enter(MigrationPhase.FAILED, reason));
+        paused = true;
+        awaitPages(migration, follows);
     }
 
     /// Waits for the source's decision, or an operator's if the source's cannot be known.

@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.UUID;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -79,12 +80,37 @@ public final class Migrations {
                         ? guest.substring(0, guest.length() - MigrationTarget.SUFFIX.length())
                         : guest;
         for (Migration migration : copy().reversed()) {
-            if (migration.guest().equals(name) && migration.phase() == MigrationPhase.UNDECIDED) {
+            if (migration.guest().equals(name) && migration.phase().isOpen()) {
                 resolve(migration, answer);
                 return;
             }
         }
         throw new Refused("no migration of " + name + " waits for a decision");
+    }
+
+    /// The migration of a guest that is paused here, at its source.
+    ///
+    /// @throws Refused if there is none
+    Migration paused(String guest) throws Refused {
+        for (Migration migration : copy().reversed()) {
+            if (migration.guest().equals(guest)
+                    && migration.status().direction() == Migration.Direction.OUT
+                    && migration.phase() == MigrationPhase.PAUSED) {
+                return migration;
+            }
+        }
+        throw new Refused("no migration of " + guest + " from here is paused");
+    }
+
+    /// The migration of a guest that has come; null if it is not known.
+    @Nullable Migration come(UUID id) {
+        for (Migration migration : copy().reversed()) {
+            if (migration.id().equals(id)
+                    && migration.status().direction() == Migration.Direction.IN) {
+                return migration;
+            }
+        }
+        return null;
     }
 
     /// Cancels the migration of a guest. It goes on at the source.

@@ -61,6 +61,9 @@ final class SavedStream implements AutoCloseable {
     /// streams.
     private final @Nullable Map<String, MemFd> here;
 
+    /// What brings the pages that follow a guest from another host; null if none do.
+    private volatile @Nullable LaterPages later;
+
     /// The memory of a guest that comes from another host.
     private volatile @Nullable IncomingRam incoming;
 
@@ -135,17 +138,22 @@ final class SavedStream implements AutoCloseable {
     /// Opens the stream of a guest that comes from another host. Its clock goes on.
     ///
     /// @param link at the stream's beginning; closed by [#cancel], and not by [#close]
+    /// @param later brings the pages that follow the guest; null if none do
     /// @throws Refused as [#open]
-    static SavedStream live(MigrationLink link, WorkProgress progress) throws Refused {
-        return open(
-                new SavePlace(Path.of("migration"), SavePlace.Kind.SOCKET),
-                new LinkInput(link),
-                null,
-                ClockPolicy.ADVANCE,
-                null,
-                true,
-                null,
-                progress);
+    static SavedStream live(MigrationLink link, WorkProgress progress, @Nullable LaterPages later)
+            throws Refused {
+        SavedStream stream =
+                open(
+                        new SavePlace(Path.of("migration"), SavePlace.Kind.SOCKET),
+                        new LinkInput(link),
+                        null,
+                        ClockPolicy.ADVANCE,
+                        null,
+                        true,
+                        null,
+                        progress);
+        stream.later = later;
+        return stream;
     }
 
     /// Opens the stream of guests that another process of this service has run, and whose memory stays where it is.
@@ -343,7 +351,7 @@ final class SavedStream implements AutoCloseable {
                     if (bytes <= 0 || bytes > most) {
                         throw new WireException("it has more memory than its configuration says");
                     }
-                    IncomingRam ram = new IncomingRam(config.name(), bytes);
+                    IncomingRam ram = new IncomingRam(config.name(), bytes, later != null);
                     incoming = ram;
                     return ram;
                 },
@@ -375,6 +383,11 @@ final class SavedStream implements AutoCloseable {
                 try {
                     reader.endRounds();
                     next = readHead();
+                    LaterPages follow = later;
+                    require(follow != null || came.missing().isEmpty(), "its pages are missing");
+                    if (follow != null) {
+                        follow.begin(name, memory, came.missing());
+                    }
                 } catch (IOException e) {
                     throw new UncheckedIOException(e);
                 }
@@ -423,6 +436,10 @@ final class SavedStream implements AutoCloseable {
     void serves(Domain domain) {
         if (lazy != null) {
             lazy.serves(domain);
+        }
+        LaterPages follow = later;
+        if (follow != null) {
+            follow.serves(domain);
         }
     }
 
@@ -480,6 +497,10 @@ final class SavedStream implements AutoCloseable {
         if (here != null) {
             here.values().forEach(MemFd::close);
             here.clear();
+        }
+        LaterPages follow = later;
+        if (follow != null) {
+            follow.close();
         }
     }
 }

@@ -3,18 +3,18 @@
 /// Start at [Guest], which draws the states.
 ///
 /// - A guest: [Guest], [GuestRequest], [GuestDevices], [PlatformDevices], [RestartLimit], [RunOutcome].
-/// - Its settings: [GuestSetting], [SettingType], [GuestSettings], [WrongSetting], [PlatformSettings],
-///   [MemorySize], [XenVersion].
+/// - Its settings: [GuestSetting], [SettingType], [GuestSettings], [WrongSetting], [PlatformSettings], [MemorySize],
+///   [XenVersion].
 /// - Actions after its domain stops: [EndActions], [EndAction]; [CoreDumps].
 /// - Its driver, the thread that moves it: [GuestDriver], [RequestLoop], [GuestBoot], [Suspends].
 /// - Requests to the driver: [GuestRequests] decides, [GuestInbox] guards it; [GuestState], [DriverRequest], [Refusal].
 /// - Saved state: [SavedGuest], [SuspendedState], [GuestRequestCodec], [SavedSettings]. A save: [Saves], [SaveParty],
-///   [CooperativeSuspend], [GuestSave], [StandStill], [RamCopies], [SaveTarget]. A restore:
-///   [GuestsRestore], [SavedChannel], [SavedStream], [DomainImage], [GuestImage], [RestoreGate],
-///   [RestoredConnections], [LazyRestore] with [LateBootFiles]. That of real Xen: [XenGuestImage], [XlRequest].
+///   [CooperativeSuspend], [GuestSave], [StandStill], [RamCopies], [SaveTarget]. A restore: [GuestsRestore],
+///   [SavedChannel], [SavedStream], [DomainImage], [GuestImage], [RestoreGate], [RestoredConnections], [LazyRestore]
+///   with [LateBootFiles]. That of real Xen: [XenGuestImage], [XlRequest].
 /// - Migration: [Migrations] with [MigrationRecords], [Migration], [MigrationPhase]; [MigrationSource] with
-///   [GuestDescription], [MigrationRounds], [VcpuThrottle] and [DiskReturn]; [MigrationTarget]; [MigrationChecks] of
-///   both.
+///   [GuestDescription], [MigrationRounds], [VcpuThrottle] and [DiskReturn]; [MigrationTarget]; pages that follow a
+///   guest: [PostCopySource], [LaterPages]; [MigrationChecks] of both.
 /// - Live update: [LiveUpdates] with [ChangeGate], [UpdateSource], [UpdateParty], [UpdateStates]; [UpdateTarget].
 /// - A domain that stays as a guest of its own: [StoppedBoot].
 /// - Guests in the background: [HostedGuests], [HostedGuest]. A second guest beside the foreground one: [SecondGuest].

@@ -24,6 +24,7 @@ public final class MigrationMetrics {
     private final Counter rounds;
     private final Counter bytes;
     private final Counter written;
+    private final Counter pauses;
     private final Timer duration;
     private final Timer downtime;
 
@@ -46,6 +47,11 @@ public final class MigrationMetrics {
                 Counter.builder("xen.migration.written")
                         .baseUnit("pages")
                         .description("Pages that guests wrote while rounds were sent.")
+                        .register(registry);
+        pauses =
+                Counter.builder("xen.migration.pauses")
+                        .description(
+                                "Connections that were lost while pages followed guests that had left.")
                         .register(registry);
         duration =
                 Timer.builder("xen.migration.duration")
@@ -86,6 +92,11 @@ public final class MigrationMetrics {
     /// Counts a migration of a guest that was to leave, and about which an operator has to decide.
     public void undecided() {
         counter("out", Result.UNDECIDED).increment();
+    }
+
+    /// Counts a lost connection while pages follow a guest.
+    public void paused() {
+        pauses.increment();
     }
 
     /// Notes for how long a guest has not run that has left.

@@ -11,6 +11,7 @@ import java.util.Optional;
 /// @param force whether the guest is stopped after the time-out, whatever the estimate
 /// @param throttles whether the guest's vCPUs are slowed down if it writes faster than its pages are sent
 /// @param onlyAsks whether it ends when both sides have said that they could do it
+/// @param postCopy whether the guest moves after one round, and its other pages follow it
 /// @param trustsStorage whether the guest moves even if the other host does not see the locks of its disks
 public record MigrationOptions(
         Duration downtimeLimit,
@@ -19,7 +20,21 @@ public record MigrationOptions(
         boolean force,
         boolean throttles,
         boolean onlyAsks,
-        boolean trustsStorage) {
+        boolean trustsStorage,
+        boolean postCopy) {
+    /// The same, by post-copy.
+    public MigrationOptions withPostCopy() {
+        return new MigrationOptions(
+                downtimeLimit,
+                bytesPerSecond,
+                timeout,
+                force,
+                throttles,
+                onlyAsks,
+                trustsStorage,
+                true);
+    }
+
     /// Without trust in the storage.
     public MigrationOptions(
             Duration downtimeLimit,
@@ -28,7 +43,7 @@ public record MigrationOptions(
             boolean force,
             boolean throttles,
             boolean onlyAsks) {
-        this(downtimeLimit, bytesPerSecond, timeout, force, throttles, onlyAsks, false);
+        this(downtimeLimit, bytesPerSecond, timeout, force, throttles, onlyAsks, false, false);
     }
 
     /// What most operators want.

@@ -19,13 +19,19 @@ public final class BackChannel {
         record Lost(IOException failure) implements Item {}
     }
 
-    private BackChannel(MigrationLink link) {
+    /// Whether pages follow what the destination says when it is ready.
+    private final boolean endsWhenReady;
+
+    private BackChannel(MigrationLink link, boolean endsWhenReady) {
         this.link = link;
+        this.endsWhenReady = endsWhenReady;
     }
 
     /// Begins to read. It ends when the connection is closed.
-    public static BackChannel of(MigrationLink link) {
-        BackChannel back = new BackChannel(link);
+    ///
+    /// @param endsWhenReady whether it ends when the destination is ready, too
+    public static BackChannel of(MigrationLink link, boolean endsWhenReady) {
+        BackChannel back = new BackChannel(link, endsWhenReady);
         Thread.ofPlatform().daemon().name("migration-back").start(back::run);
         return back;
     }
@@ -37,6 +43,9 @@ public final class BackChannel {
                 items.add(new Item.Came(message));
                 if (message instanceof MigrationMessage.Refuse) {
                     link.close();
+                    return;
+                }
+                if (endsWhenReady && message instanceof MigrationMessage.Ready) {
                     return;
                 }
             }

@@ -2,17 +2,22 @@ package io.xenemu.core.migration;
 
 import io.xenemu.kvm.memory.MemFd;
 import java.lang.foreign.MemorySegment;
+import java.util.BitSet;
 
 /// The RAM of a guest that comes from another host, before the guest has a domain here. The domain takes its file over.
 public final class IncomingRam implements AutoCloseable {
     private final MemFd file;
     private final MemorySegment pages;
+    private final BitSet missing = new BitSet();
     private boolean taken;
 
     /// @param name of the guest
     /// @param bytes all zeros at first
-    public IncomingRam(String name, long bytes) {
-        file = MemFd.createLarge("xen-ram-" + name, bytes);
+    /// @param pagesFollow whether pages may come after the guest runs: then it has no large pages, of which a part
+    ///     cannot be missing
+    public IncomingRam(String name, long bytes, boolean pagesFollow) {
+        String label = "xen-ram-" + name;
+        file = pagesFollow ? MemFd.create(label, bytes) : MemFd.createLarge(label, bytes);
         boolean done = false;
         try {
             pages = file.map(0, bytes);
@@ -32,6 +37,17 @@ public final class IncomingRam implements AutoCloseable {
     /// Makes pages that follow one another zero, and gives their memory back.
     void zero(long first, long count) {
         file.discard(pages.asSlice(first * SaveFormat.PAGE, count * SaveFormat.PAGE));
+    }
+
+    /// Takes note of pages that come later. What has come of them is of no use.
+    void missing(long first, long end) {
+        missing.set(Math.toIntExact(first), Math.toIntExact(end));
+        zero(first, end - first);
+    }
+
+    /// The pages that come later.
+    public BitSet missing() {
+        return missing;
     }
 
     /// Its file, for whoever closes it from now on.

@@ -1,5 +1,6 @@
 package io.xenemu.core.migration;
 
+import io.xenemu.kvm.socket.StreamSocket;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.WireException;
 import java.io.IOException;
@@ -38,6 +39,17 @@ public final class MigrationLink implements AutoCloseable {
     /// The connection, for the stream between two messages.
     public ByteChannel channel() {
         return channel;
+    }
+
+    /// Ends the use of the connection here, between two messages.
+    ///
+    /// @return the connection, for whoever closes it from now on
+    /// @throws IOException if it is closed, or cannot be given away
+    public StreamSocket detach() throws IOException {
+        if (channel instanceof DetachableChannel detachable) {
+            return detachable.detach();
+        }
+        throw new IOException("this connection cannot be given to another process");
     }
 
     /// Sends a message.

@@ -12,10 +12,13 @@ import java.util.UUID;
 /// their order.
 public sealed interface MigrationMessage {
     /// The newest version of the messages, and of streams of guests that run.
-    int VERSION = 2;
+    int VERSION = 3;
 
     /// The first version that says what a guest needs, and what was looked at.
     int WITH_NEEDS = 2;
+
+    /// The first version in which pages may follow a guest: a source says it for such a migration alone.
+    int WITH_POST_COPY = 3;
 
     /// More devices than a guest can use.
     int MAX_DEVICES = 4096;
@@ -34,6 +37,7 @@ public sealed interface MigrationMessage {
     int READY = 4;
     int GO = 5;
     int RUNNING = 6;
+    int RECOVER = 7;
 
     /// The source begins: which guest it is, and what it needs.
     ///
@@ -91,6 +95,11 @@ public sealed interface MigrationMessage {
     /// The destination runs the guest.
     record Running() implements MigrationMessage {}
 
+    /// The source of a guest that runs at the destination connects again, so that its pages go on to follow.
+    ///
+    /// @param migration that has lost its connection
+    record Recover(UUID migration) implements MigrationMessage {}
+
     /// Bytes of a message.
     ///
     /// @param hex two digits for each
@@ -123,6 +132,7 @@ public sealed interface MigrationMessage {
             case Ready _ -> READY;
             case Go _ -> GO;
             case Running _ -> RUNNING;
+            case Recover _ -> RECOVER;
         };
     }
 
@@ -133,6 +143,8 @@ public sealed interface MigrationMessage {
             case Hello hello -> hello(body, hello);
             case Accept accept -> accept(body, accept);
             case Refuse refuse -> body.string(refuse.reason());
+            case Recover(UUID id) ->
+                    body.u64(id.getMostSignificantBits()).u64(id.getLeastSignificantBits());
             case Ready _, Go _, Running _ -> body;
         };
     }
@@ -169,6 +181,7 @@ public sealed interface MigrationMessage {
             case HELLO -> MigrationLink.MAX_BODY_BYTES;
             case ACCEPT -> 3 * Integer.BYTES + MAX_TEXT_BYTES + MAX_CHECKED_BYTES;
             case REFUSE -> 2 * Integer.BYTES + MAX_TEXT_BYTES;
+            case RECOVER -> 2 * Long.BYTES;
             default -> 0;
         };
     }
@@ -186,6 +199,7 @@ public sealed interface MigrationMessage {
                     case READY -> new Ready();
                     case GO -> new Go();
                     case RUNNING -> new Running();
+                    case RECOVER -> new Recover(new UUID(body.u64(), body.u64()));
                     default ->
                             throw new WireException(
                                     "a message of type " + Integer.toUnsignedString(type));
@@ -202,7 +216,7 @@ public sealed interface MigrationMessage {
         int configVersion = body.u32();
         byte[] config = body.bytes(MigrationLink.MAX_BODY_BYTES);
         boolean onlyAsks = body.bool();
-        Needs needs = version == WITH_NEEDS ? readNeeds(body) : Needs.UNKNOWN;
+        Needs needs = version >= WITH_NEEDS && version <= VERSION ? readNeeds(body) : Needs.UNKNOWN;
         if (version > VERSION) {
             // It is refused by its number, whatever else it has.
             body.skipAll();

@@ -130,6 +130,37 @@ final class RamReader implements AutoCloseable {
         }
     }
 
+    /// Reads which pages come later, if any do.
+    void readMissing(IncomingRam ram) throws IOException {
+        for (long expected = 0; in.peek() == SectionType.MISSING; ) {
+            in.next(SectionType.MISSING);
+            in.requireVersion(SectionType.MISSING);
+            BodyReader body = in.fields();
+            long first = body.u64();
+            int count = body.count(RoundWriter.MISSING_PAGES / Long.SIZE);
+            if (first != expected || first >= total) {
+                throw new WireException("missing pages at the wrong place");
+            }
+            BitSet pages = new BitSet();
+            for (int i = 0; i < count; i++) {
+                long word = body.u64();
+                for (; word != 0; word &= word - 1) {
+                    pages.set(i * Long.SIZE + Long.numberOfTrailingZeros(word));
+                }
+            }
+            body.end();
+            if (first + pages.length() > total) {
+                throw new WireException("missing pages that the guest does not have");
+            }
+            for (int from = pages.nextSetBit(0); from >= 0; ) {
+                int to = pages.nextClearBit(from);
+                ram.missing(first + from, first + to);
+                from = pages.nextSetBit(to);
+            }
+            expected += RoundWriter.MISSING_PAGES;
+        }
+    }
+
     private void live(IncomingRam ram, BitSet seen) throws IOException {
         Slot slot = free();
         PagesBody decoder = slot.decoder;

@@ -12,6 +12,9 @@ public final class RoundWriter implements AutoCloseable {
     /// The most pages that are taken out of the log at a time, so that little is written again in vain.
     private static final int PIECE_PAGES = 1024;
 
+    /// The pages of a section of missing ones.
+    static final int MISSING_PAGES = 1 << 20;
+
     private static final MemorySegment ZEROS = MemorySegment.ofArray(new byte[SaveFormat.PAGE]);
 
     private final RamSource ram;
@@ -90,6 +93,20 @@ public final class RoundWriter implements AutoCloseable {
     public long writeLast(BitSet wanted, Forget forget) throws IOException, InterruptedException {
         pace = new Pace(0);
         return write(wanted, forget);
+    }
+
+    /// Writes which pages follow the guest after it runs at its destination. They are not of the last round, and there
+    /// is no other one.
+    public void writeMissing(BitSet missing) throws IOException {
+        int total = Math.toIntExact(ram.pages().byteSize() / SaveFormat.PAGE);
+        for (int first = 0; first < total; first += MISSING_PAGES) {
+            long[] words = missing.get(first, Math.min(total, first + MISSING_PAGES)).toLongArray();
+            BodyWriter body = new BodyWriter().u64(first).u32(words.length);
+            for (long word : words) {
+                body.u64(word);
+            }
+            out.write(SectionType.MISSING, SaveFormat.VERSION, body);
+        }
     }
 
     /// Adds pages that follow one another.

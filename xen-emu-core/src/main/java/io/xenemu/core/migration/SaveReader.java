@@ -167,6 +167,7 @@ public final class SaveReader implements AutoCloseable {
         IncomingRam ram = memory.of(total * SaveFormat.PAGE);
         try (RamReader reader = new RamReader(sections, progress, total)) {
             reader.readRounds(ram);
+            reader.readMissing(ram);
             roundPages = reader.pages();
         }
     }

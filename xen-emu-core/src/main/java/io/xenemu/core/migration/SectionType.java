@@ -23,6 +23,8 @@ enum SectionType {
     ROUND("ROUN", 1 << 10),
     /// Some of its pages.
     PAGES("PAGE", SaveFormat.MAX_PAGES_BYTES),
+    /// Pages that follow the guest after it runs at its destination.
+    MISSING("MISS", 1 << 20),
     /// Ends the guest.
     GUEST_END("GEND", 1 << 10),
     /// Ends the stream.

@@ -14,8 +14,8 @@
 ///   a [PageRunSink].
 /// - RAM of a guest that runs, in rounds: [RoundWriter], [ZeroBatch], [Pace], [IncomingRam]; what follows a round:
 ///   [Convergence].
-/// - Messages around a stream: [MigrationLink], [MigrationMessage], [BackChannel]; of a live update [UpdateLink],
-///   [UpdateMessage].
+/// - Messages around a stream: [MigrationLink], [MigrationMessage], [BackChannel], [DetachableChannel]; of a live
+///   update [UpdateLink], [UpdateMessage].
 /// - Pages after the guest runs at the destination: [PageSender], [PageFrame], [PageFrameReader].
 /// - A whole stream in short: [SavedReport].
 /// - The end of a cancelled one: [SaveCancelledException].

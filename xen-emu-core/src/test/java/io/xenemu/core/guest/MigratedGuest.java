@@ -202,6 +202,22 @@ final class MigratedGuest implements AutoCloseable {
         return Arrays.asList(failure(source), failure(target));
     }
 
+    /// Lets the pages that are missing follow over another carrier.
+    ///
+    /// @return as [#migrate]
+    List<Throwable> recover(TestCarrier carrier) throws Exception {
+        FutureTask<String> target =
+                new FutureTask<>(() -> guestsB.receive(carrier.target(), "host a"));
+        FutureTask<Migration.Status> source =
+                new FutureTask<>(() -> guestsA.recover("web", carrier.source(), "host b", _ -> {}));
+        Thread.ofPlatform().start(target);
+        Thread.ofPlatform().start(source);
+        Throwable atSource = failure(source);
+        // Without a migration to recover, nobody connects.
+        carrier.cut();
+        return Arrays.asList(atSource, failure(target));
+    }
+
     /// Whether the target waits for an operator.
     boolean isWaiting() {
         return guestsB.migrations().list().stream()
@@ -231,6 +247,7 @@ final class MigratedGuest implements AutoCloseable {
     /// Checks that the guest runs in this domain, with all that it has written.
     void assertWhole(Domain running) throws Refused, InterruptedException {
         awaitSteps();
+        running.memory().awaitAll();
         running.hold();
         try {
             MemorySegment ram = running.memory().ram();

@@ -245,7 +245,14 @@ final class MigrationTest {
         assertStillHere();
         MigrationOptions trusts =
                 new MigrationOptions(
-                        Duration.ofMillis(300), 0, Optional.empty(), false, true, false, true);
+                        Duration.ofMillis(300),
+                        0,
+                        Optional.empty(),
+                        false,
+                        true,
+                        false,
+                        true,
+                        false);
         assertEquals(Arrays.asList(null, null), migrate(TestCarrier.Fault.NONE, trusts));
         guest.assertWhole(guest.b.next());
     }

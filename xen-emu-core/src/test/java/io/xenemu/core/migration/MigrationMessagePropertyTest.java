@@ -48,6 +48,7 @@ final class MigrationMessagePropertyTest {
                     new MigrationMessage.Ready(),
                     new MigrationMessage.Go(),
                     new MigrationMessage.Running(),
+                    new MigrationMessage.Recover(new UUID(5, -6)),
                     new MigrationMessage.Hello(
                             2,
                             new UUID(3, -4),

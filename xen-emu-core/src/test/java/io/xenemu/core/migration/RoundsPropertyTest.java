@@ -89,7 +89,7 @@ final class RoundsPropertyTest {
             @ForAll PageEncoding encoding)
             throws IOException {
         try (TestGuest guest = new TestGuest("a", 1, PAGES);
-                IncomingRam ram = new IncomingRam("a", (long) PAGES * TestGuest.PAGE)) {
+                IncomingRam ram = new IncomingRam("a", (long) PAGES * TestGuest.PAGE, false)) {
             guest.fill(5, 5).fill(6, 6).fill(2000, 1);
             read(stream(guest, rounds, encoding), ram);
             try (MemFd file = ram.take()) {
@@ -103,7 +103,7 @@ final class RoundsPropertyTest {
     void laterRoundOfManyPagesCounts(@ForAll PageEncoding encoding, @ForAll long seed)
             throws IOException {
         try (TestGuest guest = new TestGuest("a", 1, PAGES);
-                IncomingRam ram = new IncomingRam("a", (long) PAGES * TestGuest.PAGE)) {
+                IncomingRam ram = new IncomingRam("a", (long) PAGES * TestGuest.PAGE, false)) {
             for (int page = 0; page < PAGES; page++) {
                 guest.fill(page, seed + page);
             }
@@ -111,6 +111,42 @@ final class RoundsPropertyTest {
             read(stream(guest, List.of(pages), encoding), ram);
             try (MemFd file = ram.take()) {
                 assertEquals(-1, guest.pages().mismatch(file.map(0, file.size())));
+            }
+        }
+    }
+
+    @Property(tries = 60)
+    void pagesThatFollowAreKnownAndHaveNoMemory(
+            @ForAll @Size(max = 300) List<@IntRange(max = PAGES - 1) Integer> following)
+            throws IOException, InterruptedException {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        BitSet all = new BitSet();
+        all.set(0, PAGES);
+        BitSet missing = new BitSet();
+        following.forEach(missing::set);
+        try (TestGuest guest = new TestGuest("a", 1, PAGES);
+                IncomingRam ram = new IncomingRam("a", (long) PAGES * TestGuest.PAGE, true)) {
+            guest.fill(5, 5).fill(6, 6);
+            SectionWriter out = new SectionWriter(TestGuest.to(bytes));
+            RamWriter.begin(out, (long) PAGES * TestGuest.PAGE);
+            try (RoundWriter rounds =
+                    new RoundWriter(
+                            guest.ram(), PageEncoding.NONE, out, new WorkProgress(), new Pace(0))) {
+                long _ = rounds.write(all, NOTHING);
+                rounds.writeMissing(missing);
+                out.write(SectionType.END, SaveFormat.VERSION, new BodyWriter());
+            }
+            try (SectionReader in = new SectionReader(TestGuest.from(bytes.toByteArray()));
+                    RamReader reader = new RamReader(in, new WorkProgress(), RamReader.begin(in))) {
+                reader.readRounds(ram);
+                reader.readMissing(ram);
+            }
+            assertEquals(missing, ram.missing());
+            try (MemFd file = ram.take()) {
+                for (int page : new int[] {5, 6}) {
+                    long at = (long) page * TestGuest.PAGE;
+                    assertEquals(missing.get(page), file.nextData(at) != at);
+                }
             }
         }
     }
@@ -131,7 +167,7 @@ final class RoundsPropertyTest {
         }
         try (SectionReader in = new SectionReader(TestGuest.from(bytes.toByteArray()));
                 RamReader reader = new RamReader(in, new WorkProgress(), RamReader.begin(in));
-                IncomingRam ram = new IncomingRam("a", (long) PAGES * TestGuest.PAGE)) {
+                IncomingRam ram = new IncomingRam("a", (long) PAGES * TestGuest.PAGE, false)) {
             WireException e = assertThrows(WireException.class, () -> reader.readRounds(ram));
             assertEquals("a page comes twice in a round", e.getMessage());
         }
@@ -141,7 +177,7 @@ final class RoundsPropertyTest {
     void damagedStreamIsRefused(@ForAll @IntRange int at, @ForAll boolean isCut)
             throws IOException {
         try (TestGuest guest = new TestGuest("a", 1, PAGES);
-                IncomingRam ram = new IncomingRam("a", (long) PAGES * TestGuest.PAGE)) {
+                IncomingRam ram = new IncomingRam("a", (long) PAGES * TestGuest.PAGE, false)) {
             guest.fill(5, 5).fill(6, 6);
             byte[] stream = stream(guest, List.of(List.of(5, 8, 9)), PageEncoding.NONE);
             int bit = Math.floorMod(at, stream.length * Byte.SIZE);

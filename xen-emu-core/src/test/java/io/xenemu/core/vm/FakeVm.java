@@ -5,6 +5,7 @@ import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.GsiRoute;
 import io.xenemu.kvm.memory.EventFd;
+import io.xenemu.kvm.memory.UserFaultFd;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.time.Instant;
@@ -471,7 +472,16 @@ public final class FakeVm implements VmPort {
     }
 
     /// A write by the guest, which the VM logs if it is to.
-    public synchronized void guestWrites(long gpa, byte[] bytes) {
+    public void guestWrites(long gpa, byte[] bytes) {
+        MemorySegment place = memory(gpa, bytes.length);
+        if (place != null && !place.isReadOnly()) {
+            // A page may be missing: then the guest waits, and nobody else.
+            UserFaultFd.populate(place.address(), bytes.length);
+        }
+        write(gpa, bytes);
+    }
+
+    private synchronized void write(long gpa, byte[] bytes) {
         for (Map.Entry<Integer, Slot> entry : slots.entrySet()) {
             Slot slot = entry.getValue();
             if (gpa >= slot.start && gpa + bytes.length <= slot.end()) {
