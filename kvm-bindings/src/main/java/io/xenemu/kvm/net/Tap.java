@@ -30,6 +30,7 @@ public final class Tap implements AutoCloseable {
     private static final int FLAGS = OpenFlags.O_RDWR | OpenFlags.O_NONBLOCK | OpenFlags.O_CLOEXEC;
 
     private static final long TUNSETIFF = 0x400454ca;
+    private static final long TUNGETIFF = 0x800454d2L;
     private static final long TUNSETOFFLOAD = 0x400454d0;
     private static final long TUNSETVNETHDRSZ = 0x400454d8;
     private static final long TUNSETCARRIER = 0x400454e2;
@@ -71,6 +72,38 @@ public final class Tap implements AutoCloseable {
             if (!opened) {
                 fd.close();
             }
+        }
+    }
+
+    /// Takes over a queue of a tap that another process has sent.
+    ///
+    /// @param descriptor taken over, also if this fails
+    /// @param name of the interface
+    /// @throws KvmException if it is no queue of that tap
+    public static Tap received(int descriptor, String name) {
+        OwnedFd fd = OwnedFd.of("recvmsg", descriptor, name);
+        boolean done = false;
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment request = InterfaceRequest.named(arena, name);
+            check("TUNGETIFF", Libc.ioctl(descriptor, TUNGETIFF, request), name);
+            if (!request.getString(0).equals(name)) {
+                throw new KvmException("TUNGETIFF", Errno.EINVAL, "not " + name);
+            }
+            done = true;
+            return new Tap(fd, name);
+        } finally {
+            if (!done) {
+                fd.close();
+            }
+        }
+    }
+
+    /// Whether the tap has or may get further queues.
+    public boolean isOneOfSeveral() {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment request = InterfaceRequest.named(arena, name);
+            check("TUNGETIFF", Libc.ioctl(fd.number(), TUNGETIFF, request), name);
+            return (request.get(JAVA_SHORT, InterfaceRequest.VALUE) & IFF_MULTI_QUEUE) != 0;
         }
     }
 

@@ -14,6 +14,7 @@ import com.sun.management.ThreadMXBean;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.file.IoVectors;
+import io.xenemu.kvm.socket.MessageSocket;
 import io.xenemu.kvm.testing.Tool;
 import io.xenemu.kvm.thread.Epoll;
 import java.lang.foreign.Arena;
@@ -26,12 +27,15 @@ import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Arrays;
+import java.util.Objects;
 import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
 
 /// A tap with the kernel's own network stack at its other side. Needs the right to make interfaces.
 class TapTest {
@@ -82,6 +86,29 @@ class TapTest {
 
     private static String sys(String file) throws Exception {
         return Files.readString(Path.of("/sys/class/net/" + NAME + "/" + file)).strip();
+    }
+
+    @Test
+    void aQueueThatWasSentIsOfTheSameTap(@TempDir Path folder) throws Exception {
+        Path path = folder.resolve("s");
+        try (MessageSocket.Listener listener =
+                        MessageSocket.Listener.bind(path, Duration.ofSeconds(10));
+                MessageSocket sender = MessageSocket.connect(path);
+                MessageSocket receiver = Objects.requireNonNull(listener.accept())) {
+            Tap first = Tap.open(NAME, true);
+            sender.send(new byte[1], first.fd());
+            sender.send(new byte[1], first.fd());
+            int fd = Objects.requireNonNull(receiver.receive()).descriptors().get(0);
+            try (Tap received = Tap.received(fd, NAME)) {
+                assertTrue(received.isOneOfSeveral());
+                first.close();
+                assertTrue(INTERFACE.exists());
+                received.carrier(false);
+            }
+            int other = Objects.requireNonNull(receiver.receive()).descriptors().get(0);
+            assertThrows(KvmException.class, () -> Tap.received(other, NAME + "x").close());
+        }
+        assertFalse(INTERFACE.exists());
     }
 
     @Test

@@ -32,7 +32,7 @@ import org.slf4j.LoggerFactory;
 ///
 /// 1. What is against it is named while nothing has happened.
 /// 2. The memory files go while the guests run: they stay where they are.
-/// 3. All guests stand still together, and then the clients of XenStore. Their states are written.
+/// 3. The clients of XenStore wait, and all guests stand still together. Their states are written.
 /// 4. **Ready**: the new process has loaded and checked all. Until here the guests go on whatever fails.
 /// 5. **Go**: this process waits for one word. The new one says **taken** before it runs anything, so without that word
 ///    it has run nothing. On one host its end is seen for certain: then the guests go on here.
@@ -224,12 +224,13 @@ final class UpdateSource {
         SaveScope scope = scope(members.stream().map(SaveParty.Member::domain).toList());
         boolean done = false;
         try (MemFd file = UpdateStates.create(members)) {
+            // First: what a client writes to a guest's nodes is in the guest's state, or waits.
+            hypervisor.xenstore().hold();
             Instant stopped = Instant.now();
             try (StandStill still = new StandStill(parts, scope)) {
                 for (SaveParty.Member member : members) {
                     sendDevices(member.domain());
                 }
-                hypervisor.xenstore().hold();
                 link.send(
                         UpdateStates.write(
                                 file,

@@ -1,8 +1,10 @@
 package io.xenemu.core.guest;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.backend.block.BlockKind;
@@ -10,6 +12,7 @@ import io.xenemu.core.backend.block.DiskChecker;
 import io.xenemu.core.backend.block.DiskOpener;
 import io.xenemu.core.backend.block.FileStore;
 import io.xenemu.core.backend.engine.EngineMap;
+import io.xenemu.core.backend.net.NetKind;
 import io.xenemu.core.backend.p9.P9Kind;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.migration.UpdateLink;
@@ -17,8 +20,13 @@ import io.xenemu.core.startup.TrainingKernel;
 import io.xenemu.core.toolstack.DeviceKind;
 import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.DiskSpec;
+import io.xenemu.core.toolstack.NicSpec;
 import io.xenemu.core.toolstack.P9Spec;
 import io.xenemu.core.toolstack.Refused;
+import io.xenemu.kvm.abi.Errno;
+import io.xenemu.kvm.abi.KvmException;
+import io.xenemu.kvm.net.NetInterface;
+import io.xenemu.kvm.net.Tap;
 import io.xenemu.kvm.socket.MessageSocket;
 import io.xenemu.kvm.testing.Eventually;
 import java.nio.file.Files;
@@ -27,6 +35,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.SplittableRandom;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import org.junit.jupiter.api.AfterEach;
@@ -35,7 +44,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/// Live updates of a guest whose disks the service has open and locked.
+/// Live updates of a guest whose disks and tap the service has open.
 @Timeout(120)
 final class UpdateDisksTest {
     @TempDir private Path folder = Path.of("");
@@ -49,7 +58,8 @@ final class UpdateDisksTest {
     private static FakeHypervisor service() {
         return new FakeHypervisor(
                 new BlockKind(DiskOpener.RAW, DiskChecker.FILE, new SimpleMeterRegistry()),
-                new P9Kind(new SimpleMeterRegistry()));
+                new P9Kind(new SimpleMeterRegistry()),
+                new NetKind(new SimpleMeterRegistry()));
     }
 
     @BeforeEach
@@ -149,6 +159,32 @@ final class UpdateDisksTest {
         taken.stop();
         FileStore.open(written, true, false).close();
         FileStore.open(read, true, false).close();
+    }
+
+    @Test
+    void tapStaysPluggedInWhileItIsHandedOver() throws Exception {
+        String name = "xeu" + ProcessHandle.current().pid() % 1_000_000;
+        NetInterface tap = new NetInterface(name);
+        // One that the service has not made joins no bridge.
+        Tap first = made(name);
+        create(NicSpec.parse(List.of("vifname=" + name), new SplittableRandom(1)));
+        first.close();
+        assertTrue(tap.exists() && tap.isUp());
+        assertEquals(List.of("left", "taken"), update());
+        Eventually.holds("it has left", () -> guestsA.named("web") == null);
+        assertTrue(tap.exists() && tap.isUp());
+        Objects.requireNonNull(guestsB.named("web")).stop();
+        assertFalse(tap.exists());
+    }
+
+    private static Tap made(String name) {
+        assumeTrue(Files.isWritable(Path.of("/dev/net/tun")), "needs /dev/net/tun");
+        try {
+            return Tap.open(name, true);
+        } catch (KvmException e) {
+            assumeTrue(e.errno() != Errno.EPERM, "needs CAP_NET_ADMIN to make a tap");
+            throw e;
+        }
     }
 
     /// A disk whose name is gone cannot be opened again.

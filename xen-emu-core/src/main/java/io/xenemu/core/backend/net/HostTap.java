@@ -1,5 +1,6 @@
 package io.xenemu.core.backend.net;
 
+import com.google.common.primitives.ImmutableIntArray;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.KvmException;
@@ -91,6 +92,45 @@ final class HostTap implements HostLink {
         } catch (KvmException e) {
             throw new Refused(line(name, e));
         }
+    }
+
+    /// Takes a tap over that another process of this service has open. It is as that has left it.
+    ///
+    /// @param descriptors of its queues; taken over, also if this fails
+    /// @throws Refused if they are not the tap's, or another device has it
+    static HostTap received(String name, TapNames names, ImmutableIntArray descriptors)
+            throws Refused {
+        List<Tap> queues = new ArrayList<>();
+        HostTap opened = null;
+        boolean isOurs = names.take(name);
+        try {
+            for (int fd : descriptors.asList()) {
+                queues.add(Tap.received(fd, name));
+            }
+            if (!isOurs || queues.isEmpty()) {
+                throw new Refused(name + " is in use by another device, or has no queue");
+            }
+            Tap first = queues.getFirst();
+            opened =
+                    new HostTap(
+                            names, new NetInterface(name), first.isOneOfSeveral(), false, first);
+            opened.queues.addAll(queues.subList(1, queues.size()));
+            return opened;
+        } catch (KvmException e) {
+            throw new Refused(line(name, e));
+        } finally {
+            if (opened == null) {
+                queues.forEach(Tap::close);
+            }
+            if (opened == null && isOurs) {
+                names.giveBack(name);
+            }
+        }
+    }
+
+    /// The descriptors of its queues, for another process.
+    ImmutableIntArray descriptors() {
+        return ImmutableIntArray.copyOf(queues.stream().mapToInt(Tap::fd));
     }
 
     private static String line(String name, KvmException e) {

@@ -1,5 +1,6 @@
 package io.xenemu.core.backend.net;
 
+import com.google.common.primitives.ImmutableIntArray;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.backend.BackendConnection;
 import io.xenemu.core.backend.BackendDevice;
@@ -21,7 +22,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /// A network interface of a guest, on a tap of the host or a stream to passt.
-final class NetBackend implements BackendDevice.Attaching, BackendDevice.Savable {
+final class NetBackend implements BackendDevice.Attaching, BackendDevice.HandedOver {
     /// The most queues: as many as Linux's front end takes.
     static final int MAX_QUEUES = 8;
 
@@ -35,6 +36,9 @@ final class NetBackend implements BackendDevice.Attaching, BackendDevice.Savable
     private final MeterRegistry registry;
     private @Nullable Attached attached;
 
+    /// The queues of its tap, which another process has opened, until it is attached; null for a new tap.
+    private @Nullable ImmutableIntArray received;
+
     private final SavedConnection<NetState.Connection> saved;
 
     /// @param link the host's end
@@ -44,6 +48,16 @@ final class NetBackend implements BackendDevice.Attaching, BackendDevice.Savable
     /// @param state of an interface that was saved, or of a new one
     /// @param taps the names of the taps of all devices
     NetBackend(NetState state, TapNames taps, MeterRegistry registry) {
+        this(state, taps, registry, null);
+    }
+
+    /// @param received the queues of its tap, which another process of this service has opened; null for a new tap
+    NetBackend(
+            NetState state,
+            TapNames taps,
+            MeterRegistry registry,
+            @Nullable ImmutableIntArray received) {
+        this.received = received;
         spec = state.spec();
         saved = new SavedConnection<>("interface", state.connection());
         this.taps = taps;
@@ -85,10 +99,18 @@ final class NetBackend implements BackendDevice.Attaching, BackendDevice.Savable
 
     private Attached tap(PvDevice device) throws Refused {
         String own = "vif%d.%d".formatted(device.frontend().value(), device.id());
-        HostTap tap = HostTap.open(spec.forScript().getOrDefault("vifname", own), taps);
+        String name = spec.forScript().getOrDefault("vifname", own);
+        ImmutableIntArray queues = received;
+        received = null;
+        HostTap tap =
+                queues == null
+                        ? HostTap.open(name, taps)
+                        : HostTap.received(name, taps, queues);
         boolean done = false;
         try {
-            tap.prepare(spec.mtu());
+            if (queues == null) {
+                tap.prepare(spec.mtu());
+            }
             @Nullable HotplugScript script = null;
             if (!isBuiltIn(spec)) {
                 script =
@@ -97,7 +119,9 @@ final class NetBackend implements BackendDevice.Attaching, BackendDevice.Savable
                                 device,
                                 tap.name(),
                                 spec.forScript().getOrDefault("gatewaydev", ""));
-                script.online();
+                if (queues == null) {
+                    script.online();
+                }
             } else if (tap.isMade()) {
                 tap.join(spec.bridge());
             }
@@ -177,6 +201,21 @@ final class NetBackend implements BackendDevice.Attaching, BackendDevice.Savable
     @Override
     public Optional<String> blocker() {
         return Optional.empty();
+    }
+
+    @Override
+    public Optional<String> stays() {
+        return spec.passt().isPresent()
+                ? Optional.of("the connection to its passt cannot be handed over yet")
+                : Optional.empty();
+    }
+
+    @Override
+    public ImmutableIntArray descriptors(@Nullable BackendConnection connection) {
+        if (!(attached().link instanceof HostTap tap)) {
+            throw new IllegalStateException(spec + " stays");
+        }
+        return tap.descriptors();
     }
 
     @Override

@@ -1,5 +1,6 @@
 package io.xenemu.core.backend.net;
 
+import com.google.common.primitives.ImmutableIntArray;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.backend.BackendDevice;
 import io.xenemu.core.backend.BackendKind;
@@ -18,7 +19,7 @@ import java.util.stream.Collectors;
 
 /// Network interfaces that the service serves on taps of the host, and through passt. A service has one: it knows the
 /// taps in use.
-public final class NetKind implements BackendKind.Savable {
+public final class NetKind implements BackendKind.Received {
     private final MeterRegistry registry;
     private final TapNames taps = new TapNames();
 
@@ -81,6 +82,12 @@ public final class NetKind implements BackendKind.Savable {
 
     private static boolean isHere(String name) {
         return NetInterface.isName(name) && new NetInterface(name).exists();
+    }
+
+    @Override
+    public BackendDevice.Savable receive(
+            int version, BodyReader body, ImmutableIntArray descriptors) throws WireException {
+        return new NetBackend(NetStateCodec.decode(version, body), taps, registry, descriptors);
     }
 
     @Override
