@@ -30,6 +30,7 @@ import io.xenemu.core.hypercall.HypercallMetrics;
 import io.xenemu.core.hypercall.HypercallTable;
 import io.xenemu.core.hypervisor.MigrationMetrics;
 import io.xenemu.core.hypervisor.SaveMetrics;
+import io.xenemu.core.hypervisor.UpdateMetrics;
 import io.xenemu.core.machine.ExitMetrics;
 import io.xenemu.core.memory.DomainResources;
 import io.xenemu.core.memory.HostResources;
@@ -139,6 +140,7 @@ final class MetricsDocTest {
             new Engines(List.of(EngineSpec.parse("block:0")), registry).close();
             new SaveMetrics(registry);
             new MigrationMetrics(registry);
+            new UpdateMetrics(registry);
             return new Scrape(registry.getMeters(), registry.scrape());
         }
     }

@@ -103,9 +103,7 @@ final class NetBackend implements BackendDevice.Attaching, BackendDevice.HandedO
         ImmutableIntArray queues = received;
         received = null;
         HostTap tap =
-                queues == null
-                        ? HostTap.open(name, taps)
-                        : HostTap.received(name, taps, queues);
+                queues == null ? HostTap.open(name, taps) : HostTap.received(name, taps, queues);
         boolean done = false;
         try {
             if (queues == null) {
