@@ -40,6 +40,7 @@ final class CommandLineDocTest {
                     "xenstored",
                     "xenstore",
                     "cpu-policy",
+                    "evacuate",
                     "inspect",
                     "page-server",
                     "lab",

@@ -39,6 +39,9 @@ final class VerbTableDocTest {
         return XenEmu.parser(command).getCommandSpec();
     }
 
+    /// What no operator says, but `daemon --upgrade`.
+    private static final String OF_THE_NEXT_VERSION = "upgrade begin";
+
     @Test
     void everyVerbHasASubcommandAndEverySubcommandAVerb() {
         Set<String> verbs = new TreeSet<>();
@@ -78,8 +81,9 @@ final class VerbTableDocTest {
             for (VerbArgument argument : verb.arguments()) {
                 switch (argument.count()) {
                     case FLAG, WAIT ->
-                            assertNotNull(
-                                    parser.findOption("--" + argument.name()),
+                            assertTrue(
+                                    OF_THE_NEXT_VERSION.equals(verb.name() + " " + argument.name())
+                                            || parser.findOption("--" + argument.name()) != null,
                                     verb.name() + " " + argument.name());
                     case ONE, OPTIONAL, SOME -> words.add(argument.name());
                     // Options and parameters of their own table; or words among other parameters.
