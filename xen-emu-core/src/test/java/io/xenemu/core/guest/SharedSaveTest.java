@@ -31,9 +31,11 @@ import io.xenemu.gnttab.UnmapBatch;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.socket.MessageSocket;
+import io.xenemu.kvm.testing.Eventually;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.lang.invoke.VarHandle;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -44,6 +46,10 @@ import java.util.List;
 import java.util.Objects;
 import java.util.UUID;
 import java.util.concurrent.FutureTask;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -62,6 +68,7 @@ final class SharedSaveTest {
     private static final int PERMIT_ACCESS = 1;
     private static final int HOST_MAP = 2;
     private static final int SHARED_PENDING = 0x800;
+    private static final VarHandle WORDS = ValueLayout.JAVA_INT.varHandle();
     private static final int CYCLES = 12;
 
     @TempDir private Path folder = Path.of("");
@@ -164,11 +171,9 @@ final class SharedSaveTest {
 
     private static boolean takePending(Domain domain, EvtchnPort port) {
         MemorySegment page = domain.special().page(SpecialPages.SHARED_INFO);
-        long at = (long) SHARED_PENDING + port.value() / 8;
-        byte bits = page.get(ValueLayout.JAVA_BYTE, at);
-        int bit = 1 << port.value() % 8;
-        page.set(ValueLayout.JAVA_BYTE, at, (byte) (bits & ~bit));
-        return (bits & bit) != 0;
+        long at = SHARED_PENDING + port.value() / Integer.SIZE * (long) Integer.BYTES;
+        int bit = 1 << port.value() % Integer.SIZE;
+        return ((int) WORDS.getAndBitwiseAnd(page, at, ~bit) & bit) != 0;
     }
 
     private static EvtchnStatus status(Domain domain, EvtchnPort port) throws XenError {
@@ -279,6 +284,58 @@ final class SharedSaveTest {
             assertEquals(1, web.grantTable().save().mappings().size());
         }
         assertEquals(GrantStatus.OKAY, unmap(db, handle));
+    }
+
+    /// One guest counts, with an event for each number, and the other looks at the number with each event.
+    private static final class Counting {
+        final AtomicLong sent = new AtomicLong();
+        final AtomicLong seen = new AtomicLong();
+        final AtomicReference<@Nullable XenError> failure = new AtomicReference<>();
+        final AtomicBoolean isOver = new AtomicBoolean();
+        private final EvtchnPort offered;
+        private final EvtchnPort bound;
+
+        Counting(EvtchnPort offered, EvtchnPort bound) {
+            this.offered = offered;
+            this.bound = bound;
+        }
+
+        /// What the vCPU of each guest does.
+        void step(Domain running) {
+            if (running.config().name().equals("web")) {
+                if (takePending(running, offered)) {
+                    seen.set(sent.get());
+                }
+            } else if (!isOver.get()) {
+                sent.incrementAndGet();
+                try {
+                    running.eventChannels().send(bound);
+                } catch (XenError e) {
+                    failure.set(e);
+                }
+            }
+        }
+    }
+
+    @Test
+    void noEventIsLostThatOneSendsWhileBothAreSaved() throws Exception {
+        Domain web = create("web");
+        Domain db = create("db");
+        EvtchnPort offered = web.eventChannels().allocUnbound(DomId.SELF, db.id());
+        EvtchnPort bound = db.eventChannels().bindInterdomain(web.id(), offered);
+        Counting counting = new Counting(offered, bound);
+        fake.domains().runs(counting::step);
+        for (int i = 0; i < CYCLES; i++) {
+            long before = counting.seen.get();
+            Eventually.holds("they count", () -> counting.seen.get() > before);
+            save(DomainOrder.Then.END, web, db);
+            restore();
+            web = fake.next();
+            db = fake.next();
+        }
+        counting.isOver.set(true);
+        Eventually.holds("all is seen", () -> counting.seen.get() == counting.sent.get());
+        assertNull(counting.failure.get());
     }
 
     /// A copy of another domain's is in the saved guest, or its domain is told that it was not done.
