@@ -8,6 +8,7 @@ import io.xenemu.it.fixture.SaveLoad;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
 import java.io.IOException;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
@@ -15,13 +16,20 @@ import org.junit.jupiter.api.extension.ExtendWith;
 @Needs(HostPackage.XENSTORE_UTILS)
 @ExtendWith(LabExtension.class)
 class SaveRestoreIT {
-    /// `bin/soak save` has many.
+    /// Saved by each of three services, and restored by the next. `bin/soak save` has many cycles.
     private static final int TIMES = 3;
 
+    private static final int SECOND_PORT = 9109;
+    private static final int THIRD_PORT = 9110;
+
     @Test
-    void linuxDoesNotNoticeThatItIsSavedAndRestored(Lab lab)
+    void linuxDoesNotNoticeThatItGoesFromOneServiceToTheNext(Lab lab)
             throws IOException, InterruptedException {
-        SaveLoad.run(LabDaemon.shared(lab), TIMES);
+        try (LabDaemon second = LabDaemon.start(lab, "/run/save-second", SECOND_PORT);
+                LabDaemon third = LabDaemon.start(lab, "/run/save-third", THIRD_PORT)) {
+            SaveLoad.run(
+                    List.of(LabDaemon.shared(lab), second, third), SaveLoad.Abi.FIFO, TIMES);
+        }
     }
 
     @Test

@@ -48,7 +48,7 @@ public final class Soak implements AutoCloseable {
     private static final int XENSTORE_SECONDS = 60;
     private static final int HOTPLUG_CYCLES = 12;
     private static final int SUSPENDS = 100;
-    private static final int SAVES = 100;
+    private static final int SAVES = 50;
     private static final int MIGRATIONS = 50;
     private static final int POST_COPIES = 20;
     private static final int UPGRADES = 20;
@@ -123,9 +123,9 @@ public final class Soak implements AutoCloseable {
                             soak -> SuspendLoad.run(soak.daemon(), SUSPENDS)),
                     new Load(
                             "save",
-                            1,
-                            "a Linux guest with two vCPUs is saved and restored 100 times while it works",
-                            soak -> SaveLoad.run(soak.daemon(), SAVES)),
+                            2,
+                            "a Linux guest with two vCPUs is saved and restored 50 times while it works; each round has the other event channel ABI",
+                            Soak::saves),
                     new Load(
                             "migrate",
                             1,
@@ -219,6 +219,7 @@ public final class Soak implements AutoCloseable {
     private @Nullable LabProgram sharing;
     private @Nullable HostileNeighbours neighbours;
     private @Nullable HostileFronts fronts;
+    private int saveRounds;
 
     private Soak() {}
 
@@ -263,6 +264,12 @@ public final class Soak implements AutoCloseable {
     private void upgrade() throws IOException, InterruptedException {
         LabDaemon first = LabDaemon.start(lab(), "/run/upgraded-daemon", SECOND_PORT);
         UpgradeLoad.run(first, UPGRADES).forEach(System.out::println);
+    }
+
+    private void saves() throws IOException, InterruptedException {
+        List<SaveLoad.Abi> abis = List.of(SaveLoad.Abi.values());
+        SaveLoad.run(List.of(daemon()), abis.get(saveRounds % abis.size()), SAVES);
+        saveRounds++;
     }
 
     private void interfaces() throws IOException, InterruptedException {
