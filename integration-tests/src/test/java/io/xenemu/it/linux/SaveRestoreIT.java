@@ -27,8 +27,7 @@ class SaveRestoreIT {
             throws IOException, InterruptedException {
         try (LabDaemon second = LabDaemon.start(lab, "/run/save-second", SECOND_PORT);
                 LabDaemon third = LabDaemon.start(lab, "/run/save-third", THIRD_PORT)) {
-            SaveLoad.run(
-                    List.of(LabDaemon.shared(lab), second, third), SaveLoad.Abi.FIFO, TIMES);
+            SaveLoad.run(List.of(LabDaemon.shared(lab), second, third), SaveLoad.Abi.FIFO, TIMES);
         }
     }
 
