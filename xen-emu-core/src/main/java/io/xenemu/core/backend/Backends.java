@@ -310,7 +310,7 @@ public final class Backends implements ServiceBackends, AutoCloseable {
                                 now.version(),
                                 Bytes.asList(now.body().toBytes())));
             } else {
-                needs.add(saved(savable.spec()));
+                needs.add(saved(savable.spec().numbered(device.device().id())));
             }
         }
         return needs;

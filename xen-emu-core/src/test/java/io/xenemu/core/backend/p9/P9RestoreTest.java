@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.xenemu.core.backend.SavedSpec;
 import io.xenemu.core.backend.ServedGuest;
 import io.xenemu.core.domain.BlockedException;
 import io.xenemu.core.domain.TestDomain;
@@ -113,6 +114,19 @@ final class P9RestoreTest {
     }
 
     /// What the service does before the guest goes on would be done twice if the move is given up.
+    /// Its operator need not have given it a number.
+    @Test
+    void whatTheShareNeedsElsewhereIsCheckedThere() throws Exception {
+        P9GuestFront front = attached();
+        List<SavedSpec> needs = old.backends.needs(TestDomain.ID);
+        assertEquals(1, needs.size());
+        P9Spec spec = (P9Spec) old.backends.spec(needs.getFirst());
+        assertEquals(front.device.id(), spec.id().orElseThrow());
+        assertEquals(
+                "9pfs: " + spec.path() + " is a folder here",
+                old.backends.check(needs.getFirst(), false));
+    }
+
     @Test
     void nothingIsServedBeforeTheGuestGoesOn() throws Exception {
         P9GuestFront before = attached();
