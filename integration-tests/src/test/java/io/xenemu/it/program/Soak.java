@@ -50,7 +50,6 @@ public final class Soak implements AutoCloseable {
     private static final int SUSPENDS = 100;
     private static final int SAVES = 50;
     private static final int MIGRATIONS = 50;
-    private static final int POST_COPIES = 20;
     private static final int UPGRADES = 20;
     private static final int SECOND_PORT = 9108;
     private static final int P9_OPERATIONS = 10_000;
@@ -129,7 +128,7 @@ public final class Soak implements AutoCloseable {
                     new Load(
                             "migrate",
                             1,
-                            "a Linux guest with two vCPUs moves between two daemons 50 times while it works, and 20 times by post-copy",
+                            "a Linux guest with two vCPUs moves between two daemons 50 times while it works",
                             Soak::migrate),
                     new Load(
                             "upgrade",
@@ -257,7 +256,7 @@ public final class Soak implements AutoCloseable {
 
     private void migrate() throws IOException, InterruptedException {
         try (LabDaemon other = LabDaemon.start(lab(), "/run/second-daemon", SECOND_PORT)) {
-            MigrateLoad.run(daemon(), other, MIGRATIONS, POST_COPIES).forEach(System.out::println);
+            MigrateLoad.run(daemon(), other, MIGRATIONS).forEach(System.out::println);
         }
     }
 

@@ -51,7 +51,7 @@ final class MigrateOptions {
     @Option(
             names = "--postcopy",
             description =
-                    "Let the guest go after one round of its memory, and its other pages follow it. If this host ends before all have, the guest is lost.")
+                    "Not possible yet, and refused: let the guest go after one round of its memory, and its other pages follow it.")
     private boolean postCopy;
 
     /// Whether `--force` has no time after which it is of use.
