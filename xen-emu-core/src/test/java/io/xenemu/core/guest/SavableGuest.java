@@ -317,10 +317,20 @@ final class SavableGuest implements AutoCloseable {
         }
     }
 
+    private boolean isOpen(EvtchnPort port) {
+        return domain().eventChannels().save().ports().stream()
+                .anyMatch(saved -> saved.number() == port.value());
+    }
+
+    /// Whether XenStore has taken all requests, and hears of the next one.
+    boolean isHeard() {
+        return isOpen(storePort)
+                && index(storePage(), REQUEST_PRODUCER) == index(storePage(), REQUEST_CONSUMER);
+    }
+
     /// Rings a port from domain 0, as a restore does.
     void ring(EvtchnPort port) throws XenError {
-        if (domain().eventChannels().save().ports().stream()
-                        .anyMatch(saved -> saved.number() == port.value())
+        if (isOpen(port)
                 && domain().eventChannels().status(DomId.SELF, port)
                         instanceof EvtchnStatus.Interdomain end) {
             hypervisor.servicePorts().channels().send(end.port());
