@@ -157,6 +157,7 @@ final class MigrationTest {
     }
 
     private void assertMovesNow() throws Exception {
+        Eventually.holds("no copy is left there", () -> guest.guestsB.named("web") == null);
         assertEquals(
                 Arrays.asList(null, null),
                 migrate(TestCarrier.Fault.NONE, MigrationOptions.DEFAULT));

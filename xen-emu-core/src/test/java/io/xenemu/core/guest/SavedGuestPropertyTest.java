@@ -183,8 +183,8 @@ final class SavedGuestPropertyTest {
             throws Exception {
         try (SavableGuest old = new SavableGuest()) {
             before.forEach(step -> step.on(old, true));
-            // Bytes printed before the save have been taken by their reader. Those of which the guest has not told
-            // are printed when either goes on.
+            // Bytes printed before the save have been taken by their reader. Those of which the
+            // guest has not told are printed when either goes on.
             old.console.take();
             old.serial.take();
             SavedGuest saved = SavableGuest.read(old.save());

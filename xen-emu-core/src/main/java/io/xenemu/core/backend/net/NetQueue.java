@@ -177,8 +177,7 @@ final class NetQueue implements QueueWork {
         boolean forTx = tx.publish();
         boolean forRx = rx.publish();
         // Together: then they are mostly one upcall, which sees all. A process may wait for a
-        // frame; for the answers
-        // to the guest's own frames mostly nobody does.
+        // frame; for the answers to the guest's own frames mostly nobody does.
         if (forRx) {
             effects.rxEvent.run();
         }
