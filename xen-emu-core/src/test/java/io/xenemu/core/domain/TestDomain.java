@@ -171,10 +171,24 @@ public final class TestDomain implements AutoCloseable {
         return new TestDomain(vm, vm::createVcpu, origin, capabilities, loop);
     }
 
+    /// A domain of one vCPU with a name that no other test has, for a test that looks at all of this process.
+    public static TestDomain named(String name) throws BootException, XenError {
+        return of(
+                new DomainOrigin.Boot(
+                        ID, config(name, 1, EventChannelConfig.DEFAULT, GRANTS, VERSION)),
+                new FakeVm(),
+                EnumSet.noneOf(XenCapability.class));
+    }
+
     private static DomainConfig config(
             int vcpus, EventChannelConfig events, GrantLimits grants, int xenVersion) {
+        return config("test", vcpus, events, grants, xenVersion);
+    }
+
+    private static DomainConfig config(
+            String name, int vcpus, EventChannelConfig events, GrantLimits grants, int xenVersion) {
         return new DomainConfig(
-                "test",
+                name,
                 new UUID(0x0123_4567_89ab_cdefL, 0xfedc_ba98_7654_3210L),
                 GuestMemoryMap.MIN_BYTES,
                 vcpus,

@@ -30,12 +30,12 @@ import org.junit.jupiter.api.Test;
 
 /// The memory that a domain leaves on the host when others use a page of it.
 final class DeadMemoryTest {
-    private static final String RAM = "/memfd:xen-ram-test ";
+    private static final String RAM = "/memfd:xen-ram-dead ";
     private static final long PAGE = 4096;
     private static final int WORD = 0x5eed;
     private static final int LIMIT_SECONDS = 60;
 
-    private final TestDomain guest = new TestDomain(1);
+    private final TestDomain guest = TestDomain.named("dead");
     private final BackendMappings backend = guest.domain().grantTable().backend();
 
     DeadMemoryTest() throws BootException, XenError {}
