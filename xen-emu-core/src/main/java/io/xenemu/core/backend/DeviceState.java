@@ -73,12 +73,10 @@ public record DeviceState(
 
     /// Reads the name of a kind.
     static DeviceKind kind(BodyReader reader) throws WireException {
-        String directory = reader.string(MAX_KIND);
-        for (DeviceKind kind : DeviceKind.values()) {
-            if (kind.directory().equals(directory)) {
-                return kind;
-            }
+        DeviceKind kind = DeviceKind.ofDirectory(reader.string(MAX_KIND));
+        if (kind == null) {
+            throw new WireException("no such kind of device");
         }
-        throw new WireException("no such kind of device");
+        return kind;
     }
 }

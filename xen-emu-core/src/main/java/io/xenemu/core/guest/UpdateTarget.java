@@ -131,12 +131,11 @@ final class UpdateTarget {
     }
 
     private static PvDevice device(UpdateMessage.Device message) throws IOException {
-        for (DeviceKind kind : DeviceKind.values()) {
-            if (kind.directory().equals(message.kind())) {
-                return new PvDevice(kind, message.domain(), DomId.DOM0, message.number());
-            }
+        DeviceKind kind = DeviceKind.ofDirectory(message.kind());
+        if (kind == null) {
+            throw new IOException("a device of an unknown kind: " + message.kind());
         }
-        throw new IOException("a device of an unknown kind: " + message.kind());
+        return new PvDevice(kind, message.domain(), DomId.DOM0, message.number());
     }
 
     private Duration take(UpdateMessage.States states, MemFd file)

@@ -1,5 +1,7 @@
 package io.xenemu.core.toolstack;
 
+import org.jspecify.annotations.Nullable;
+
 /// A kind of device that the service or a driver domain can serve.
 public enum DeviceKind {
     /// A disk.
@@ -19,6 +21,16 @@ public enum DeviceKind {
         this.directory = directory;
         this.driver = driver;
         this.plural = plural;
+    }
+
+    /// Finds a kind by its name in XenStore's paths; null if there is none.
+    public static @Nullable DeviceKind ofDirectory(String directory) {
+        for (DeviceKind kind : values()) {
+            if (kind.directory.equals(directory)) {
+                return kind;
+            }
+        }
+        return null;
     }
 
     /// The kind's name in XenStore's paths.
