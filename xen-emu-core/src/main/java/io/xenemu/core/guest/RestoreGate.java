@@ -79,14 +79,7 @@ final class RestoreGate {
     ///
     /// @param join connects them; if it fails, no guest goes on
     void join(Consumer<List<DomainTies.Restored>> join) {
-        List<DomainTies.Restored> all = beginJoin();
-        boolean done = false;
-        try {
-            join.accept(all);
-            done = true;
-        } finally {
-            endJoin(false, done);
-        }
+        join(join, false);
     }
 
     /// Connects the domains with each other, and lets the guests go on, unless one of them has ended or is about to. No
@@ -94,13 +87,17 @@ final class RestoreGate {
     ///
     /// @param join connects them; if it fails, no guest goes on
     void open(Consumer<List<DomainTies.Restored>> join) {
+        join(join, true);
+    }
+
+    private void join(Consumer<List<DomainTies.Restored>> join, boolean opens) {
         List<DomainTies.Restored> all = beginJoin();
         boolean done = false;
         try {
             join.accept(all);
             done = true;
         } finally {
-            endJoin(true, done);
+            endJoin(opens, done);
         }
     }
 
