@@ -6,6 +6,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 
 /// The guests that a service hands over to its next version. The driver of each brings its guest and waits, while
@@ -16,11 +17,8 @@ final class UpdateParty {
     @GuardedBy("this")
     private final List<SaveParty.Member> members = new ArrayList<>();
 
-    @GuardedBy("this")
-    private boolean over;
-
-    @GuardedBy("this")
-    private boolean left;
+    /// Complete at the end, with whether the guests run elsewhere.
+    private final CompletableFuture<Boolean> left = new CompletableFuture<>();
 
     /// @param size the number of guests
     UpdateParty(int size) {
@@ -57,41 +55,15 @@ final class UpdateParty {
     /// Lets the drivers go on.
     ///
     /// @param haveLeft whether the guests run elsewhere
-    synchronized void end(boolean haveLeft) {
-        over = true;
-        left = haveLeft;
-        notifyAll();
+    void end(boolean haveLeft) {
+        boolean _ = left.complete(haveLeft);
     }
 
-    /// Waits until the guests have left, or go on here. A driver whose guest is being handed over cannot go away.
+    /// Waits until the guests have left, or go on here. A driver whose guest is being handed over cannot go away: an
+    /// interrupt is kept for later.
     ///
     /// @return whether they have left
     boolean await() {
-        boolean interrupted = false;
-        while (!isOver()) {
-            try {
-                awaitNews();
-            } catch (InterruptedException e) {
-                interrupted = true;
-            }
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
-        return hasLeft();
-    }
-
-    private synchronized boolean isOver() {
-        return over;
-    }
-
-    private synchronized boolean hasLeft() {
-        return left;
-    }
-
-    private synchronized void awaitNews() throws InterruptedException {
-        while (!over) {
-            wait();
-        }
+        return left.join();
     }
 }

