@@ -20,6 +20,7 @@ import io.xenemu.core.migration.RoundWriter;
 import io.xenemu.core.migration.SaveWriter;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.IoReason;
+import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.wire.BodyWriter;
 import java.io.IOException;
 import java.time.Duration;
@@ -111,6 +112,8 @@ final class MigrationSource {
             throw failed(guest.name() + " cannot be migrated: " + e.getMessage());
         } catch (StuckException e) {
             throw failed(guest.name() + " cannot be stopped: " + e.getMessage());
+        } catch (KvmException e) {
+            throw failed(String.valueOf(e.getMessage()));
         } catch (IOException e) {
             throw failed(reason(e));
         } catch (InterruptedException e) {
@@ -294,14 +297,11 @@ final class MigrationSource {
                 yield true;
             }
             case DESTROYED -> {
-                still.leave();
-                guest.boot().leave();
-                migration.leaveRecord();
+                leaveRecord(still);
                 yield true;
             }
             case STAYS -> {
-                forget();
-                migration.enter(MigrationPhase.FAILED, "an operator has let it run here");
+                stays();
                 yield false;
             }
         };
@@ -403,20 +403,28 @@ final class MigrationSource {
         try {
             resolution = answer.join();
         } catch (CancellationException e) {
-            // The guest was destroyed here, or the service ends. The decision stands, and so does
-            // its record.
-            still.leave();
-            guest.boot().leave();
-            migration.leaveRecord();
+            leaveRecord(still);
             return true;
         }
         if (resolution != Migration.Resolution.RUN) {
             leave(still);
             return true;
         }
+        stays();
+        return false;
+    }
+
+    /// The guest was destroyed here, or the service ends. The decision stands, and so does its record.
+    private void leaveRecord(StandStill still) {
+        still.leave();
+        guest.boot().leave();
+        migration.leaveRecord();
+    }
+
+    /// An operator's decision has taken the place of the one that was written down.
+    private void stays() {
         forget();
         migration.enter(MigrationPhase.FAILED, "an operator has let it run here");
-        return false;
     }
 
     private void leave(StandStill still) {

@@ -13,6 +13,8 @@ import io.xenemu.core.hypervisor.DomainOrder;
 import io.xenemu.core.hypervisor.MigrationOptions;
 import io.xenemu.core.hypervisor.NamedDomains;
 import io.xenemu.core.toolstack.Refused;
+import io.xenemu.core.vm.FakeVm;
+import io.xenemu.kvm.abi.Errno;
 import io.xenemu.gnttab.GrantStatus;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.file.HostFile;
@@ -285,6 +287,19 @@ final class MigrationTest {
         guest.domain.add(OwnPart.unsaved("clay", "it is wet"));
         List<Throwable> failures = migrate(TestCarrier.Fault.NONE, MigrationOptions.DEFAULT);
         assertEquals("web cannot be migrated: clay: it is wet", reason(failures.getFirst()));
+        assertStillHere();
+    }
+
+    @Test
+    void hostThatCannotLogWritesIsNamed() throws Exception {
+        FakeVm vm = guest.a.domains().vm(guest.domain);
+        vm.refuse("logWrites", Errno.ENOMEM);
+        List<Throwable> failures = migrate(TestCarrier.Fault.NONE, MigrationOptions.DEFAULT);
+        assertTrue(
+                reason(failures.getFirst()).startsWith("KVM_SET_USER_MEMORY_REGION"),
+                reason(failures.getFirst()));
+        assertEquals(
+                MigrationPhase.FAILED, guest.guestsA.migrations().list().getFirst().phase());
         assertStillHere();
     }
 
