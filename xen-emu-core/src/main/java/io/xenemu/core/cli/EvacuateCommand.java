@@ -17,7 +17,6 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
@@ -53,11 +52,9 @@ final class EvacuateCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws HostException, InterruptedException {
-        if (options.isForcedWithoutEnd()) {
-            throw wrong("--force needs --timeout");
-        }
+        List<String> settings = options.words();
         if (parallel < 1) {
-            throw wrong("--parallel: at least 1");
+            throw WrongUse.of(spec, "--parallel: at least 1");
         }
         Path socket = service.path();
         List<String> guests = ControlClient.guests(socket);
@@ -66,7 +63,7 @@ final class EvacuateCommand implements Callable<Integer> {
         try (ExecutorService movers = Executors.newFixedThreadPool(parallel)) {
             List<Future<Boolean>> moves = new ArrayList<>();
             for (String guest : guests) {
-                moves.add(movers.submit(() -> move(socket, guest)));
+                moves.add(movers.submit(() -> move(socket, guest, settings)));
             }
             for (Future<Boolean> move : moves) {
                 all &= result(move);
@@ -75,19 +72,12 @@ final class EvacuateCommand implements Callable<Integer> {
         return all ? 0 : ExitCode.HOST_ERROR;
     }
 
-    private ParameterException wrong(String message) {
-        if (spec == null) {
-            throw new IllegalStateException("not a parsed command");
-        }
-        return new ParameterException(spec.commandLine(), message);
-    }
-
-    private boolean move(Path socket, String guest) {
+    private boolean move(Path socket, String guest, List<String> settings) {
         long begun = System.nanoTime();
         String result;
         boolean left = false;
         try {
-            result = String.join(", ", options.migrate(socket, guest, host, options.words()));
+            result = String.join(", ", options.migrate(socket, guest, host, settings));
             left = true;
         } catch (HostException e) {
             result = "stays: " + e.getMessage();

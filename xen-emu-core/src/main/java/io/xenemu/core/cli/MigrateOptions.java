@@ -6,7 +6,9 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
 
 /// The options of a migration: how it reaches the other host, and how it goes.
 final class MigrateOptions {
@@ -54,13 +56,16 @@ final class MigrateOptions {
                     "Not possible yet, and refused: let the guest go after one round of its memory, and its other pages follow it.")
     private boolean postCopy;
 
-    /// Whether `--force` has no time after which it is of use.
-    boolean isForcedWithoutEnd() {
-        return force && timeout == null;
-    }
+    @Spec(Spec.Target.MIXEE)
+    private @Nullable CommandSpec command;
 
     /// The settings for the service.
+    ///
+    /// @throws picocli.CommandLine.ParameterException if an option is of no use without another one
     List<String> words() {
+        if (force && timeout == null) {
+            throw WrongUse.of(command, "--force needs --timeout");
+        }
         List<String> words = new ArrayList<>();
         add(words, "downtime-limit", downtimeLimit);
         add(words, "bandwidth", bandwidth);

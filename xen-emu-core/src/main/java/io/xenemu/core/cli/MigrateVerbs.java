@@ -40,9 +40,6 @@ final class MigrateVerbs {
 
         @Override
         public Integer call() throws HostException {
-            if (options.isForcedWithoutEnd()) {
-                throw wrong("--force needs --timeout");
-            }
             List<String> words = new ArrayList<>(options.words());
             if (dryRun) {
                 words.add("dry-run=true");

@@ -76,9 +76,6 @@ final class QuotaOptions {
     }
 
     private ParameterException wrong(String message) {
-        if (command == null) {
-            throw new IllegalStateException("not a parsed command");
-        }
-        return new ParameterException(command.commandLine(), message);
+        return WrongUse.of(command, message);
     }
 }

@@ -28,10 +28,7 @@ abstract class ServiceVerb implements Callable<Integer> {
 
     /// The refusal of a command line that is wrong.
     ParameterException wrong(String message) {
-        if (spec == null) {
-            throw new IllegalStateException("not a parsed command");
-        }
-        return new ParameterException(spec.commandLine(), message);
+        return WrongUse.of(spec, message);
     }
 
     /// The path of the service's socket.

@@ -15,8 +15,8 @@
 /// - Values of options: [GuestOptions], [QuotaOptions], [EngineOptions], [DomainIdOption], [MetricsAddress].
 /// - Without a service: [ReplayCommand]; [InspectCommand] with [SavedReportText], [SavedReportJson] and
 ///   [XenImageText].
-/// - The whole program: [XenEmu], [Subcommand], [ExitCode], [Mistyped], [ProgramVersion], [ManCommand] with [ManPage];
-///   the log: [LogSettings], [LogProvider], [LogConfigurator].
+/// - The whole program: [XenEmu], [Subcommand], [ExitCode], [Mistyped], [WrongUse], [ProgramVersion], [ManCommand] with
+///   [ManPage]; the log: [LogSettings], [LogProvider], [LogConfigurator].
 @NullMarked
 package io.xenemu.core.cli;
 

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.xenemu.core.cli.ToolRunner;
 import io.xenemu.core.domain.OwnPart;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -65,8 +66,12 @@ final class EvacuateTest {
         try (ToolRunner tool = ToolRunner.start(Map.of())) {
             assertEquals(2, tool.run(List.of("evacuate", "--parallel", "0", "other")).exit());
             assertTrue(tool.errors().contains("--parallel: at least 1"), tool.errors());
-            assertEquals(2, tool.run(List.of("evacuate", "--force", "other")).exit());
-            assertTrue(tool.errors().contains("--force needs --timeout"), tool.errors());
+            for (List<String> verb : List.of(List.of("evacuate"), List.of("migrate", "web"))) {
+                List<String> command = new ArrayList<>(verb);
+                command.addAll(List.of("--force", "other"));
+                assertEquals(2, tool.run(command).exit());
+                assertTrue(tool.errors().contains("--force needs --timeout"), tool.errors());
+            }
         }
     }
 }
