@@ -3,12 +3,10 @@ package io.xenemu.core.guest;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.backend.BackendKind;
 import io.xenemu.core.backend.block.BlockKind;
-import io.xenemu.core.backend.block.DiskFeatures;
 import io.xenemu.core.backend.block.DiskStore;
-import io.xenemu.core.backend.block.DiskTransfer;
+import io.xenemu.core.backend.block.ForwardingStore;
 import io.xenemu.core.backend.nbd.NbdOpener;
 import io.xenemu.core.toolstack.DiskSpec;
-import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.core.toolstack.Refused;
 import java.nio.file.Path;
 import java.util.List;
@@ -59,51 +57,18 @@ final class CountedDisks {
         return open.get();
     }
 
-    private record Counted(DiskStore store, AtomicInteger open) implements DiskStore {
-        @Override
-        public void belongsTo(PvDevice device) {
-            store.belongsTo(device);
-        }
+    private static final class Counted extends ForwardingStore {
+        private final AtomicInteger open;
 
-        @Override
-        public DiskFeatures features() {
-            return store.features();
-        }
-
-        @Override
-        public long bytes() {
-            return store.bytes();
-        }
-
-        @Override
-        public void resize() {
-            store.resize();
-        }
-
-        @Override
-        public boolean isFasterJoined() {
-            return store.isFasterJoined();
-        }
-
-        @Override
-        public boolean keepsWrites() {
-            return store.keepsWrites();
-        }
-
-        @Override
-        public void submit(DiskTransfer transfer) {
-            store.submit(transfer);
-        }
-
-        @Override
-        public void giveUp() {
-            store.giveUp();
+        Counted(DiskStore store, AtomicInteger open) {
+            super(store);
+            this.open = open;
         }
 
         @Override
         public void close() {
             open.decrementAndGet();
-            store.close();
+            super.close();
         }
     }
 }

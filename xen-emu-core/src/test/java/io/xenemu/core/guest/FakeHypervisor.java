@@ -4,6 +4,8 @@ import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.backend.BackendKind;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.hypervisor.Hypervisor;
+import io.xenemu.core.toolstack.DeviceKind;
+import io.xenemu.core.toolstack.Refused;
 import io.xenemu.xenstore.quota.Quotas;
 import java.util.ArrayList;
 import java.util.List;
@@ -57,6 +59,20 @@ final class FakeHypervisor implements AutoCloseable {
         FutureTask<RunOutcome> run = drive(guest, Guest.FOREVER);
         start.await();
         return run;
+    }
+
+    /// The numbers of the disks of a domain, as `block-list` shows them.
+    List<String> disks(Domain domain) throws Refused {
+        return hypervisor
+                .devices()
+                .attachment()
+                .devices()
+                .list()
+                .table(DeviceKind.VBD, List.of(domain.id()))
+                .stream()
+                .skip(1)
+                .map(row -> row.substring(0, row.indexOf(' ')))
+                .toList();
     }
 
     @Override

@@ -70,20 +70,6 @@ final class GuestDevicesOfServiceTest {
         }
     }
 
-    private List<String> disks(Domain domain) throws Refused {
-        return fake
-                .hypervisor
-                .devices()
-                .attachment()
-                .devices()
-                .list()
-                .table(DeviceKind.VBD, List.of(domain.id()))
-                .stream()
-                .skip(1)
-                .map(row -> row.substring(0, row.indexOf(' ')))
-                .toList();
-    }
-
     @Test
     void guestStartsWithItsDisksAndKeepsThemOverAReboot() throws Exception {
         kind.exclusive = true;
@@ -123,14 +109,14 @@ final class GuestDevicesOfServiceTest {
                         .list()
                         .find(DeviceKind.VBD, first.id(), "xvdb");
         fake.hypervisor.devices().attachment().devices().detach(gone, DetachMode.ORDERLY);
-        assertEquals(List.of("51712", "51744"), disks(first));
+        assertEquals(List.of("51712", "51744"), fake.disks(first));
 
         first.shutdown(ShutdownReason.REBOOT, "of a test");
 
         Domain second = fake.next();
         Eventually.holds(
                 "it has its disks again",
-                () -> disks(second).equals(List.of("51712", "51744")) && kind.open.get() == 2);
+                () -> fake.disks(second).equals(List.of("51712", "51744")) && kind.open.get() == 2);
         guest.destroy();
         assertEquals(RunOutcome.STOPPED, run.get());
     }
@@ -167,7 +153,7 @@ final class GuestDevicesOfServiceTest {
                 "domain 0 serves no network interfaces yet: name the serving domain with"
                         + " backend=DOMAIN",
                 e.reason());
-        assertTrue(disks(domain).isEmpty());
+        assertTrue(fake.disks(domain).isEmpty());
         guest.destroy();
         assertEquals(RunOutcome.STOPPED, run.get());
     }

@@ -18,7 +18,6 @@ import io.xenemu.core.hypervisor.SavePlace;
 import io.xenemu.core.machine.state.ClockPolicy;
 import io.xenemu.core.memory.SpecialPages;
 import io.xenemu.core.migration.SavedReport;
-import io.xenemu.core.migration.UpdateLink;
 import io.xenemu.core.paging.LatePagesNeeds;
 import io.xenemu.core.startup.TrainingKernel;
 import io.xenemu.core.toolstack.Refused;
@@ -30,7 +29,6 @@ import io.xenemu.gnttab.MapBatch;
 import io.xenemu.gnttab.UnmapBatch;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
-import io.xenemu.kvm.socket.MessageSocket;
 import io.xenemu.kvm.testing.Eventually;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -39,13 +37,10 @@ import java.lang.invoke.VarHandle;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Objects;
 import java.util.UUID;
-import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
@@ -222,7 +217,9 @@ final class SharedSaveTest {
         try (FakeHypervisor next = new FakeHypervisor();
                 HostedGuests guestsThere =
                         new HostedGuests(next.hypervisor, folder, folder.resolve("records"))) {
-            update(next, guestsThere);
+            assertEquals(
+                    List.of("left", "taken"),
+                    HandOver.run(folder, fake, guests, next, guestsThere));
             Domain web2 = next.next();
             Domain db2 = next.next();
             boolean _ = takePending(web2, offered) && takePending(db2, bound);
@@ -231,28 +228,6 @@ final class SharedSaveTest {
             assertEquals(1, web2.grantTable().save().mappings().size());
             assertEquals(1, db2.grantTable().save().tracked().size());
             assertEquals(GrantStatus.OKAY, unmap(db2, handle));
-        }
-    }
-
-    /// Hands all guests over.
-    private void update(FakeHypervisor next, HostedGuests guestsThere) throws Exception {
-        Path path = folder.resolve("s");
-        try (MessageSocket.Listener listener =
-                        MessageSocket.Listener.bind(path, Duration.ofSeconds(30));
-                UpdateLink there = new UpdateLink(MessageSocket.connect(path))) {
-            UpdateLink here = new UpdateLink(Objects.requireNonNull(listener.accept()));
-            FutureTask<Void> source =
-                    new FutureTask<>(() -> {
-                        new UpdateSource(fake.hypervisor, guests, here, () -> {}).run();
-                        return null;
-                    });
-            Thread.ofPlatform().daemon().start(source);
-            assertTrue(
-                    new UpdateTarget(next.hypervisor, guestsThere, there, _ -> {})
-                                    .run("the test")
-                                    .compareTo(Duration.ZERO)
-                            >= 0);
-            source.get();
         }
     }
 

@@ -15,9 +15,7 @@ import io.xenemu.core.backend.engine.EngineMap;
 import io.xenemu.core.backend.net.NetKind;
 import io.xenemu.core.backend.p9.P9Kind;
 import io.xenemu.core.domain.Domain;
-import io.xenemu.core.migration.UpdateLink;
 import io.xenemu.core.startup.TrainingKernel;
-import io.xenemu.core.toolstack.DeviceKind;
 import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.DiskSpec;
 import io.xenemu.core.toolstack.NicSpec;
@@ -27,17 +25,12 @@ import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.net.NetInterface;
 import io.xenemu.kvm.net.Tap;
-import io.xenemu.kvm.socket.MessageSocket;
 import io.xenemu.kvm.testing.Eventually;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.SplittableRandom;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.FutureTask;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -94,55 +87,14 @@ final class UpdateDisksTest {
         return DiskSpec.parse(List.of(words));
     }
 
-    /// Hands over, and gives what the old and the new process say.
     private List<String> update() throws Exception {
-        Path path = Files.createTempDirectory(folder, "s").resolve("s");
-        List<String> said = new ArrayList<>();
-        try (MessageSocket.Listener listener =
-                        MessageSocket.Listener.bind(path, Duration.ofSeconds(30));
-                UpdateLink there = new UpdateLink(MessageSocket.connect(path))) {
-            UpdateLink here = new UpdateLink(Objects.requireNonNull(listener.accept()));
-            FutureTask<Void> source =
-                    new FutureTask<>(() -> {
-                        new UpdateSource(a.hypervisor, guestsA, here, () -> {}).run();
-                        return null;
-                    });
-            Thread.ofPlatform().daemon().start(source);
-            try {
-                Duration _ =
-                        new UpdateTarget(b.hypervisor, guestsB, there, _ -> {}).run("the test");
-                said.add("taken");
-            } catch (Refused e) {
-                said.add(e.reason());
-            }
-            try {
-                source.get();
-                said.addFirst("left");
-            } catch (ExecutionException e) {
-                said.addFirst(String.valueOf(Objects.requireNonNull(e.getCause()).getMessage()));
-            }
-        }
-        return said;
+        return HandOver.run(folder, a, guestsA, b, guestsB);
     }
 
     private static void assertInUse(Path image, boolean writable) {
         Refused inUse =
                 assertThrows(Refused.class, () -> FileStore.open(image, writable, false).close());
         assertTrue(inUse.reason().startsWith(image + " is in use"), inUse.reason());
-    }
-
-    private List<String> disks(FakeHypervisor service, Domain domain) throws Refused {
-        return service
-                .hypervisor
-                .devices()
-                .attachment()
-                .devices()
-                .list()
-                .table(DeviceKind.VBD, List.of(domain.id()))
-                .stream()
-                .skip(1)
-                .map(row -> row.substring(0, row.indexOf(' ')))
-                .toList();
     }
 
     @Test
@@ -154,7 +106,7 @@ final class UpdateDisksTest {
         Eventually.holds("it has left", () -> guestsA.named("web") == null);
         assertInUse(written, false);
         assertInUse(read, true);
-        assertEquals(List.of("51712", "51728"), disks(b, domain));
+        assertEquals(List.of("51712", "51728"), b.disks(domain));
         HostedGuest taken = Objects.requireNonNull(guestsB.named("web"));
         taken.stop();
         FileStore.open(written, true, false).close();
@@ -194,7 +146,7 @@ final class UpdateDisksTest {
         Domain domain = create(disk(image + ",raw,xvda,rw"));
         Files.delete(image);
         assertEquals(List.of("left", "taken"), update());
-        assertEquals(List.of("51712"), disks(b, domain));
+        assertEquals(List.of("51712"), b.disks(domain));
     }
 
     @Test

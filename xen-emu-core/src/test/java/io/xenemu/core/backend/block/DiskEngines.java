@@ -2,7 +2,6 @@ package io.xenemu.core.backend.block;
 
 import io.xenemu.core.backend.block.BlockFront.Segment;
 import io.xenemu.core.toolstack.DiskAio;
-import io.xenemu.core.toolstack.PvDevice;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -40,45 +39,17 @@ public final class DiskEngines {
     private DiskEngines() {}
 
     /// A store whose neighbours are joined or not.
-    private record Choosing(DiskStore store, boolean isFasterJoined) implements DiskStore {
-        @Override
-        public void belongsTo(PvDevice device) {
-            store.belongsTo(device);
+    private static final class Choosing extends ForwardingStore {
+        private final boolean joins;
+
+        Choosing(DiskStore store, boolean joins) {
+            super(store);
+            this.joins = joins;
         }
 
         @Override
-        public DiskFeatures features() {
-            return store.features();
-        }
-
-        @Override
-        public long bytes() {
-            return store.bytes();
-        }
-
-        @Override
-        public boolean keepsWrites() {
-            return store.keepsWrites();
-        }
-
-        @Override
-        public void resize() {
-            store.resize();
-        }
-
-        @Override
-        public void submit(DiskTransfer transfer) {
-            store.submit(transfer);
-        }
-
-        @Override
-        public void giveUp() {
-            store.giveUp();
-        }
-
-        @Override
-        public void close() {
-            store.close();
+        public boolean isFasterJoined() {
+            return joins;
         }
     }
 
