@@ -14,7 +14,6 @@ import io.xenemu.core.hypervisor.MigrationOptions;
 import io.xenemu.core.hypervisor.NamedDomains;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.core.vm.FakeVm;
-import io.xenemu.kvm.abi.Errno;
 import io.xenemu.gnttab.GrantStatus;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.file.HostFile;
@@ -298,8 +297,7 @@ final class MigrationTest {
         assertTrue(
                 reason(failures.getFirst()).startsWith("KVM_SET_USER_MEMORY_REGION"),
                 reason(failures.getFirst()));
-        assertEquals(
-                MigrationPhase.FAILED, guest.guestsA.migrations().list().getFirst().phase());
+        assertEquals(MigrationPhase.FAILED, guest.guestsA.migrations().list().getFirst().phase());
         assertStillHere();
     }
 
