@@ -6,26 +6,34 @@ import io.xenemu.core.lab.LabImages;
 import io.xenemu.core.lab.LabMachine;
 import io.xenemu.core.lab.OfflineException;
 import java.io.IOException;
+import java.lang.reflect.Method;
 import java.nio.file.Path;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.extension.ConditionEvaluationResult;
 import org.junit.jupiter.api.extension.ExecutionCondition;
 import org.junit.jupiter.api.extension.ExtensionContext;
+import org.junit.jupiter.api.extension.InvocationInterceptor;
 import org.junit.jupiter.api.extension.ParameterContext;
 import org.junit.jupiter.api.extension.ParameterResolutionException;
 import org.junit.jupiter.api.extension.ParameterResolver;
+import org.junit.jupiter.api.extension.ReflectiveInvocationContext;
 import org.junit.jupiter.api.extension.TestExecutionExceptionHandler;
+import org.junit.platform.commons.support.ReflectionSupport;
 import org.opentest4j.TestAbortedException;
 
 /// Boots one lab machine for all tests of this JVM and gives it to tests as a parameter of type [Lab]. Where there can
 /// be no lab, the tests are skipped and say why. With the environment variable `XEN_EMU_REQUIRE_LAB` they fail instead,
 /// so that CI cannot pass without them. So it is with a test that needs a further package, without a network.
 ///
-/// A machine that hangs before the first test of a class has begun is replaced, once in this JVM; the output counts it.
-/// Within a class it is not: the failure of the test gets what was seen of the machine.
+/// A machine that hangs is replaced, once in this JVM; the output counts it and tells what was seen. A test that has
+/// the lab as a parameter begins anew in the other machine. Any other test fails, as all do at a second hang; the
+/// failure gets what was seen of the machine.
 public final class LabExtension
-        implements ExecutionCondition, ParameterResolver, TestExecutionExceptionHandler {
+        implements ExecutionCondition,
+                ParameterResolver,
+                InvocationInterceptor,
+                TestExecutionExceptionHandler {
     /// Outlives JUnit's own stores: with several JVMs, each test class is a run of its own.
     private static final Machine MACHINE = new Machine();
 
@@ -38,11 +46,7 @@ public final class LabExtension
 
     @Override
     public ConditionEvaluationResult evaluateExecutionCondition(ExtensionContext context) {
-        Attempt attempt =
-                context.getTestMethod().isEmpty()
-                        ? MACHINE.beforeClass(context.getDisplayName())
-                        : MACHINE.get();
-        return switch (attempt) {
+        return switch (MACHINE.before(context.getDisplayName())) {
             case Booted _ -> ConditionEvaluationResult.enabled("the lab is up");
             case Failed(String reason) -> {
                 if (isRequired()) {
@@ -68,12 +72,58 @@ public final class LabExtension
     }
 
     @Override
+    public void interceptTestMethod(
+            Invocation<Void> test,
+            ReflectiveInvocationContext<Method> method,
+            ExtensionContext context)
+            throws Throwable {
+        intercept(test, method, context);
+    }
+
+    @Override
+    public void interceptTestTemplateMethod(
+            Invocation<Void> test,
+            ReflectiveInvocationContext<Method> method,
+            ExtensionContext context)
+            throws Throwable {
+        intercept(test, method, context);
+    }
+
+    private static void intercept(
+            Invocation<Void> test,
+            ReflectiveInvocationContext<Method> method,
+            ExtensionContext context)
+            throws Throwable {
+        try {
+            test.proceed();
+        } catch (Throwable failure) {
+            boolean hasLab = method.getArguments().stream().anyMatch(Lab.class::isInstance);
+            if (!hasLab || !MACHINE.replaceAfter(failure, context.getDisplayName())) {
+                throw failure;
+            }
+            ReflectionSupport.invokeMethod(
+                    method.getExecutable(),
+                    method.getTarget().orElse(null),
+                    method.getArguments().stream().map(LabExtension::renewed).toArray());
+        }
+    }
+
+    private static Object renewed(Object argument) {
+        return argument instanceof Lab && MACHINE.get() instanceof Booted(Lab lab) ? lab : argument;
+    }
+
+    @Override
     public void handleTestExecutionException(ExtensionContext context, Throwable failure)
             throws Throwable {
         if (MACHINE.get() instanceof Booted(Lab lab)) {
-            lab.machine().hang().ifPresent(failure::addSuppressed);
+            explain(failure, lab.machine().hang());
         }
         throw verdict(failure, isRequired(), context.getDisplayName());
+    }
+
+    /// Adds what was seen of a machine that hung, unless `failure` is that.
+    static void explain(Throwable failure, Optional<? extends Throwable> hang) {
+        hang.filter(seen -> !seen.equals(failure)).ifPresent(failure::addSuppressed);
     }
 
     /// The end of a test that threw `failure`: as it is, or a skip for want of a network.
@@ -109,19 +159,33 @@ public final class LabExtension
             return made;
         }
 
-        /// The machine for the next class: another one if this one hung.
+        /// The machine for the next class or test: another one if this one hung.
         ///
-        /// @param next the class whose tests have not begun
-        synchronized Attempt beforeClass(String next) {
-            if (get() instanceof Booted(Lab lab)) {
-                Optional<LabHangException> hang = lab.machine().hang();
-                if (hang.isPresent() && mayReplace()) {
-                    countReplaced("before " + next);
-                    lab.close();
-                    attempt = boot();
-                }
-            }
+        /// @param next has not begun
+        synchronized Attempt before(String next) {
+            replaceIfHung("before " + next);
             return get();
+        }
+
+        /// Whether there is another machine, since the one of a test that failed hung.
+        synchronized boolean replaceAfter(Throwable failure, String test) {
+            boolean replaced = replaceIfHung("in " + test + ", which begins anew");
+            if (replaced) {
+                System.out.println("lab: the end of " + test + " in that machine: " + failure);
+            }
+            return replaced && get() instanceof Booted;
+        }
+
+        private boolean replaceIfHung(String when) {
+            if (!(get() instanceof Booted(Lab lab))
+                    || lab.machine().hang().isEmpty()
+                    || !mayReplace()) {
+                return false;
+            }
+            countReplaced(when);
+            lab.close();
+            attempt = boot();
+            return true;
         }
 
         private boolean mayReplace() {
@@ -131,7 +195,7 @@ public final class LabExtension
         private void countReplaced(String when) {
             replaced++;
             System.out.printf(
-                    "lab: machines that hung before a test had begun, and were replaced: %d (the last one %s)%n",
+                    "lab: machines that hung and were replaced: %d (the last one %s)%n",
                     replaced, when);
         }
 

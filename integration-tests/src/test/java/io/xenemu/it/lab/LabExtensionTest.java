@@ -1,15 +1,17 @@
 package io.xenemu.it.lab;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertSame;
 
 import io.xenemu.core.lab.LabException;
 import io.xenemu.core.lab.OfflineException;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.opentest4j.TestAbortedException;
 
-/// What becomes of a lab test whose package cannot be had.
+/// What becomes of a lab test whose package cannot be had, or whose machine hung.
 final class LabExtensionTest {
     private final OfflineException offline =
             new OfflineException("cannot get package grub-xen-host: no network");
@@ -32,5 +34,24 @@ final class LabExtensionTest {
         LabException missing = new LabException("no package linux-7 in Debian bookworm");
 
         assertSame(missing, LabExtension.verdict(missing, false, "a test"));
+    }
+
+    @Test
+    void failureHasTheHangOfItsMachine() {
+        LabException hang = new LabException("the lab machine hangs");
+        AssertionError failure = new AssertionError("status 255");
+
+        LabExtension.explain(failure, Optional.of(hang));
+
+        assertArrayEquals(new Throwable[] {hang}, failure.getSuppressed());
+    }
+
+    @Test
+    void hangItselfIsLeftAsItIs() {
+        LabException hang = new LabException("the lab machine hangs");
+
+        LabExtension.explain(hang, Optional.of(hang));
+
+        assertEquals(0, hang.getSuppressed().length);
     }
 }
