@@ -76,6 +76,11 @@ public final class Soak implements AutoCloseable {
     /// Attacks of one guest, which is another one in each round.
     private static final int ATTACKS = 20;
 
+    /// Of the services of a migration, in a round.
+    private static final int KILLS = 200;
+
+    private static final String KILLED = "io.xenemu.core.guest.KilledMigrations";
+
     private static final String FUZZ = "io.xenemu.core.hypercall.HypercallFuzz";
 
     /// The work of one round.
@@ -205,6 +210,11 @@ public final class Soak implements AutoCloseable {
                             10,
                             "a front end connects and disconnects each of its devices 100 times",
                             Soak::connects),
+                    new Load(
+                            "kills",
+                            1,
+                            "a service is killed 200 times while a guest moves to or from it, on the fake VM",
+                            Soak::kills),
                     new Load(
                             "fuzz",
                             100,
@@ -358,18 +368,23 @@ public final class Soak implements AutoCloseable {
         beside.nothingIsLeft();
     }
 
-    /// In a JVM of its own, since the tests of another module are not in this one's class path.
+    private void kills() throws IOException, InterruptedException {
+        ofCore(KILLED, List.of(Integer.toString(KILLS), Long.toString(random.nextLong())));
+    }
+
     private void fuzz() throws IOException, InterruptedException {
+        ofCore(FUZZ, List.of(Integer.toString(FAKE_CALLS), Long.toString(random.nextLong())));
+    }
+
+    /// Runs a program in a JVM of its own, since the tests of another module are not in this one's class path.
+    private static void ofCore(String program, List<String> words)
+            throws IOException, InterruptedException {
         Path tests = Path.of("../xen-emu-core/target/test-classes").toAbsolutePath().normalize();
         List<String> command =
-                JavaCommand.of(
-                        JavaCommand.Compilation.FULL,
-                        List.of(tests),
-                        FUZZ,
-                        List.of(Integer.toString(FAKE_CALLS), Long.toString(random.nextLong())));
+                JavaCommand.of(JavaCommand.Compilation.FULL, List.of(tests), program, words);
         int status = new ProcessBuilder(command).inheritIO().start().waitFor();
         if (status != 0) {
-            throw new IOException("the calls ended with status " + status);
+            throw new IOException(program + " ended with status " + status);
         }
     }
 

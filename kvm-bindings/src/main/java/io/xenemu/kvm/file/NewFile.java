@@ -17,6 +17,8 @@ import org.jspecify.annotations.Nullable;
 /// A file that is written beside an earlier one of its name, and replaces it when it is complete. Until then, and if
 /// anything fails, the earlier file stays as it was. Only the owner may read it (mode 0600).
 public final class NewFile implements AutoCloseable {
+    private static final String PARTIAL = ".partial";
+
     private final Path target;
     private final Path partial;
     private final RandomAccessFile file;
@@ -37,13 +39,20 @@ public final class NewFile implements AutoCloseable {
         }
         this.target = target;
         // Makes a file of mode 0600.
-        partial = Files.createTempFile(folder, name + ".", ".partial");
+        partial = Files.createTempFile(folder, name + ".", PARTIAL);
         try {
             file = new RandomAccessFile(partial.toFile(), "rw");
         } catch (IOException e) {
             Files.deleteIfExists(partial);
             throw e;
         }
+    }
+
+    /// Whether a file of this name is one that was not complete: it stays if its process is killed.
+    ///
+    /// @param name without its folder
+    public static boolean isPartial(String name) {
+        return name.endsWith(PARTIAL);
     }
 
     /// Writes to the file, from its beginning on.

@@ -9,8 +9,11 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.UUID;
 import java.util.stream.Stream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// The decisions of a source, each a file that is on the disk before the destination may run the guest. The file stays
 /// until the destination has confirmed, or an operator has decided. It has three lines: the word `decided`, the guest's
@@ -18,6 +21,7 @@ import java.util.stream.Stream;
 ///
 /// @param folder which may not be there yet
 record MigrationRecords(Path folder) {
+    private static final Logger log = LoggerFactory.getLogger(MigrationRecords.class);
     private static final String WORD = "decided";
     private static final int LINES = 3;
 
@@ -51,23 +55,36 @@ record MigrationRecords(Path folder) {
         Files.deleteIfExists(file(id));
     }
 
-    /// The decisions that an earlier service has left open.
+    /// The decisions that an earlier service has left open. A file that is none hides no other one: what a service was
+    /// writing when it was killed is no decision, and is removed.
     List<Migration> left() throws IOException {
         List<Migration> left = new ArrayList<>();
         try (Stream<Path> files = Files.list(folder)) {
             for (Path file : files.sorted().toList()) {
-                List<String> lines = Files.readAllLines(file);
-                if (lines.size() == LINES && lines.getFirst().equals(WORD)) {
-                    left.add(
-                            Migration.left(
-                                    UUID.fromString(String.valueOf(file.getFileName())),
-                                    lines.get(1),
-                                    lines.get(2)));
+                String name = String.valueOf(file.getFileName());
+                if (NewFile.isPartial(name)) {
+                    Files.deleteIfExists(file);
+                } else {
+                    read(file, name).ifPresent(left::add);
                 }
             }
         } catch (NoSuchFileException e) {
             return List.of();
         }
         return left;
+    }
+
+    private static Optional<Migration> read(Path file, String name) {
+        try {
+            List<String> lines = Files.readAllLines(file);
+            if (lines.size() == LINES && lines.getFirst().equals(WORD)) {
+                return Optional.of(
+                        Migration.left(UUID.fromString(name), lines.get(1), lines.get(2)));
+            }
+            log.warn("{} is no record of a migration", file);
+        } catch (IOException | IllegalArgumentException e) {
+            log.warn("{} is no record of a migration: {}", file, e.toString());
+        }
+        return Optional.empty();
     }
 }

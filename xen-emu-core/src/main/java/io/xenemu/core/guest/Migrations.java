@@ -36,7 +36,7 @@ public final class Migrations {
         this.metrics = metrics;
         try {
             all.addAll(records.left());
-        } catch (IOException | IllegalArgumentException e) {
+        } catch (IOException e) {
             log.warn("the records of migrations cannot be read: {}", e.toString());
         }
     }

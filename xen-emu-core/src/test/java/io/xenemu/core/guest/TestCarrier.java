@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
 
 /// A connection between two services that a test can cut and damage. Each service has a socket of its own.
 final class TestCarrier implements AutoCloseable {
@@ -23,6 +24,11 @@ final class TestCarrier implements AutoCloseable {
         static final Fault NONE = new Fault(true, Long.MAX_VALUE, true);
     }
 
+    /// Something that happens once when so many bytes have passed.
+    ///
+    /// @param toTarget whether those count that the source sends
+    private record Passing(boolean toTarget, long bytes, Runnable action) {}
+
     private final ServerSocketChannel source;
     private final ServerSocketChannel target;
     private final Path folder;
@@ -32,6 +38,7 @@ final class TestCarrier implements AutoCloseable {
     private volatile long cutsAfter = Long.MAX_VALUE;
 
     private volatile boolean cutsNext;
+    private volatile @Nullable Passing passing;
     private final List<Thread> threads = new ArrayList<>();
     private final List<SocketChannel> open = new ArrayList<>();
     final AtomicLong toTarget = new AtomicLong();
@@ -48,6 +55,13 @@ final class TestCarrier implements AutoCloseable {
     /// Loses the connection with the first byte that the source sends after so many have come back to it.
     void cutAfter(long bytesToSource) {
         cutsAfter = bytesToSource;
+    }
+
+    /// Lets something happen once, when so many bytes have passed, and before the next one does.
+    ///
+    /// @param toTarget whether those count that the source sends
+    void whenPassed(boolean toTarget, long bytes, Runnable action) {
+        passing = new Passing(toTarget, bytes, action);
     }
 
     private ServerSocketChannel listen(String name) throws IOException {
@@ -103,7 +117,7 @@ final class TestCarrier implements AutoCloseable {
                     int index = (int) Math.max(0, fault.at() - at);
                     if (fault.isCut()) {
                         bytes.limit(index);
-                        write(bytes, to, count);
+                        write(bytes, to, isToTarget);
                         cut();
                         return;
                     }
@@ -111,7 +125,7 @@ final class TestCarrier implements AutoCloseable {
                         bytes.put(index, (byte) (bytes.get(index) ^ 4));
                     }
                 }
-                write(bytes, to, count);
+                write(bytes, to, isToTarget);
             }
             to.shutdownOutput();
         } catch (IOException e) {
@@ -119,7 +133,24 @@ final class TestCarrier implements AutoCloseable {
         }
     }
 
-    private static void write(ByteBuffer bytes, SocketChannel to, AtomicLong count)
+    private void write(ByteBuffer bytes, SocketChannel to, boolean isToTarget) throws IOException {
+        AtomicLong count = isToTarget ? toTarget : toSource;
+        Passing event = passing;
+        if (event != null && event.toTarget() == isToTarget) {
+            long left = event.bytes() - count.get();
+            if (left <= bytes.remaining()) {
+                passing = null;
+                int end = bytes.limit();
+                bytes.limit(bytes.position() + (int) Math.max(0, left));
+                writeAll(bytes, to, count);
+                bytes.limit(end);
+                event.action().run();
+            }
+        }
+        writeAll(bytes, to, count);
+    }
+
+    private static void writeAll(ByteBuffer bytes, SocketChannel to, AtomicLong count)
             throws IOException {
         while (bytes.hasRemaining()) {
             count.addAndGet(to.write(bytes));

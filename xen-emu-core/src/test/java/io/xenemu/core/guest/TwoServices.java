@@ -9,9 +9,6 @@ import io.xenemu.core.backend.engine.EngineMap;
 import io.xenemu.core.backend.nbd.NbdOpener;
 import io.xenemu.core.cli.ToolRunner;
 import io.xenemu.core.cli.XenEmu;
-import io.xenemu.core.control.ControlSocket;
-import io.xenemu.core.control.OperatedService;
-import io.xenemu.core.control.VerbTable;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.startup.TrainingKernel;
 import io.xenemu.core.toolstack.DeviceSpec;
@@ -25,24 +22,27 @@ import java.util.List;
 /// Two services on fake VMs, each with a control socket, and the second one as another host for the commands of the
 /// first one.
 final class TwoServices implements AutoCloseable {
-    final FakeHypervisor here = hypervisor();
-    final FakeHypervisor there = hypervisor();
+    final FakeHypervisor here;
+    final FakeHypervisor there;
     final HostedGuests guests;
     final HostedGuests guestsThere;
     private final Path folder;
     private final ToolRunner tool;
-    private final List<ControlSocket> sockets = new ArrayList<>();
+    private final FakeDaemon daemon;
+    private final FakeDaemon daemonThere;
 
     /// @param folder empty
     /// @param tool runs the commands
     TwoServices(Path folder, ToolRunner tool) throws IOException {
         this.folder = folder;
         this.tool = tool;
-        guests = hosted(here, "here");
-        guestsThere = hosted(there, "there");
+        daemon = new FakeDaemon(folder, "here", disks());
+        daemonThere = new FakeDaemon(folder, "there", disks());
+        here = daemon.fake;
+        there = daemonThere.fake;
+        guests = daemon.guests;
+        guestsThere = daemonThere.guests;
         Files.write(folder.resolve("kernel"), TrainingKernel.image());
-        serve("here", here, guests);
-        serve("there", there, guestsThere);
         Files.createFile(
                 folder.resolve("host"),
                 PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
@@ -56,35 +56,11 @@ final class TwoServices implements AutoCloseable {
                                 folder.resolve("there")));
     }
 
-    private static FakeHypervisor hypervisor() {
-        return new FakeHypervisor(
-                new BlockKind(
-                        new NbdOpener(new SimpleMeterRegistry()),
-                        DiskChecker.FILE,
-                        new SimpleMeterRegistry()));
-    }
-
-    private HostedGuests hosted(FakeHypervisor fake, String name) {
-        return new HostedGuests(
-                fake.hypervisor, Path.of("/nonexistent"), folder.resolve(name + "-records"));
-    }
-
-    private void serve(String name, FakeHypervisor fake, HostedGuests hosted) throws IOException {
-        ChangeGate changes = new ChangeGate();
-        LiveUpdates updates =
-                new LiveUpdates(
-                        fake.hypervisor,
-                        hosted,
-                        changes,
-                        folder.resolve(name + ".upgrade"),
-                        () -> {});
-        sockets.add(
-                ControlSocket.open(
-                        folder.resolve(name),
-                        null,
-                        new VerbTable(
-                                OperatedService.ofDaemon(
-                                        fake.hypervisor, hosted, changes, updates))));
+    private static BlockKind disks() {
+        return new BlockKind(
+                new NbdOpener(new SimpleMeterRegistry()),
+                DiskChecker.FILE,
+                new SimpleMeterRegistry());
     }
 
     GuestRequest request(String name, DeviceSpec... devices) {
@@ -132,12 +108,7 @@ final class TwoServices implements AutoCloseable {
 
     @Override
     public void close() throws IOException {
-        for (ControlSocket socket : sockets) {
-            socket.close();
-        }
-        guests.close();
-        guestsThere.close();
-        here.close();
-        there.close();
+        daemon.close();
+        daemonThere.close();
     }
 }

@@ -1,0 +1,58 @@
+package io.xenemu.core.guest;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.UUID;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/// The decisions of migrations outlive the service.
+final class MigrationRecordsTest {
+    private static final String TEXT = "decided\nweb\nother\n";
+
+    @TempDir private Path folder = Path.of("");
+
+    private final UUID id = new UUID(3, 4);
+
+    private List<UUID> left() throws Exception {
+        return new MigrationRecords(folder).left().stream().map(Migration::id).toList();
+    }
+
+    private void decide() throws Exception {
+        new MigrationRecords(folder)
+                .decide(new Migration(id, Migration.Direction.OUT, "web", "other"));
+    }
+
+    @Test
+    void decisionIsFoundUntilItIsForgotten() throws Exception {
+        assertEquals(List.of(), left());
+        decide();
+        assertEquals(List.of(id), left());
+        new MigrationRecords(folder).forget(id);
+        assertEquals(List.of(), left());
+    }
+
+    /// It was killed when all of the text was in the file, and the file had not got its name.
+    @Test
+    void decisionThatAKilledServiceWasWritingIsNoneAndHidesNone() throws Exception {
+        decide();
+        Path partial = folder.resolve(new UUID(1, 2) + ".123.partial");
+        Files.writeString(partial, TEXT);
+        assertEquals(List.of(id), left());
+        assertFalse(Files.exists(partial));
+    }
+
+    @Test
+    void anotherFileHidesNoDecision() throws Exception {
+        decide();
+        Files.writeString(folder.resolve("a-note"), TEXT);
+        Files.writeString(folder.resolve(new UUID(1, 2).toString()), "decided\n");
+        Files.write(folder.resolve(new UUID(1, 3).toString()), new byte[] {(byte) 0xff});
+        Files.createDirectory(folder.resolve(new UUID(1, 4).toString()));
+        assertEquals(List.of(id), left());
+    }
+}
