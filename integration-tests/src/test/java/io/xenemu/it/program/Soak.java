@@ -265,9 +265,7 @@ public final class Soak implements AutoCloseable {
     }
 
     private void migrate() throws IOException, InterruptedException {
-        try (LabDaemon other = LabDaemon.start(lab(), "/run/second-daemon", SECOND_PORT)) {
-            MigrateLoad.run(daemon(), other, MIGRATIONS).forEach(System.out::println);
-        }
+        MigrateLoad.run(daemon(), SECOND_PORT, MIGRATIONS).forEach(System.out::println);
     }
 
     private void upgrade() throws IOException, InterruptedException {
