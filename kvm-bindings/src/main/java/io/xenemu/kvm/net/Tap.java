@@ -37,8 +37,10 @@ public final class Tap implements AutoCloseable {
 
     private static final short IFF_TAP = 0x0002;
     private static final short IFF_MULTI_QUEUE = 0x0100;
+    private static final short IFF_PERSIST = 0x0800;
     private static final short IFF_NO_PI = 0x1000;
     private static final short IFF_VNET_HDR = 0x4000;
+    private static final int IFF_TUN_EXCL = 0x8000;
 
     private final OwnedFd fd;
     private final String name;
@@ -56,11 +58,23 @@ public final class Tap implements AutoCloseable {
     /// @throws KvmException `open` or `TUNSETIFF`: ENOENT no tun module; EPERM no right; EBUSY the one queue is in
     ///     use, or the interface is no tap; EINVAL made with the other choice of `several`; E2BIG too many queues
     public static Tap open(String name, boolean several) {
+        return open(name, several ? IFF_MULTI_QUEUE : 0);
+    }
+
+    /// Makes a tap that has or may get further queues, and opens its first one.
+    ///
+    /// @param name 1 to 15 bytes
+    /// @throws KvmException as [#open]; EBUSY also if there is an interface of that name
+    public static Tap make(String name) {
+        return open(name, IFF_MULTI_QUEUE | IFF_TUN_EXCL);
+    }
+
+    private static Tap open(String name, int more) {
         OwnedFd fd = OwnedFd.of("open", Libc.open(DEVICE, FLAGS), DEVICE);
         boolean opened = false;
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment request = InterfaceRequest.named(arena, name);
-            int flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | (several ? IFF_MULTI_QUEUE : 0);
+            int flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | more;
             request.set(JAVA_SHORT, InterfaceRequest.VALUE, (short) flags);
             check("TUNSETIFF", Libc.ioctl(fd.number(), TUNSETIFF, request), name);
             Tap tap = new Tap(fd, name);
@@ -100,10 +114,19 @@ public final class Tap implements AutoCloseable {
 
     /// Whether the tap has or may get further queues.
     public boolean isOneOfSeveral() {
+        return has(IFF_MULTI_QUEUE);
+    }
+
+    /// Whether the interface stays when no queue of it is open.
+    public boolean isPersistent() {
+        return has(IFF_PERSIST);
+    }
+
+    private boolean has(short flag) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment request = InterfaceRequest.named(arena, name);
             check("TUNGETIFF", Libc.ioctl(fd.number(), TUNGETIFF, request), name);
-            return (request.get(JAVA_SHORT, InterfaceRequest.VALUE) & IFF_MULTI_QUEUE) != 0;
+            return (request.get(JAVA_SHORT, InterfaceRequest.VALUE) & flag) != 0;
         }
     }
 

@@ -125,6 +125,22 @@ class TapTest {
     }
 
     @Test
+    void onlyATapThatIsNewIsMade() throws Exception {
+        try (Tap made = Tap.make(NAME)) {
+            assertTrue(made.isOneOfSeveral());
+            assertFalse(made.isPersistent());
+            assertEquals(
+                    Errno.EBUSY, assertThrows(KvmException.class, () -> Tap.make(NAME)).errno());
+        }
+        ip("tuntap", "add", "dev", NAME, "mode", "tap", "multi_queue", "vnet_hdr");
+        try (Tap found = Tap.open(NAME, true)) {
+            assertTrue(found.isPersistent());
+        } finally {
+            ip("link", "del", NAME);
+        }
+    }
+
+    @Test
     void aTapOfOneQueueIsBusyForOthers() {
         try (Tap _ = Tap.open(NAME, false)) {
             assertEquals(

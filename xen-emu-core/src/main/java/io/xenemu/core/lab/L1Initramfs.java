@@ -10,11 +10,19 @@ import java.util.List;
 import java.util.SequencedMap;
 import java.util.zip.CRC32;
 
-/// The lab machine's initramfs: busybox, the modules for KVM, networks and the host's files, and an init. Not compressed,
-/// because the emulated CPU would have to decompress it.
+/// The lab machine's initramfs: busybox, the modules for KVM, networks and the host's files, and an init. Not
+/// compressed, because the emulated CPU would have to decompress it.
 final class L1Initramfs {
     private static final List<String> MODULES =
-            List.of("kvm-amd", "9pnet_virtio", "9p", "virtio_net", "overlay", "tun", "bridge", "veth");
+            List.of(
+                    "kvm-amd",
+                    "9pnet_virtio",
+                    "9p",
+                    "virtio_net",
+                    "overlay",
+                    "tun",
+                    "bridge",
+                    "veth");
 
     private L1Initramfs() {}
 

@@ -79,18 +79,41 @@ final class HostTap implements HostLink {
     private static HostTap opened(String name, TapNames names) throws Refused {
         NetInterface host = new NetInterface(name);
         try {
-            boolean made = !host.exists();
+            if (!host.exists()) {
+                return new HostTap(names, host, true, true, Tap.make(name));
+            }
+            boolean several = true;
+            Tap found;
             try {
-                return new HostTap(names, host, true, made, Tap.open(name, true));
+                found = Tap.open(name, true);
             } catch (KvmException e) {
-                if (made || e.errno() != Errno.EINVAL) {
+                if (e.errno() != Errno.EINVAL) {
                     throw e;
                 }
                 // Somebody has made it with one queue.
-                return new HostTap(names, host, false, false, Tap.open(name, false));
+                several = false;
+                found = Tap.open(name, false);
             }
+            requireMadeForUs(found);
+            return new HostTap(names, host, several, false, found);
         } catch (KvmException e) {
             throw new Refused(line(name, e));
+        }
+    }
+
+    /// A tap that is not persistent lives by the queues that another process has open. One of ours would get frames of
+    /// them.
+    private static void requireMadeForUs(Tap found) throws Refused {
+        boolean isOurs = false;
+        try {
+            isOurs = found.isPersistent();
+        } finally {
+            if (!isOurs) {
+                found.close();
+            }
+        }
+        if (!isOurs) {
+            throw new Refused(found.name() + " is in use by another process");
         }
     }
 

@@ -21,6 +21,7 @@ import io.xenemu.core.toolstack.XenbusState;
 import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.net.NetInterface;
+import io.xenemu.kvm.net.Tap;
 import io.xenemu.kvm.testing.Eventually;
 import io.xenemu.kvm.testing.Tool;
 import java.io.FileInputStream;
@@ -400,6 +401,15 @@ final class NetBackendTest {
         PvDevice device = guest.attach(nic());
         assertEquals(TAP + " is in use by another device, or one that still ends", refusal(nic()));
         guest.devices.detach(device, DetachMode.FORCED);
+        guest.attach(nic());
+    }
+
+    /// It may be that of another service, with a domain of the same id.
+    @Test
+    void aTapThatAnotherProcessHasMadeIsRefused() throws Exception {
+        try (Tap _ = Tap.open(TAP, true)) {
+            assertEquals(TAP + " is in use by another process", refusal(nic()));
+        }
         guest.attach(nic());
     }
 
