@@ -20,12 +20,13 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/// `xen-emu evacuate`: a migration of each guest, a few at a time.
+/// `xen-emu evacuate`: a migration of each guest or group of guests, a few at a time.
 @Command(
         name = "evacuate",
         description = {
             "Move all guests to another host while they run, as migrate does.",
-            "A guest that cannot move goes on here, and the others move. A line for each guest says how it went."
+            "Guests that share pages or event channels move together.",
+            "A guest that cannot move goes on here, and the others move. A line for each one says how it went."
         },
         sortOptions = false,
         usageHelpAutoWidth = true,
@@ -57,13 +58,13 @@ final class EvacuateCommand implements Callable<Integer> {
             throw WrongUse.of(spec, "--parallel: at least 1");
         }
         Path socket = service.path();
-        List<String> guests = ControlClient.guests(socket);
+        List<List<String>> groups = ControlClient.groups(socket);
         row("Name", "Time(s)", "Result");
         boolean all = true;
         try (ExecutorService movers = Executors.newFixedThreadPool(parallel)) {
             List<Future<Boolean>> moves = new ArrayList<>();
-            for (String guest : guests) {
-                moves.add(movers.submit(() -> move(socket, guest, settings)));
+            for (List<String> group : groups) {
+                moves.add(movers.submit(() -> move(socket, group, settings)));
             }
             for (Future<Boolean> move : moves) {
                 all &= result(move);
@@ -72,18 +73,18 @@ final class EvacuateCommand implements Callable<Integer> {
         return all ? 0 : ExitCode.HOST_ERROR;
     }
 
-    private boolean move(Path socket, String guest, List<String> settings) {
+    private boolean move(Path socket, List<String> group, List<String> settings) {
         long begun = System.nanoTime();
         String result;
         boolean left = false;
         try {
-            result = String.join(", ", options.migrate(socket, guest, host, settings));
+            result = String.join(", ", options.migrate(socket, group, host, settings));
             left = true;
         } catch (HostException e) {
-            result = "stays: " + e.getMessage();
+            result = (group.size() == 1 ? "stays: " : "stay: ") + e.getMessage();
         }
         double seconds = (System.nanoTime() - begun) / SECOND;
-        row(guest, String.format(Locale.ROOT, "%.1f", seconds), result);
+        row(String.join(", ", group), String.format(Locale.ROOT, "%.1f", seconds), result);
         return left;
     }
 

@@ -91,15 +91,17 @@ final class MigrateOptions {
         }
     }
 
-    /// Moves a guest, and waits until it has left.
+    /// Moves guests, and waits until they have left.
     ///
     /// @param socket of the service
+    /// @param domains that move together
     /// @param settings for the service
     /// @return lines of text for the operator
-    /// @throws HostException if the guest stays, with the reason
-    List<String> migrate(Path socket, String domain, String host, List<String> settings)
+    /// @throws HostException if they stay, with the reason
+    List<String> migrate(Path socket, List<String> domains, String host, List<String> settings)
             throws HostException {
-        List<String> words = new ArrayList<>(List.of("migrate", domain, host));
+        List<String> words = new ArrayList<>(List.of("migrate", domains.getFirst(), host));
+        domains.stream().skip(1).forEach(other -> words.add("with=" + other));
         words.addAll(settings);
         return carrier.over(socket, host, words);
     }

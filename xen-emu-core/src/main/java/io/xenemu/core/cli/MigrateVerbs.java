@@ -18,17 +18,21 @@ import picocli.CommandLine.Parameters;
 final class MigrateVerbs {
     private MigrateVerbs() {}
 
-    @Command(name = "migrate")
+    @Command(name = "migrate", customSynopsis = "xen-emu migrate [OPTIONS] DOMAIN... HOST")
     static final class Migrate extends ServiceVerb {
-        @Parameters(index = "0", paramLabel = "DOMAIN", description = "Its name or id.")
+        @Parameters(
+                index = "0",
+                paramLabel = "DOMAIN",
+                description = "Its name or id. Several guests move together.")
         private String domain = "";
 
         @Parameters(
-                index = "1",
+                index = "1..*",
+                arity = "1..*",
                 paramLabel = "HOST",
                 description =
                         "For ssh; or HOST:PORT of xen-emu migrate-receive --listen, an IPv6 address in brackets.")
-        private String host = "";
+        private List<String> furtherAndHost = List.of();
 
         @Mixin private MigrateOptions options = new MigrateOptions();
 
@@ -44,7 +48,10 @@ final class MigrateVerbs {
             if (dryRun) {
                 words.add("dry-run=true");
             }
-            options.migrate(socket(), domain, host, words).forEach(System.out::println);
+            List<String> domains = new ArrayList<>(List.of(domain));
+            domains.addAll(furtherAndHost.subList(0, furtherAndHost.size() - 1));
+            options.migrate(socket(), domains, furtherAndHost.getLast(), words)
+                    .forEach(System.out::println);
             return 0;
         }
     }
@@ -88,6 +95,14 @@ final class MigrateVerbs {
 
     @Command(name = "migrate-status")
     static final class Status extends ServiceVerb {
+        @Override
+        public Integer call() throws HostException {
+            return send(List.of());
+        }
+    }
+
+    @Command(name = "migrate-groups")
+    static final class Groups extends ServiceVerb {
         @Override
         public Integer call() throws HostException {
             return send(List.of());

@@ -39,6 +39,7 @@ record Subcommand(String name, Class<?> type) {
                     new Subcommand("migrate", MigrateVerbs.Migrate.class),
                     new Subcommand("migrate-receive", MigrateVerbs.Receive.class),
                     new Subcommand("migrate-status", MigrateVerbs.Status.class),
+                    new Subcommand("migrate-groups", MigrateVerbs.Groups.class),
                     new Subcommand("migrate-recover", MigrateVerbs.Recover.class),
                     new Subcommand("migrate-cancel", MigrateVerbs.Cancel.class),
                     new Subcommand("migrate-resolve", MigrateVerbs.Resolve.class),

@@ -150,15 +150,25 @@ public final class ControlClient {
         }
     }
 
-    /// The names of all guests of a service.
+    /// The names of all guests of a daemon, those in one list that can only move together.
     ///
-    /// @throws HostException when there is no service, or it does not answer
-    public static List<String> guests(Path socket) throws HostException {
+    /// @throws HostException when there is no daemon, or it does not answer
+    public static List<List<String>> groups(Path socket) throws HostException {
+        List<List<String>> groups = new ArrayList<>();
         try (ControlConnection connection = ControlConnection.open(socket, GREETING_LIMIT)) {
-            return connection.rows("list", "domains", REPLY_LIMIT).stream()
-                    .map(row -> String.valueOf(row.text("name")))
-                    .toList();
+            for (Json.Obj row : connection.rows("migrate-groups", "groups", REPLY_LIMIT)) {
+                List<String> group = new ArrayList<>();
+                if (row.find("guests") instanceof Json.Array(var names)) {
+                    for (Json name : names) {
+                        if (name instanceof Json.Text(var text)) {
+                            group.add(text);
+                        }
+                    }
+                }
+                groups.add(group);
+            }
         }
+        return groups;
     }
 
     /// Starts a guest.

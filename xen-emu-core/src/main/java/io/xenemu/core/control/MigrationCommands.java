@@ -31,10 +31,14 @@ final class MigrationCommands {
     private static final String SETTING = "setting";
     private static final String SOCKET = "socket";
 
+    /// A further guest that moves; may be given more than once.
+    private static final String WITH = "with";
+
     /// The settings of a migration, and of a guest that comes.
     private static final Set<String> SETTINGS =
             Set.of(
                     SOCKET,
+                    WITH,
                     "downtime-limit",
                     "bandwidth",
                     "timeout",
@@ -53,7 +57,8 @@ final class MigrationCommands {
                             "Move a guest to another host while it runs. HOST is reached by ssh, or HOST:PORT by TLS. "
                                     + "The guest goes on here whatever fails, until the other host is ready and this one "
                                     + "has decided. After that, migrate-status shows what is not known, and "
-                                    + "migrate-resolve decides.",
+                                    + "migrate-resolve decides. Several guests move at one moment, with the pages and "
+                                    + "event channels that they share: all of them, or none.",
                             Verb.Effect.CHANGES_SLOWLY,
                             MigrationCommands::migrate,
                             one(DOMAIN),
@@ -72,6 +77,12 @@ final class MigrationCommands {
                                     + "a decision.",
                             Verb.Effect.READS,
                             MigrationCommands::status),
+                    Verb.ofDaemon(
+                            "migrate-groups",
+                            "List the guests, those in one line that share pages or event channels: they can only move "
+                                    + "and be saved together.",
+                            Verb.Effect.READS,
+                            MigrationCommands::groups),
                     Verb.ofDaemon(
                             "migrate-recover",
                             "Let the pages of a guest go on to follow it (migrate --postcopy), after their connection was lost.",
@@ -114,7 +125,9 @@ final class MigrationCommands {
             if (!SETTINGS.contains(name) || at < 0) {
                 throw new Refused("'" + word + "' is no setting of a migration");
             }
-            settings.put(name, word.substring(at + 1));
+            if (!name.equals(WITH)) {
+                settings.put(name, word.substring(at + 1));
+            }
         }
         return settings;
     }
@@ -177,28 +190,60 @@ final class MigrationCommands {
     private static ControlReply migrate(OperatedService service, VerbCall call)
             throws Refused, InterruptedException {
         Map<String, String> settings = given(call);
-        Domain domain = service.named().named(call.one(DOMAIN));
+        List<Domain> domains = domains(service, call);
         HostedGuests all = service.guests();
-        HostedGuest guest = all.named(domain.config().name());
+        List<HostedGuest> leaving = new ArrayList<>();
+        for (Domain domain : domains) {
+            HostedGuest guest = all.named(domain.config().name());
+            if (guest != null) {
+                leaving.add(guest);
+            }
+        }
         MigrationOptions options = options(settings);
         Migration.Status end =
                 all.migrate(
-                        domain,
+                        domains,
                         place(settings),
                         call.one(HOST),
                         options,
                         status -> call.tell(json(status)));
         if (options.onlyAsks()) {
             List<String> rows = new ArrayList<>();
-            rows.add(domain.config().name() + " can move to " + end.peer());
+            rows.add(end.guest() + " can move to " + end.peer());
             end.checked().lines().forEach(rows::add);
             return ControlReply.rows(rows);
         }
-        service.domains().awaitEnd(domain);
-        if (guest != null) {
+        for (Domain domain : domains) {
+            service.domains().awaitEnd(domain);
+        }
+        for (HostedGuest guest : leaving) {
             guest.awaitEnd();
         }
         return ControlReply.rows(List.of(moved(end))).with("migration", json(end));
+    }
+
+    /// The guests that move together.
+    private static List<Domain> domains(OperatedService service, VerbCall call) throws Refused {
+        List<Domain> domains = new ArrayList<>();
+        domains.add(service.named().named(call.one(DOMAIN)));
+        for (String word : call.all(SETTING)) {
+            if (word.startsWith(WITH + "=")) {
+                domains.add(service.named().named(word.substring(WITH.length() + 1)));
+            }
+        }
+        return domains;
+    }
+
+    private static ControlReply groups(OperatedService service, VerbCall call) throws Refused {
+        List<List<String>> groups = service.guests().groups();
+        return ControlReply.rows(groups.stream().map(group -> String.join(" ", group)).toList())
+                .with(
+                        "groups",
+                        new Json.Array(
+                                groups.stream()
+                                        .<Json>map(group ->
+                                                Json.EMPTY.with("guests", Json.texts(group)))
+                                        .toList()));
     }
 
     private static String moved(Migration.Status end) {
@@ -279,6 +324,7 @@ final class MigrationCommands {
                 Json.EMPTY
                         .with("id", one.id().toString())
                         .with("guest", one.guest())
+                        .with("guests", Json.texts(one.guests()))
                         .with("direction", ControlProtocol.word(one.direction()))
                         .with("host", one.peer())
                         .with("phase", one.phase().word())

@@ -5,6 +5,7 @@ import io.xenemu.core.domain.Domain;
 import io.xenemu.core.hypervisor.DomainDevices;
 import io.xenemu.core.toolstack.Refused;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
@@ -14,16 +15,20 @@ import java.util.concurrent.TimeoutException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// The way back of a guest that stands still, and has given up its disks for a migration that fails before the
-/// decision. It goes on only with its disks. As long as the other host has them, it waits: that host may not have
-/// noticed yet that the connection is lost, or its operator may have let the other copy run.
+/// The way back of guests that stand still, and have given up their disks for a migration that fails before the
+/// decision. One goes on only with its disks, and those that move together only with all of theirs. As long as the
+/// other host has them, they wait: that host may not have noticed yet that the connection is lost, or its operator may
+/// have let the other copies run.
 ///
 /// @param devices of the service
-/// @param guest that stands still
+/// @param guests that stand still
 /// @param order is answered if it waits long
 /// @param migration asks an operator then
 record DiskReturn(
-        DomainDevices devices, SaveParty.Member guest, DriverRequest order, Migration migration) {
+        DomainDevices devices,
+        List<SaveParty.Member> guests,
+        DriverRequest order,
+        Migration migration) {
     /// The time in which another host is expected to have given them up.
     private static final Duration PATIENCE = Duration.ofSeconds(5);
 
@@ -31,36 +36,41 @@ record DiskReturn(
 
     private static final Logger log = LoggerFactory.getLogger(DiskReturn.class);
 
-    /// Claims the disks of a domain.
+    /// Claims the disks of a domain: see the method for several.
+    static void claim(DomainDevices devices, Domain domain) throws Refused {
+        claim(devices, List.of(domain));
+    }
+
+    /// Claims the disks of domains.
     ///
     /// @throws Refused if another has one of them, or has written to it
-    static void claim(DomainDevices devices, Domain domain) throws Refused {
+    static void claim(DomainDevices devices, List<Domain> domains) throws Refused {
         try {
-            devices.claim(domain);
+            for (Domain domain : domains) {
+                devices.claim(domain);
+            }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new Refused("interrupted while its disks were claimed");
         }
     }
 
-    /// Waits until the guest has its disks.
+    /// Waits until the guests have their disks.
     ///
-    /// @return false if it ends instead: it was destroyed, or an operator has decided so
+    /// @return false if they end instead: they were destroyed, or an operator has decided so
     boolean await() {
         boolean interrupted = Thread.interrupted();
         try {
             Optional<String> missing = attempt();
             long deadline = System.nanoTime() + PATIENCE.toNanos();
-            while (missing.isPresent()
-                    && System.nanoTime() - deadline < 0
-                    && !guest.inbox().isDestroyed()) {
+            while (missing.isPresent() && System.nanoTime() - deadline < 0 && !areDestroyed()) {
                 Uninterruptibles.sleepUninterruptibly(LOOK_AGAIN);
                 missing = attempt();
             }
             if (missing.isEmpty()) {
                 return true;
             }
-            return !guest.inbox().isDestroyed() && ask(missing.get());
+            return !areDestroyed() && ask(missing.get());
         } finally {
             if (interrupted) {
                 Thread.currentThread().interrupt();
@@ -68,10 +78,24 @@ record DiskReturn(
         }
     }
 
+    private boolean areDestroyed() {
+        return guests.stream().allMatch(guest -> guest.inbox().isDestroyed());
+    }
+
+    /// Claims the disks of those that are to go on.
+    private void claim() throws Refused {
+        claim(
+                devices,
+                guests.stream()
+                        .filter(guest -> !guest.inbox().isDestroyed())
+                        .map(SaveParty.Member::domain)
+                        .toList());
+    }
+
     /// @return the reason for which the disks are not there
     private Optional<String> attempt() {
         try {
-            claim(devices, guest.domain());
+            claim();
             return Optional.empty();
         } catch (Refused e) {
             return Optional.of(e.reason());
@@ -80,12 +104,21 @@ record DiskReturn(
 
     /// Goes on trying, and lets an operator end it.
     private boolean ask(String missing) {
-        String why = "it goes on here as soon as it has its disks again: " + missing;
-        log.warn("{}: not migrated, and stands still: {}", guest.domain(), why);
-        CompletableFuture<Migration.Resolution> answer =
-                migration.ask(why, () -> claim(devices, guest.domain()));
-        guest.inbox().cancelWith(() -> answer.cancel(false));
-        boolean _ = order.fail(new Refused(guest.name() + " has not moved; " + why));
+        boolean isOne = guests.size() == 1;
+        String why =
+                (isOne
+                                ? "it goes on here as soon as it has its disks again: "
+                                : "they go on here as soon as they have their disks again: ")
+                        + missing;
+        log.warn("{}: not migrated: {}", migration.guest(), why);
+        CompletableFuture<Migration.Resolution> answer = migration.ask(why, this::claim);
+        SaveParty.whenAllAreDestroyed(guests, () -> answer.cancel(false));
+        boolean _ =
+                order.fail(
+                        new Refused(
+                                migration.guest()
+                                        + (isOne ? " has not moved; " : " have not moved; ")
+                                        + why));
         while (true) {
             try {
                 return answer.get(LOOK_AGAIN.toNanos(), TimeUnit.NANOSECONDS)
@@ -100,7 +133,7 @@ record DiskReturn(
                 throw new IllegalStateException("an answer that cannot fail", e);
             } catch (InterruptedException e) {
                 // The end of the service destroys the guest.
-                log.debug("{}: interrupted", guest.domain());
+                log.debug("{}: interrupted", migration.guest());
             }
         }
     }

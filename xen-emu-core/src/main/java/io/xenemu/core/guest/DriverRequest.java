@@ -73,12 +73,14 @@ final class DriverRequest {
     /// @param link to the destination
     /// @param progress of a round
     /// @param migrations the service's
+    /// @param party the guests that move together
     record Migrate(
             Migration migration,
             MigrationOptions options,
             MigrationLink link,
             WorkProgress progress,
-            Migrations migrations) {}
+            Migrations migrations,
+            SaveParty party) {}
 
     private DriverRequest(
             Kind kind,

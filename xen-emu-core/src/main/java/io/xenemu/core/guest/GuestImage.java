@@ -49,7 +49,7 @@ final class GuestImage implements DomainImage {
             throws BootException {
         try {
             if (stream.isLive()) {
-                stream.rounds(saved.config());
+                stream.awaitTurn(this);
             }
             SavedGuest state = read(hypervisor);
             GuestBoot boot =

@@ -32,13 +32,36 @@ final class GuestsRestore implements AutoCloseable {
     /// @throws Refused when one of the guests is destroyed
     Domain make(GuestImage image, HostedGuest guest)
             throws BootException, Refused, InterruptedException {
+        begin(image, guest);
+        return awaitMade().getLast();
+    }
+
+    /// Starts a guest's driver. [#awaitMade] follows.
+    void begin(GuestImage image, HostedGuest guest) {
         all.add(new Made(image, guest));
         guest.begin();
+    }
+
+    /// Waits until the drivers have made the domains of all guests.
+    ///
+    /// @return the domains, in the order of the stream
+    /// @throws BootException when an image cannot be used, or the host cannot run a guest
+    /// @throws Refused when one of the guests is destroyed
+    List<Domain> awaitMade() throws BootException, Refused, InterruptedException {
         while (!stream.gate().awaitMade(all.size(), Guest.TOLD_EVERY)) {
             told.run();
         }
         requireNoneFailed();
-        return stream.gate().last();
+        return stream.gate().domains();
+    }
+
+    /// Whether none of the guests was destroyed; waits a moment for that.
+    ///
+    /// @throws Refused if one was
+    void look() throws BootException, Refused, InterruptedException {
+        for (Made made : all) {
+            boolean _ = made.guest().isStarted();
+        }
     }
 
     /// Connects the guests with each other before [#letGo], while all of it may still fail.

@@ -133,6 +133,11 @@ public final class HostedGuest {
         guest.put(request);
     }
 
+    /// Destroys the guest, and does not wait.
+    void destroy() {
+        guest.destroy();
+    }
+
     /// Destroys the guest, and waits until nothing is left of it, even if the thread is interrupted.
     void destroyNow() {
         guest.destroy();

@@ -6,6 +6,7 @@ import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainConfig;
+import io.xenemu.core.domain.DomainTies;
 import io.xenemu.core.host.WorkProgress;
 import io.xenemu.core.hypervisor.DomainOrder;
 import io.xenemu.core.hypervisor.Hypervisor;
@@ -30,6 +31,7 @@ import java.time.format.DateTimeFormatter;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -245,13 +247,7 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
         return migrations;
     }
 
-    /// Moves a guest to another host.
-    ///
-    /// @param place the socket that leads to the destination
-    /// @param peer the destination, for an operator
-    /// @param told gets the progress from time to time, on this thread
-    /// @return what is known of the migration at its end
-    /// @throws Refused if the guest has not moved, or that is not known
+    /// Moves a guest to another host. See the method for several guests.
     public Migration.Status migrate(
             Domain domain,
             SavePlace place,
@@ -259,40 +255,113 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
             MigrationOptions options,
             Consumer<Migration.Status> told)
             throws Refused, InterruptedException {
-        String name = domain.config().name();
-        HostedGuest guest = named(name);
-        if (guest == null) {
-            throw Refused.noSuchDomain(name);
+        return migrate(List.of(domain), place, peer, options, told);
+    }
+
+    /// Moves guests to another host: all of them, at one moment, or none.
+    ///
+    /// @param domains of the guests
+    /// @param place the socket that leads to the destination
+    /// @param peer the destination, for an operator
+    /// @param told gets the progress from time to time, on this thread
+    /// @return what is known of the migration at its end
+    /// @throws Refused if the guest has not moved, or that is not known
+    public Migration.Status migrate(
+            List<Domain> domains,
+            SavePlace place,
+            String peer,
+            MigrationOptions options,
+            Consumer<Migration.Status> told)
+            throws Refused, InterruptedException {
+        if (domains.size() > MigrationMessage.MAX_TOGETHER) {
+            throw new Refused(
+                    "%d guests: at most %d move together"
+                            .formatted(domains.size(), MigrationMessage.MAX_TOGETHER));
         }
+        List<Domain> inOrder =
+                domains.stream()
+                        .sorted(Comparator.comparingInt(domain -> domain.id().value()))
+                        .toList();
+        List<HostedGuest> moving = hosted(inOrder);
+        List<String> names = moving.stream().map(HostedGuest::name).toList();
+        SaveParty party = new SaveParty(domains.size());
+        List<DriverRequest> requests = new ArrayList<>();
         try (MigrationLink link = link(place)) {
             Migration migration =
-                    migrations.begin(UUID.randomUUID(), Migration.Direction.OUT, name, peer);
-            DriverRequest request =
-                    DriverRequest.of(
-                            new DriverRequest.Migrate(
-                                    migration, options, link, new WorkProgress(), migrations),
-                            domain.id());
+                    migrations.begin(UUID.randomUUID(), Migration.Direction.OUT, names, peer);
+            DriverRequest.Migrate wanted =
+                    new DriverRequest.Migrate(
+                            migration, options, link, new WorkProgress(), migrations, party);
             boolean done = false;
             try {
-                guest.put(request);
-                while (!Guest.isAnswered(request)) {
-                    told.accept(migration.status());
+                for (int i = 0; i < moving.size(); i++) {
+                    DriverRequest request = DriverRequest.of(wanted, inOrder.get(i).id());
+                    requests.add(request);
+                    moving.get(i).put(request);
                 }
+                await(requests, party, () -> told.accept(migration.status()));
                 done = true;
                 return migration.status();
             } catch (Refused e) {
                 if (migration.phase() == MigrationPhase.COMPATIBLE) {
-                    // The driver has not begun.
+                    // The drivers have not begun.
                     migration.enter(MigrationPhase.FAILED, e.reason());
+                } else if (migration.phase().isOver()) {
+                    awaitAnswers(requests);
                 }
                 throw e;
             } finally {
                 if (!done) {
+                    party.giveUp(new Refused("the migration was given up"));
                     // Nothing to cancel if it is decided, or was refused.
                     boolean _ = migration.cancel();
                 }
             }
         }
+    }
+
+    /// Waits for the answers of drivers whose guests go on: then they take requests again.
+    private static void awaitAnswers(List<DriverRequest> requests) throws InterruptedException {
+        for (DriverRequest request : requests) {
+            try {
+                while (!Guest.isAnswered(request)) {
+                    log.debug("the driver of another guest has not gone on yet");
+                }
+            } catch (Refused e) {
+                log.debug("not migrated: {}", e.reason());
+            }
+        }
+    }
+
+    /// The guests, those together that share pages or event channels now.
+    ///
+    /// @return the names of each group, in the order of their domains' ids
+    public List<List<String>> groups() {
+        List<Domain> domains = new ArrayList<>();
+        hypervisor.operated().forEach(domains::add);
+        domains.removeIf(domain -> named(domain.config().name()) == null);
+        return DomainTies.groups(domains).stream()
+                .map(group -> group.stream().map(domain -> domain.config().name()).toList())
+                .toList();
+    }
+
+    /// The guests of domains that move together.
+    ///
+    /// @throws Refused if one is none, or is named twice
+    private List<HostedGuest> hosted(List<Domain> domains) throws Refused {
+        List<HostedGuest> hosted = new ArrayList<>();
+        for (Domain domain : domains) {
+            String name = domain.config().name();
+            HostedGuest guest = named(name);
+            if (guest == null) {
+                throw Refused.noSuchDomain(name);
+            }
+            if (hosted.contains(guest)) {
+                throw new Refused(name + " is named twice");
+            }
+            hosted.add(guest);
+        }
+        return hosted;
     }
 
     /// Lets the pages of a guest that has moved follow it on a new connection.
@@ -456,7 +525,7 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
             if (System.nanoTime() - deadline > 0) {
                 party.giveUp(
                         new Refused(
-                                "one of the guests is busy: it was not ready to be saved within %d s"
+                                "one of the guests is busy: it was not ready within %d s"
                                         .formatted(GATHER_LIMIT.toSeconds())));
             }
         }
@@ -634,6 +703,8 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
     public void close() {
         try {
             for (List<HostedGuest> ending = closing(); !ending.isEmpty(); ending = closing()) {
+                // Before the first is waited for: those that stand still together end together.
+                ending.forEach(HostedGuest::destroy);
                 for (HostedGuest guest : ending) {
                     guest.stop();
                 }

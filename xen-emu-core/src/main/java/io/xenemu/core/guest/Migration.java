@@ -6,6 +6,7 @@ import io.xenemu.core.paging.LateRam;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.socket.StreamSocket;
 import java.time.Duration;
+import java.util.List;
 import java.util.Objects;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
@@ -17,6 +18,7 @@ import org.jspecify.annotations.Nullable;
 public final class Migration {
     private final UUID id;
     private final Direction direction;
+    private final List<String> guests;
     private final String guest;
     private final String peer;
 
@@ -117,6 +119,8 @@ public final class Migration {
 
     /// What it is now.
     ///
+    /// @param guest its name, or those of guests that move together, with `and` between them
+    /// @param guests the names
     /// @param reason for a failure, or for an open question; empty if there is none
     /// @param downtime for which the guest has not run, if that is known
     /// @param missing the pages that still have to follow the guest
@@ -125,35 +129,43 @@ public final class Migration {
             UUID id,
             Direction direction,
             String guest,
+            List<String> guests,
             String peer,
             MigrationPhase phase,
             Rounds rounds,
             String reason,
             @Nullable Duration downtime,
             long missing,
-            String checked) {}
-
-    /// @param id the same on both sides
-    /// @param guest its name
-    /// @param peer the other host, as the operator has named it
-    Migration(UUID id, Direction direction, String guest, String peer) {
-        this(id, direction, guest, peer, false);
+            String checked) {
+        public Status {
+            guests = List.copyOf(guests);
+        }
     }
 
-    private Migration(UUID id, Direction direction, String guest, String peer, boolean isLeft) {
+    /// @param id the same on both sides
+    /// @param guests the names of those that move together
+    /// @param peer the other host, as the operator has named it
+    Migration(UUID id, Direction direction, List<String> guests, String peer) {
+        this(id, direction, guests, peer, false);
+    }
+
+    private Migration(
+            UUID id, Direction direction, List<String> guests, String peer, boolean isLeft) {
         this.isLeft = isLeft;
         this.id = id;
         this.direction = direction;
-        this.guest = guest;
+        this.guests = List.copyOf(guests);
+        this.guest = String.join(" and ", guests);
         this.peer = peer;
     }
 
     /// One that an earlier service has left: only its record is there.
-    static Migration left(UUID id, String guest, String peer) {
-        Migration left = new Migration(id, Direction.OUT, guest, peer, true);
+    static Migration left(UUID id, List<String> guests, String peer) {
+        Migration left = new Migration(id, Direction.OUT, guests, peer, true);
         left.enter(
                 MigrationPhase.UNDECIDED,
-                "this service had decided that " + peer + " runs the guest, and has ended");
+                "this service had decided that %s runs %s, and has ended"
+                        .formatted(peer, guests.size() == 1 ? "the guest" : "the guests"));
         return left;
     }
 
@@ -172,8 +184,18 @@ public final class Migration {
         return id;
     }
 
+    /// The name of its guest, or the names of all with `and` between them.
     String guest() {
         return guest;
+    }
+
+    List<String> guests() {
+        return guests;
+    }
+
+    /// Whether a guest moves by it.
+    boolean has(String name) {
+        return guests.contains(name);
     }
 
     String peer() {
@@ -185,6 +207,7 @@ public final class Migration {
                 id,
                 direction,
                 guest,
+                guests,
                 peer,
                 phase,
                 rounds,

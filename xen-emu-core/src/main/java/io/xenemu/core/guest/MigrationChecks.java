@@ -5,6 +5,7 @@ import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.BootModule;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.DomainConfigCodec;
+import io.xenemu.core.host.Teardown;
 import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.migration.MigrationMessage;
 import io.xenemu.core.toolstack.Refused;
@@ -13,6 +14,7 @@ import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -22,10 +24,20 @@ final class MigrationChecks {
 
     private MigrationChecks() {}
 
-    /// What a guest needs at the destination.
+    /// What the destination is told of a guest.
     ///
     /// @throws Refused if one of its devices cannot be saved
-    static MigrationMessage.Needs needs(
+    static MigrationMessage.Comer comer(
+            Hypervisor hypervisor, SaveParty.Member guest, boolean trustsStorage) throws Refused {
+        return new MigrationMessage.Comer(
+                GuestDescription.summary(guest.domain(), Instant.now()),
+                DomainConfigCodec.VERSION,
+                MigrationMessage.BodyBytes.of(
+                        DomainConfigCodec.put(new BodyWriter(), guest.domain().config())),
+                needs(hypervisor, guest, trustsStorage));
+    }
+
+    private static MigrationMessage.Needs needs(
             Hypervisor hypervisor, SaveParty.Member guest, boolean trustsStorage) throws Refused {
         List<MigrationMessage.BodyBytes> devices = new ArrayList<>();
         for (SavedSpec device : hypervisor.devices().needs(guest.domain())) {
@@ -62,28 +74,48 @@ final class MigrationChecks {
         return String.join(", ", files) + ": can be read, and go with the guest";
     }
 
-    /// Checks that a guest of another host can come here.
+    /// Checks that the guests of another host can come here.
     ///
     /// @return what was looked at
     /// @throws Refused if it cannot: a name, an id or a device
     /// @throws BootException if it cannot: memory or the processor
     static String here(Hypervisor hypervisor, HostedGuests guests, MigrationMessage.Hello hello)
             throws WireException, Refused, BootException {
-        BodyReader body = hello.config().reader();
-        DomainConfig config = DomainConfigCodec.get(hello.configVersion(), body);
-        body.end();
         List<String> lines = new ArrayList<>();
-        guests.requireFree(hello.guest().name());
-        hypervisor.requireRoomFor(hello.guest().id(), config);
+        for (MigrationMessage.Comer comer : hello.all()) {
+            guests.requireFree(comer.guest().name());
+        }
+        Teardown admitted = new Teardown();
+        try {
+            for (MigrationMessage.Comer comer : hello.all()) {
+                here(hypervisor, comer, lines, admitted);
+            }
+        } finally {
+            admitted.close();
+        }
+        return cut(String.join("\n", lines));
+    }
+
+    private static void here(
+            Hypervisor hypervisor,
+            MigrationMessage.Comer comer,
+            List<String> lines,
+            Teardown admitted)
+            throws WireException, Refused, BootException {
+        BodyReader body = comer.config().reader();
+        DomainConfig config = DomainConfigCodec.get(comer.configVersion(), body);
+        body.end();
+        hypervisor.requireRoomFor(comer.guest().id(), config);
         lines.add(
                 "the name %s and the id %d are free, and the processor has what the guest uses"
-                        .formatted(hello.guest().name(), hello.guest().id().value()));
-        MigrationMessage.Needs needs = hello.needs();
+                        .formatted(comer.guest().name(), comer.guest().id().value()));
+        MigrationMessage.Needs needs = comer.needs();
         if (needs.tscKhz() > 0) {
             hypervisor.requireTsc(needs.tscKhz());
             lines.add("the time stamp counter can run at %d kHz".formatted(needs.tscKhz()));
         }
-        hypervisor.memory().admit(config, needs.overcommit()).close();
+        // Until all of them are, so that there is room for all.
+        admitted.add(hypervisor.memory().admit(config, needs.overcommit())::close);
         lines.add("%d MiB of memory are there".formatted(config.maxMemoryBytes() >> MIB_SHIFT));
         for (MigrationMessage.BodyBytes device : needs.devices()) {
             BodyReader reader = device.reader();
@@ -91,7 +123,6 @@ final class MigrationChecks {
             reader.end();
             lines.add(hypervisor.devices().check(spec, needs.trustsStorage()));
         }
-        return cut(String.join("\n", lines));
     }
 
     /// An account has an end, however many devices there are.

@@ -17,12 +17,14 @@ import org.slf4j.LoggerFactory;
 
 /// The decisions of a source, each a file that is on the disk before the destination may run the guest. The file stays
 /// until the destination has confirmed, or an operator has decided. It has three lines: the word `decided`, the guest's
-/// name and the other host.
+/// name and the other host. That of guests that move together has `decided-together`, the other host, and a line for
+/// each name.
 ///
 /// @param folder which may not be there yet
 record MigrationRecords(Path folder) {
     private static final Logger log = LoggerFactory.getLogger(MigrationRecords.class);
     private static final String WORD = "decided";
+    private static final String TOGETHER = "decided-together";
     private static final int LINES = 3;
 
     private Path file(UUID id) {
@@ -36,8 +38,7 @@ record MigrationRecords(Path folder) {
         Files.createDirectories(folder);
         boolean done = false;
         try (NewFile record = new NewFile(file(migration.id()))) {
-            String text = String.join("\n", WORD, migration.guest(), migration.peer()) + "\n";
-            ByteBuffer bytes = ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8));
+            ByteBuffer bytes = ByteBuffer.wrap(text(migration).getBytes(StandardCharsets.UTF_8));
             while (bytes.hasRemaining()) {
                 record.channel().write(bytes);
             }
@@ -48,6 +49,17 @@ record MigrationRecords(Path folder) {
                 forget(migration.id());
             }
         }
+    }
+
+    private static String text(Migration migration) {
+        List<String> lines = new ArrayList<>();
+        if (migration.guests().size() == 1) {
+            lines.addAll(List.of(WORD, migration.guest(), migration.peer()));
+        } else {
+            lines.addAll(List.of(TOGETHER, migration.peer()));
+            lines.addAll(migration.guests());
+        }
+        return String.join("\n", lines) + "\n";
     }
 
     /// Removes a record, if there is one.
@@ -79,7 +91,14 @@ record MigrationRecords(Path folder) {
             List<String> lines = Files.readAllLines(file);
             if (lines.size() == LINES && lines.getFirst().equals(WORD)) {
                 return Optional.of(
-                        Migration.left(UUID.fromString(name), lines.get(1), lines.get(2)));
+                        Migration.left(UUID.fromString(name), List.of(lines.get(1)), lines.get(2)));
+            }
+            if (lines.size() > LINES && lines.getFirst().equals(TOGETHER)) {
+                return Optional.of(
+                        Migration.left(
+                                UUID.fromString(name),
+                                lines.subList(2, lines.size()),
+                                lines.get(1)));
             }
             log.warn("{} is no record of a migration", file);
         } catch (IOException | IllegalArgumentException e) {

@@ -1,31 +1,27 @@
 package io.xenemu.core.guest;
 
-import io.xenemu.core.domain.Domain;
-import io.xenemu.core.memory.RamLog;
 import io.xenemu.core.migration.Convergence;
-import io.xenemu.core.migration.RoundWriter;
 import io.xenemu.core.toolstack.Refused;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.BitSet;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 
-/// The rounds of a migration, while the guest runs, and slower if it writes too fast.
+/// The rounds of a migration, while its guests run, and slower if they write too fast.
 final class MigrationRounds implements AutoCloseable {
     private static final double SECOND = TimeUnit.SECONDS.toNanos(1);
 
     private final DriverRequest.Migrate wanted;
-    private final RamLog log;
-    private final RoundWriter writer;
+    private final MovingGuests guests;
     private final Convergence convergence;
-    private final VcpuThrottle throttle;
+    private final List<VcpuThrottle> throttles;
     private final long begun = System.nanoTime();
 
-    MigrationRounds(Domain domain, DriverRequest.Migrate wanted, RamLog log, RoundWriter writer) {
+    MigrationRounds(MovingGuests guests, DriverRequest.Migrate wanted) {
         this.wanted = wanted;
-        this.log = log;
-        this.writer = writer;
-        throttle = new VcpuThrottle(domain);
+        this.guests = guests;
+        throttles = guests.domains().stream().map(VcpuThrottle::new).toList();
         convergence =
                 new Convergence(
                         wanted.options().downtimeLimit(),
@@ -34,39 +30,46 @@ final class MigrationRounds implements AutoCloseable {
                         wanted.options().throttles());
     }
 
-    /// Sends rounds until the guest may stop.
+    /// Sends rounds until the guests may stop.
     ///
-    /// @return pages that were written, and not sent yet
+    /// @return pages that were written, and not sent yet, those of each guest
     /// @throws Refused if the time is over
-    BitSet run() throws IOException, Refused, InterruptedException {
-        BitSet written = log.take();
+    List<BitSet> run() throws IOException, Refused, InterruptedException {
+        List<BitSet> written = guests.take();
         for (int number = 1; ; number++) {
             long from = System.nanoTime();
-            long pages = writer.write(written, log::forget);
+            long pages = guests.write(written);
             long nanos = System.nanoTime() - from;
-            written = log.take();
-            wanted.migrations().metrics().round(written.cardinality());
+            written = guests.take();
+            long count = written.stream().mapToLong(BitSet::cardinality).sum();
+            wanted.migrations().metrics().round(count);
             Convergence.Next next =
                     convergence.after(
-                            new Convergence.Round(
-                                    pages, Duration.ofNanos(nanos), written.cardinality()),
+                            new Convergence.Round(pages, Duration.ofNanos(nanos), count),
                             Duration.ofNanos(System.nanoTime() - begun));
-            tell(number, written.cardinality(), nanos);
+            tell(number, count, nanos);
             if (wanted.options().postCopy()) {
                 return written;
             }
             switch (next) {
-                case ROUND -> throttle.set(convergence.throttle());
+                case ROUND -> throttles.forEach(one -> one.set(convergence.throttle()));
                 case STOP -> {
-                    throttle.close();
+                    close();
                     return written;
                 }
-                case GIVE_UP ->
-                        throw new Refused(
-                                "it writes its memory faster than the connection takes it: after %d rounds it would stand still for %d ms"
-                                        .formatted(number, convergence.estimate().toMillis()));
+                case GIVE_UP -> throw tooFast(number, written.size() == 1);
             }
         }
+    }
+
+    private Refused tooFast(int rounds, boolean isOne) {
+        return new Refused(
+                "%s memory faster than the connection takes it: after %d rounds %s would stand still for %d ms"
+                        .formatted(
+                                isOne ? "it writes its" : "they write their",
+                                rounds,
+                                isOne ? "it" : "they",
+                                convergence.estimate().toMillis()));
     }
 
     private void tell(int number, long written, long nanos) {
@@ -75,10 +78,10 @@ final class MigrationRounds implements AutoCloseable {
                 .at(
                         new Migration.Rounds(
                                 number,
-                                writer.bytes(),
+                                guests.bytes(),
                                 written,
                                 (long) (written * SECOND / Math.max(1, nanos)),
-                                (long) (writer.bytes() * SECOND / Math.max(1, all)),
+                                (long) (guests.bytes() * SECOND / Math.max(1, all)),
                                 convergence.estimate(),
                                 convergence.throttle()));
     }
@@ -86,6 +89,6 @@ final class MigrationRounds implements AutoCloseable {
     /// Ends the slowing down.
     @Override
     public void close() {
-        throttle.close();
+        throttles.forEach(VcpuThrottle::close);
     }
 }

@@ -2,29 +2,25 @@ package io.xenemu.core.guest;
 
 import io.xenemu.core.domain.BlockedException;
 import io.xenemu.core.domain.Domain;
-import io.xenemu.core.domain.DomainConfigCodec;
+import io.xenemu.core.domain.Parts;
 import io.xenemu.core.domain.SaveScope;
 import io.xenemu.core.domain.StuckException;
 import io.xenemu.core.domain.XenState;
 import io.xenemu.core.hypervisor.DomainEvent;
 import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.hypervisor.MigrationMetrics;
-import io.xenemu.core.memory.RamLog;
 import io.xenemu.core.migration.BackChannel;
 import io.xenemu.core.migration.MigrationLink;
 import io.xenemu.core.migration.MigrationMessage;
-import io.xenemu.core.migration.Pace;
 import io.xenemu.core.migration.PageEncoding;
 import io.xenemu.core.migration.RamSource;
-import io.xenemu.core.migration.RoundWriter;
 import io.xenemu.core.migration.SaveWriter;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.abi.KvmException;
-import io.xenemu.kvm.wire.BodyWriter;
 import java.io.IOException;
 import java.time.Duration;
-import java.time.Instant;
+import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
 import java.util.concurrent.CancellationException;
@@ -62,7 +58,8 @@ final class MigrationSource {
     private static final Duration REASON_LIMIT = Duration.ofSeconds(2);
 
     private final Hypervisor hypervisor;
-    private final SaveParty.Member guest;
+    private final List<SaveParty.Member> guests;
+    private final SaveScope scope;
     private final DriverRequest order;
     private final DriverRequest.Migrate wanted;
     private final Migration migration;
@@ -72,27 +69,33 @@ final class MigrationSource {
     private long sent;
     private boolean decided;
 
-    /// @param guest alone
-    /// @param order is answered when the guest has left, or an operator has to decide
-    MigrationSource(Hypervisor hypervisor, SaveParty.Member guest, DriverRequest order) {
+    /// @param guests that move together, in the order of the stream
+    /// @param order is answered when the guests have left, or an operator has to decide
+    MigrationSource(Hypervisor hypervisor, List<SaveParty.Member> guests, DriverRequest order) {
         this.hypervisor = hypervisor;
-        this.guest = guest;
+        this.guests = guests;
+        scope = SaveParty.scope(guests);
         this.order = order;
         wanted = order.migrate();
         link = wanted.link();
         migration = wanted.migration();
     }
 
-    private Domain domain() {
-        return guest.domain();
+    private List<Domain> domains() {
+        return guests.stream().map(SaveParty.Member::domain).toList();
     }
 
-    /// Migrates the guest.
+    /// The guest's name, or those of all.
+    private String names() {
+        return migration.guest();
+    }
+
+    /// Migrates the guests.
     ///
-    /// @return whether it has left
-    /// @throws Refused if it goes on here
+    /// @return whether they have left
+    /// @throws Refused if they go on here
     boolean run() throws Refused {
-        guest.inbox().cancelWith(this::cancel);
+        guests.forEach(guest -> guest.inbox().cancelWith(this::cancel));
         migration.cancelWith(this::cancel);
         MigrationMetrics.Result result = MigrationMetrics.Result.REFUSED;
         try {
@@ -102,16 +105,16 @@ final class MigrationSource {
                 return false;
             }
             result = MigrationMetrics.Result.FAILED;
-            guest.boot().tell(DomainEvent.Type.MIGRATING);
+            guests.forEach(guest -> guest.boot().tell(DomainEvent.Type.MIGRATING));
             boolean left = migrate();
             if (migration.phase() != MigrationPhase.FAILED) {
                 result = MigrationMetrics.Result.OK;
             }
             return left;
         } catch (BlockedException e) {
-            throw failed(guest.name() + " cannot be migrated: " + e.getMessage());
+            throw failed(names() + " cannot be migrated: " + e.getMessage());
         } catch (StuckException e) {
-            throw failed(guest.name() + " cannot be stopped: " + e.getMessage());
+            throw failed(names() + " cannot be stopped: " + e.getMessage());
         } catch (KvmException e) {
             throw failed(String.valueOf(e.getMessage()));
         } catch (IOException e) {
@@ -122,7 +125,7 @@ final class MigrationSource {
         } catch (Refused e) {
             throw failed(e.reason());
         } finally {
-            guest.inbox().cancelWith(null);
+            guests.forEach(guest -> guest.inbox().cancelWith(null));
             migration.cancelWith(null);
             link.close();
             wanted.migrations()
@@ -133,16 +136,19 @@ final class MigrationSource {
 
     private Refused failed(String why) {
         Refused refusal =
-                guest.inbox().isDestroyed()
-                        ? Refusal.DESTROYED.of(guest.name())
-                        : new Refused(
-                                wanted.progress().isCancelled()
-                                        ? "the migration of " + guest.name() + " was cancelled"
-                                        : why);
+                guests.stream()
+                        .filter(guest -> guest.inbox().isDestroyed())
+                        .findFirst()
+                        .map(guest -> Refusal.DESTROYED.of(guest.name()))
+                        .orElseGet(() ->
+                                new Refused(
+                                        wanted.progress().isCancelled()
+                                                ? "the migration of " + names() + " was cancelled"
+                                                : why));
         if (migration.phase() != MigrationPhase.COMPATIBLE) {
-            guest.boot().tell(DomainEvent.Type.MIGRATION_FAILED);
+            guests.forEach(guest -> guest.boot().tell(DomainEvent.Type.MIGRATION_FAILED));
         }
-        log.info("{}: not migrated: {}", domain(), refusal.reason());
+        log.info("{}: not migrated: {}", names(), refusal.reason());
         migration.enter(MigrationPhase.FAILED, refusal.reason());
         return refusal;
     }
@@ -156,7 +162,7 @@ final class MigrationSource {
                 return migration.peer() + ": " + refuse.reason();
             }
         } catch (IOException lost) {
-            log.debug("{}: no reason came: {}", domain(), lost.toString());
+            log.debug("{}: no reason came: {}", names(), lost.toString());
         } catch (InterruptedException interrupted) {
             Thread.currentThread().interrupt();
         }
@@ -172,36 +178,65 @@ final class MigrationSource {
     }
 
     private synchronized void requireNotCancelled() throws Refused {
-        if (wanted.progress().isCancelled() || domain().shutdownLatch().get() != null) {
-            throw new Refused(guest.name() + " has ended or rebooted meanwhile");
+        for (SaveParty.Member guest : guests) {
+            if (wanted.progress().isCancelled() || guest.domain().shutdownLatch().get() != null) {
+                throw new Refused(guest.name() + " has ended or rebooted meanwhile");
+            }
         }
     }
 
-    private void compatible() throws Refused, IOException, InterruptedException {
-        List<String> blockers = domain().parts().blockers(SaveScope.ALONE);
-        if (!blockers.isEmpty()) {
-            throw new Refused(guest.name() + " cannot be migrated: " + String.join("\n", blockers));
+    private void requireNoBlockers() throws Refused {
+        List<String> reasons = new ArrayList<>();
+        for (SaveParty.Member guest : guests) {
+            List<String> blockers = guest.domain().parts().blockers(scope);
+            if (!blockers.isEmpty()) {
+                reasons.add(guest.name() + " cannot be migrated: " + String.join("\n", blockers));
+            }
         }
-        String files = MigrationChecks.files(guest);
+        if (!reasons.isEmpty()) {
+            throw new Refused(String.join("\n", reasons));
+        }
+        if (guests.size() > 1 && wanted.options().postCopy()) {
+            throw new Refused(names() + " move together: their pages cannot follow them");
+        }
+    }
+
+    /// The lowest version that has what this migration needs, so that an earlier destination can take the guest.
+    private int version() {
+        if (guests.size() > 1) {
+            return MigrationMessage.WITH_OTHERS;
+        }
+        return wanted.options().postCopy()
+                ? MigrationMessage.WITH_POST_COPY
+                : MigrationMessage.WITH_NEEDS;
+    }
+
+    private void compatible() throws Refused, IOException, InterruptedException {
+        requireNoBlockers();
+        List<String> files = new ArrayList<>();
+        List<MigrationMessage.Comer> all = new ArrayList<>();
+        for (SaveParty.Member guest : guests) {
+            files.add(MigrationChecks.files(guest));
+            all.add(MigrationChecks.comer(hypervisor, guest, wanted.options().trustsStorage()));
+        }
+        MigrationMessage.Comer first = all.getFirst();
         link.send(
                 new MigrationMessage.Hello(
-                        wanted.options().postCopy()
-                                ? MigrationMessage.WITH_POST_COPY
-                                : MigrationMessage.WITH_NEEDS,
+                        version(),
                         migration.id(),
-                        GuestDescription.summary(domain(), Instant.now()),
-                        DomainConfigCodec.VERSION,
-                        MigrationMessage.BodyBytes.of(
-                                DomainConfigCodec.put(new BodyWriter(), domain().config())),
+                        first.guest(),
+                        first.configVersion(),
+                        first.config(),
                         wanted.options().onlyAsks(),
-                        MigrationChecks.needs(
-                                hypervisor, guest, wanted.options().trustsStorage())));
+                        first.needs(),
+                        all.subList(1, all.size())));
         BackChannel answers = BackChannel.of(link, wanted.options().postCopy());
         back = answers;
         switch (answers.next(ACCEPT_LIMIT)) {
             case MigrationMessage.Accept accept -> {
-                migration.checked(files + "\n" + accept.checked());
-                log.info("{}: {} takes it, with {}", domain(), migration.peer(), accept.program());
+                files.add(accept.checked());
+                migration.checked(String.join("\n", files));
+                log.info("{} can go to {}, with {}", names(), migration.peer(), accept.program());
             }
             case MigrationMessage.Refuse refuse ->
                     throw new Refused(migration.peer() + ": " + refuse.reason());
@@ -215,50 +250,40 @@ final class MigrationSource {
 
     private boolean migrate() throws IOException, Refused, BlockedException, InterruptedException {
         migration.enter(MigrationPhase.ROUNDS);
-        guest.awaitMemory();
+        for (SaveParty.Member guest : guests) {
+            guest.awaitMemory();
+        }
         SaveWriter writer = new SaveWriter(link.channel(), PageEncoding.ZSTD);
-        GuestDescription.write(writer, domain(), guest.request());
-        RamSource ram = RamSource.of(domain().memory());
-        try (RamLog written = domain().pages().logWrites();
-                RoundWriter rounds =
-                        writer.rounds(
-                                ram,
-                                wanted.progress(),
-                                new Pace(wanted.options().bytesPerSecond()))) {
-            try (MigrationRounds all = new MigrationRounds(domain(), wanted, written, rounds)) {
-                BitSet left = all.run();
-                sent = rounds.bytes();
-                return lastPages(writer, rounds, written, left);
-            }
+        try (MovingGuests moving = new MovingGuests(writer, guests, wanted);
+                MigrationRounds rounds = new MigrationRounds(moving, wanted)) {
+            List<BitSet> left = rounds.run();
+            sent = moving.bytes();
+            return lastPages(writer, moving, left);
         }
     }
 
-    private boolean lastPages(SaveWriter writer, RoundWriter rounds, RamLog written, BitSet left)
+    private boolean lastPages(SaveWriter writer, MovingGuests moving, List<BitSet> left)
             throws IOException, Refused, BlockedException, InterruptedException {
         migration.enter(MigrationPhase.LAST_PAGES);
         requireNotCancelled();
-        // So that little is left to be flushed while it stands still.
-        hypervisor.devices().flush(domain());
+        for (Domain domain : domains()) {
+            // So that little is left to be flushed while it stands still.
+            hypervisor.devices().flush(domain);
+        }
         long stopped = System.nanoTime();
         BitSet follow = new BitSet();
-        try (StandStill still = new StandStill(List.of(domain().parts()), SaveScope.ALONE)) {
+        List<Parts> parts = domains().stream().map(Domain::parts).toList();
+        try (StandStill still = new StandStill(parts, scope)) {
             try {
-                hypervisor.devices().release(domain());
-                left.or(written.take());
-                BitSet last = left;
-                BitSet held = written.held();
+                for (Domain domain : domains()) {
+                    hypervisor.devices().release(domain);
+                }
                 if (wanted.options().postCopy()) {
-                    follow.or(left);
-                    follow.andNot(held);
-                    last = held;
+                    follow = moving.writeLastBefore(left.getFirst());
                 } else {
-                    last.or(held);
+                    moving.writeLast(left);
                 }
-                long _ = rounds.writeLast(last, written::forget);
-                if (wanted.options().postCopy()) {
-                    rounds.writeMissing(follow);
-                }
-                writer.endRounds(rounds, XenState.write(still.states().getFirst()));
+                moving.end(writer, still.states().stream().map(XenState::write).toList());
                 sent = writer.end();
                 if (!(next(READY_LIMIT) instanceof MigrationMessage.Ready)) {
                     throw new IOException("the destination does not say that it is ready");
@@ -288,7 +313,11 @@ final class MigrationSource {
     private boolean follow(StandStill still, long stopped, BitSet pages) {
         PostCopySource follows =
                 new PostCopySource(
-                        hypervisor, guest, order, RamSource.of(domain().memory()), stopped);
+                        hypervisor,
+                        guests.getFirst(),
+                        order,
+                        RamSource.of(guests.getFirst().domain().memory()),
+                        stopped);
         PostCopySource.End end = follows.run(pages);
         sent += follows.bytes();
         return switch (end) {
@@ -316,12 +345,11 @@ final class MigrationSource {
         }
         // The destination gives the disks up when it sees this.
         link.close();
-        if (new DiskReturn(hypervisor.devices(), guest, order, migration).await()) {
+        if (new DiskReturn(hypervisor.devices(), guests, order, migration).await()) {
             return true;
         }
         boolean _ = order.fail(failed(String.valueOf(failure.getMessage())));
-        still.leave();
-        guest.boot().leave();
+        leaveHere(still);
         return false;
     }
 
@@ -330,7 +358,7 @@ final class MigrationSource {
         try {
             link.send(new MigrationMessage.Refuse("the guest goes on at the source"));
         } catch (IOException e) {
-            log.debug("{}: the destination does not listen: {}", domain(), e.toString());
+            log.debug("{}: the destination does not listen: {}", names(), e.toString());
         }
     }
 
@@ -385,20 +413,19 @@ final class MigrationSource {
     /// Lets an operator decide, while the guest stands still.
     private boolean ask(StandStill still, String unknown) {
         log.warn(
-                "{}: it is decided that {} runs it, but not known whether it does: {}",
-                domain(),
+                "it is decided that {} runs {}, but not known whether it does: {}",
                 migration.peer(),
+                names(),
                 unknown);
         wanted.migrations().metrics().undecided();
         CompletableFuture<Migration.Resolution> answer =
-                migration.ask(
-                        unknown, () -> DiskReturn.claim(hypervisor.devices(), guest.domain()));
-        guest.inbox().cancelWith(() -> answer.cancel(false));
+                migration.ask(unknown, () -> DiskReturn.claim(hypervisor.devices(), domains()));
+        SaveParty.whenAllAreDestroyed(guests, () -> answer.cancel(false));
         boolean _ =
                 order.fail(
                         new Refused(
                                 "it is decided that %s runs %s, but not known whether it does: %s; see migrate-status"
-                                        .formatted(migration.peer(), guest.name(), unknown)));
+                                        .formatted(migration.peer(), names(), unknown)));
         Migration.Resolution resolution;
         try {
             resolution = answer.join();
@@ -416,8 +443,7 @@ final class MigrationSource {
 
     /// The guest was destroyed here, or the service ends. The decision stands, and so does its record.
     private void leaveRecord(StandStill still) {
-        still.leave();
-        guest.boot().leave();
+        leaveHere(still);
         migration.leaveRecord();
     }
 
@@ -427,9 +453,13 @@ final class MigrationSource {
         migration.enter(MigrationPhase.FAILED, "an operator has let it run here");
     }
 
-    private void leave(StandStill still) {
+    private void leaveHere(StandStill still) {
         still.leave();
-        guest.boot().leave();
+        guests.forEach(guest -> guest.boot().leave());
+    }
+
+    private void leave(StandStill still) {
+        leaveHere(still);
         forget();
         migration.enter(MigrationPhase.DONE);
     }

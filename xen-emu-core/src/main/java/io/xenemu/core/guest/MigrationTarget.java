@@ -14,6 +14,7 @@ import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.socket.StreamSocket;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.List;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -90,7 +91,10 @@ final class MigrationTarget {
             MigrationMessage.Hello hello = hello(first);
             migration =
                     migrations.begin(
-                            hello.migration(), Migration.Direction.IN, hello.guest().name(), peer);
+                            hello.migration(),
+                            Migration.Direction.IN,
+                            hello.all().stream().map(one -> one.guest().name()).toList(),
+                            peer);
             compatible(hello);
             if (hello.onlyAsks()) {
                 throw new Refused(ONLY_ASKED);
@@ -99,7 +103,7 @@ final class MigrationTarget {
             load(migration, hello);
             result = MigrationMetrics.Result.OK;
             migration.enter(MigrationPhase.DONE);
-            return hello.guest().name();
+            return migration.guest();
         } catch (BootException | KvmException e) {
             throw failed(migration, String.valueOf(e.getMessage()));
         } catch (IOException e) {
@@ -163,7 +167,7 @@ final class MigrationTarget {
                                 .formatted(hello.version(), MigrationMessage.VERSION));
             }
             checked = MigrationChecks.here(hypervisor, guests, hello);
-            if (hello.version() >= MigrationMessage.WITH_POST_COPY) {
+            if (hello.pagesFollow()) {
                 LaterPages.requireRight();
             }
         } catch (IllegalArgumentException e) {
@@ -193,7 +197,7 @@ final class MigrationTarget {
         SavedStream stream;
         LaterPages later = null;
         try {
-            if (hello.version() >= MigrationMessage.WITH_POST_COPY) {
+            if (hello.pagesFollow()) {
                 later = LaterPages.open(guests.pages());
             }
             stream = SavedStream.live(link, progress, later);
@@ -207,25 +211,17 @@ final class MigrationTarget {
         GuestsRestore restore = new GuestsRestore(stream, () -> {});
         boolean told = false;
         try {
-            GuestImage image = stream.next();
-            if (image == null) {
-                throw new Refused("there is no guest in the stream");
-            }
-            HostedGuest guest = guests.add(image, false);
-            migration.cancelWith(this::cancel);
-            Domain domain = restore.make(image, guest);
-            if (!image.request().config().name().equals(hello.guest().name())
-                    || stream.next() != null) {
-                throw new Refused("the stream has another guest");
-            }
+            List<Domain> domains = make(migration, stream, restore);
             migration.cancelWith(null);
+            // All that can fail has to be done before the source decides.
+            restore.join();
             if (later != null) {
                 migration.comesBy(later.ram());
             }
             migration.enter(MigrationPhase.READY);
             link.send(new MigrationMessage.Ready());
             told = true;
-            boolean goes = decision(migration, guest, domain);
+            boolean goes = decision(migration, restore, domains);
             if (!goes) {
                 throw new Refused("an operator has destroyed this copy");
             }
@@ -245,6 +241,33 @@ final class MigrationTarget {
         } finally {
             restore.close();
         }
+    }
+
+    /// Makes the guests of the stream.
+    ///
+    /// @return their domains, which do not run
+    private List<Domain> make(Migration migration, SavedStream stream, GuestsRestore restore)
+            throws IOException, Refused, BootException, InterruptedException {
+        List<GuestImage> images = stream.comers();
+        List<String> names = images.stream().map(image -> image.request().config().name()).toList();
+        int begun = 0;
+        try {
+            if (!names.equals(migration.guests())) {
+                throw new Refused("the stream has another guest");
+            }
+            migration.cancelWith(this::cancel);
+            for (GuestImage image : images) {
+                begun++;
+                restore.begin(image, guests.add(image, false));
+            }
+        } finally {
+            images.subList(begun, images.size()).forEach(GuestImage::close);
+        }
+        List<Domain> domains = restore.awaitMade();
+        if (stream.next() != null) {
+            throw new Refused("the stream has another guest");
+        }
+        return domains;
     }
 
     /// Lets the guest run, and its pages follow.
@@ -268,7 +291,7 @@ final class MigrationTarget {
     ///
     /// @return whether the guest runs here
     /// @throws Refused if the source has the guest
-    private boolean decision(Migration migration, HostedGuest guest, Domain domain)
+    private boolean decision(Migration migration, GuestsRestore restore, List<Domain> domains)
             throws Refused, BootException, InterruptedException {
         String unknown;
         try {
@@ -284,30 +307,31 @@ final class MigrationTarget {
             unknown = IoReason.of(e);
         }
         log.warn(
-                "{}{}: not known whether {} has decided that it runs here: {}",
-                migration.guest(),
-                SUFFIX,
+                "{}: not known whether {} has decided that this copy runs: {}",
+                domains,
                 peer,
                 unknown);
-        giveUpDisks(domain);
+        giveUpDisks(domains);
         // The source need not wait for an answer.
         link.close();
         CompletableFuture<Migration.Resolution> answer =
-                migration.ask(unknown, () -> DiskReturn.claim(hypervisor.devices(), domain));
+                migration.ask(unknown, () -> DiskReturn.claim(hypervisor.devices(), domains));
         migrations.metrics().came(MigrationMetrics.Result.UNDECIDED);
         while (!answer.isDone()) {
-            // Throws if the guest is destroyed.
-            boolean _ = guest.isStarted();
+            // Throws if a guest is destroyed.
+            restore.look();
         }
         return answer.join() == Migration.Resolution.RUN;
     }
 
     /// A copy that may not run leaves its disks to the one that may.
-    private void giveUpDisks(Domain domain) throws InterruptedException {
-        try {
-            hypervisor.devices().release(domain);
-        } catch (Refused e) {
-            log.warn("{} keeps its disks: {}", domain, e.reason());
+    private void giveUpDisks(List<Domain> domains) throws InterruptedException {
+        for (Domain domain : domains) {
+            try {
+                hypervisor.devices().release(domain);
+            } catch (Refused e) {
+                log.warn("{} keeps its disks: {}", domain, e.reason());
+            }
         }
     }
 

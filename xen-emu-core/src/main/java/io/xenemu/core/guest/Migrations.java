@@ -50,9 +50,11 @@ public final class Migrations {
     }
 
     /// Adds a migration that begins.
+    ///
+    /// @param guests that move together
     synchronized Migration begin(
-            UUID id, Migration.Direction direction, String guest, String peer) {
-        Migration migration = new Migration(id, direction, guest, peer);
+            UUID id, Migration.Direction direction, List<String> guests, String peer) {
+        Migration migration = new Migration(id, direction, guests, peer);
         all.add(migration);
         List<Migration> over = all.stream().filter(one -> one.phase().isOver()).toList();
         if (over.size() > MAX_OVER) {
@@ -80,7 +82,7 @@ public final class Migrations {
                         ? guest.substring(0, guest.length() - MigrationTarget.SUFFIX.length())
                         : guest;
         for (Migration migration : copy().reversed()) {
-            if (migration.guest().equals(name) && migration.phase().isOpen()) {
+            if (migration.has(name) && migration.phase().isOpen()) {
                 resolve(migration, answer);
                 return;
             }
@@ -93,7 +95,7 @@ public final class Migrations {
     /// @throws Refused if there is none
     Migration paused(String guest) throws Refused {
         for (Migration migration : copy().reversed()) {
-            if (migration.guest().equals(guest)
+            if (migration.has(guest)
                     && migration.status().direction() == Migration.Direction.OUT
                     && migration.phase() == MigrationPhase.PAUSED) {
                 return migration;
@@ -118,7 +120,7 @@ public final class Migrations {
     /// @throws Refused if there is none, or it is decided
     public void cancel(String guest) throws Refused {
         for (Migration migration : copy().reversed()) {
-            if (migration.guest().equals(guest) && !migration.phase().isOver()) {
+            if (migration.has(guest) && !migration.phase().isOver()) {
                 if (!migration.phase().isCancellable() || !migration.cancel()) {
                     throw new Refused(
                             "the migration of %s cannot be cancelled any more: %s"
@@ -137,7 +139,11 @@ public final class Migrations {
         }
         if (answer == Migration.Resolution.RUN) {
             throw new Refused(
-                    migration.guest() + " is not in this service any more: its memory is lost");
+                    migration.guests().size() == 1
+                            ? migration.guest()
+                                    + " is not in this service any more: its memory is lost"
+                            : migration.guest()
+                                    + " are not in this service any more: their memory is lost");
         }
         try {
             records.forget(migration.id());

@@ -14,6 +14,8 @@ import org.jspecify.annotations.Nullable;
 /// The gate before which restored guests wait until all guests of their file are made, and the file is known to be
 /// whole. If one of them cannot be made, or ends, none goes on. Its monitor is a leaf.
 final class RestoreGate {
+    private static final String OTHER_FAILED = "a guest of the same file cannot be restored";
+
     @GuardedBy("this")
     private final List<DomainTies.Restored> made = new ArrayList<>();
 
@@ -24,6 +26,10 @@ final class RestoreGate {
     /// Whether they are connected.
     @GuardedBy("this")
     private boolean joined;
+
+    /// The drivers that wait for their turn, or have had it.
+    @GuardedBy("this")
+    private int arrived;
 
     @GuardedBy("this")
     private boolean open;
@@ -41,11 +47,51 @@ final class RestoreGate {
         notifyAll();
     }
 
-    /// The domain that was made last.
+    /// The domains that were made, in this order.
+    synchronized List<Domain> domains() {
+        return made.stream().map(DomainTies.Restored::domain).toList();
+    }
+
+    /// Waits until the drivers of all guests are here, and those before this one have made theirs. An interrupt shuts
+    /// the gate.
     ///
-    /// @throws java.util.NoSuchElementException if there is none
-    synchronized Domain last() {
-        return made.getLast().domain();
+    /// @param number of the guest
+    /// @param count of all
+    /// @throws BootException if it is shut
+    void awaitTurn(int number, int count) throws BootException {
+        synchronized (this) {
+            arrived++;
+            notifyAll();
+        }
+        boolean interrupted = false;
+        while (!hasTurn(number, count)) {
+            try {
+                awaitTurnOrShut(number, count);
+            } catch (InterruptedException e) {
+                interrupted = true;
+                shut();
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+        requireNotShut();
+    }
+
+    private synchronized boolean hasTurn(int number, int count) {
+        return shut || (arrived >= count && made.size() == number);
+    }
+
+    private synchronized void awaitTurnOrShut(int number, int count) throws InterruptedException {
+        while (!hasTurn(number, count)) {
+            wait();
+        }
+    }
+
+    private synchronized void requireNotShut() throws BootException {
+        if (shut) {
+            throw new BootException(OTHER_FAILED);
+        }
     }
 
     /// A guest has ended.
@@ -145,7 +191,7 @@ final class RestoreGate {
             Thread.currentThread().interrupt();
         }
         if (!isOpen()) {
-            throw new BootException("a guest of the same file cannot be restored");
+            throw new BootException(OTHER_FAILED);
         }
     }
 

@@ -2,6 +2,7 @@ package io.xenemu.core.guest;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.xenemu.core.domain.Domain;
+import io.xenemu.core.domain.SaveScope;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.KvmException;
 import java.io.IOException;
@@ -11,8 +12,8 @@ import java.util.Comparator;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/// The guests that are saved in one file, and the result for all of them. The driver of each brings its guest, and
-/// waits. The driver that comes last saves them all. Its monitor is a leaf.
+/// The guests that are saved in one file or move together, and the result for all of them. The driver of each brings
+/// its guest, and waits. The driver that comes last saves or moves them all. Its monitor is a leaf.
 final class SaveParty {
     private final int size;
 
@@ -25,6 +26,10 @@ final class SaveParty {
 
     @GuardedBy("this")
     private @Nullable Refused failure;
+
+    /// Whether the guests have moved to another host.
+    @GuardedBy("this")
+    private boolean haveLeft;
 
     @GuardedBy("this")
     private Duration stoodStill = Duration.ZERO;
@@ -50,6 +55,26 @@ final class SaveParty {
                 throw new IOException(e.getMessage(), e);
             }
         }
+    }
+
+    /// What a save of these guests covers that do not notice it.
+    static SaveScope scope(List<Member> guests) {
+        return guests.size() == 1
+                ? SaveScope.ALONE
+                : SaveScope.together(guests.stream().map(one -> one.domain().id()).toList());
+    }
+
+    /// Calls something when all of these guests are destroyed: while they stand still together, they end together.
+    ///
+    /// @param then called with no lock held
+    static void whenAllAreDestroyed(List<Member> guests, Runnable then) {
+        Runnable look =
+                () -> {
+                    if (guests.stream().allMatch(guest -> guest.inbox().isDestroyed())) {
+                        then.run();
+                    }
+                };
+        guests.forEach(guest -> guest.inbox().cancelWith(look));
     }
 
     /// @param size the number of guests
@@ -84,6 +109,20 @@ final class SaveParty {
         }
     }
 
+    /// The migration is over.
+    ///
+    /// @param left whether the guests have moved
+    synchronized void moved(boolean left) {
+        haveLeft = left;
+        over = true;
+        notifyAll();
+    }
+
+    /// Whether the guests have moved, when the migration is over.
+    synchronized boolean haveLeft() {
+        return haveLeft;
+    }
+
     /// The guests were saved.
     ///
     /// @param pause how long they have stood still, if they go on
@@ -93,7 +132,7 @@ final class SaveParty {
         notifyAll();
     }
 
-    /// The guests were not saved.
+    /// The guests were not saved, or do not move.
     synchronized void failed(Refused reason) {
         end(reason);
     }

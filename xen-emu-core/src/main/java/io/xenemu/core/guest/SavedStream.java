@@ -1,5 +1,6 @@
 package io.xenemu.core.guest;
 
+import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.KeptBootFiles;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainConfig;
@@ -29,10 +30,12 @@ import java.nio.ByteBuffer;
 import java.nio.channels.ReadableByteChannel;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
@@ -64,8 +67,11 @@ final class SavedStream implements AutoCloseable {
     /// What brings the pages that follow a guest from another host; null if none do.
     private volatile @Nullable LaterPages later;
 
-    /// The memory of a guest that comes from another host.
-    private volatile @Nullable IncomingRam incoming;
+    /// The memory of guests that come from another host, by their names.
+    private final Map<String, IncomingRam> incoming = new ConcurrentHashMap<>();
+
+    /// The guests that come from another host, in the order in which they are made.
+    private volatile List<GuestImage> comers = List.of();
 
     private final RestoreGate gate = new RestoreGate();
     private final long begun;
@@ -340,22 +346,50 @@ final class SavedStream implements AutoCloseable {
         return reader.state();
     }
 
-    /// Reads the memory of a guest that comes from another host: it comes before the state.
-    ///
-    /// @param config of the guest
-    void rounds(DomainConfig config) throws IOException {
+    /// Reads what the guests are that come from another host, all of which the caller closes from now on. Their memory
+    /// follows, then the state of each.
+    List<GuestImage> comers() throws IOException {
         require(reader.isLive(), "its memory does not come first");
-        long most = config.maxMemoryBytes() + MORE_THAN_MEMORY;
-        reader.rounds(
-                bytes -> {
-                    if (bytes <= 0 || bytes > most) {
-                        throw new WireException("it has more memory than its configuration says");
-                    }
-                    IncomingRam ram = new IncomingRam(config.name(), bytes, later != null);
-                    incoming = ram;
-                    return ram;
-                },
-                progress);
+        List<GuestImage> all = new ArrayList<>();
+        boolean done = false;
+        try {
+            do {
+                if (!all.isEmpty()) {
+                    next = readHead();
+                }
+                GuestImage image = Objects.requireNonNull(next());
+                all.add(image);
+                reader.liveRam(bytes -> ramOf(image.request().config(), bytes), progress);
+            } while (reader.hasFurtherLive());
+            comers = List.copyOf(all);
+            done = true;
+            return comers;
+        } finally {
+            if (!done) {
+                all.forEach(GuestImage::close);
+            }
+        }
+    }
+
+    private IncomingRam ramOf(DomainConfig config, long bytes) throws WireException {
+        if (bytes <= 0 || bytes > config.maxMemoryBytes() + MORE_THAN_MEMORY) {
+            throw new WireException("it has more memory than its configuration says");
+        }
+        IncomingRam ram = new IncomingRam(config.name(), bytes, later != null);
+        incoming.put(config.name(), ram);
+        return ram;
+    }
+
+    /// Waits until a guest that comes can be made: the host has room for all of them, and those before it are made.
+    /// Then its state is next.
+    ///
+    /// @throws BootException if another one has failed
+    void awaitTurn(GuestImage image) throws BootException, IOException {
+        int number = comers.indexOf(image);
+        gate.awaitTurn(number, comers.size());
+        if (number == 0) {
+            reader.rounds();
+        }
     }
 
     /// The contents of the RAM of the guest whose state was read last.
@@ -373,7 +407,7 @@ final class SavedStream implements AutoCloseable {
                 }
             };
         }
-        IncomingRam came = incoming;
+        IncomingRam came = incoming.get(name);
         if (came == null) {
             return memory -> fill(name, memory);
         }
@@ -382,7 +416,9 @@ final class SavedStream implements AutoCloseable {
             public void fill(DomainMemory memory) {
                 try {
                     reader.endRounds();
-                    next = readHead();
+                    if (name.equals(comers.getLast().request().config().name())) {
+                        next = readHead();
+                    }
                     LaterPages follow = later;
                     require(follow != null || came.missing().isEmpty(), "its pages are missing");
                     if (follow != null) {
@@ -487,10 +523,7 @@ final class SavedStream implements AutoCloseable {
         }
         reader.close();
         SavedChannel.close(channel);
-        IncomingRam ram = incoming;
-        if (ram != null) {
-            ram.close();
-        }
+        incoming.values().forEach(IncomingRam::close);
         if (lazy != null) {
             lazy.close();
         }

@@ -61,16 +61,13 @@ final class Saves {
         }
     }
 
-    /// Carries out an operator's request to move the guest to another host, and answers it. If the guest leaves, its
-    /// domain has been shut down when this returns.
+    /// Carries out an operator's request to move the guest to another host, alone or with others, and answers it. If
+    /// the guest leaves, its domain has been shut down when this returns.
     void migrate(DriverRequest order, GuestBoot boot) {
         boolean left = false;
         Refused refused = null;
         try {
-            left =
-                    new MigrationSource(
-                                    hypervisor, new SaveParty.Member(inbox, request, boot), order)
-                            .run();
+            left = moves(order, new SaveParty.Member(inbox, request, boot));
         } catch (Refused e) {
             refused = e;
         } finally {
@@ -83,6 +80,42 @@ final class Saves {
             order.done();
         } else {
             boolean _ = order.fail(refused);
+        }
+    }
+
+    /// @return whether the guest has left
+    private boolean moves(DriverRequest order, SaveParty.Member member) throws Refused {
+        SaveParty party = order.migrate().party();
+        inbox.cancelWith(() -> party.giveUp(Refusal.DESTROYED.of(member.name())));
+        try {
+            List<SaveParty.Member> all = party.arrive(member);
+            if (!all.isEmpty()) {
+                return movesAll(order, all);
+            }
+            party.await(inbox);
+            return party.haveLeft();
+        } finally {
+            inbox.cancelWith(null);
+        }
+    }
+
+    /// Moves all guests of a party, and tells the other drivers the result.
+    private boolean movesAll(DriverRequest order, List<SaveParty.Member> all) throws Refused {
+        SaveParty party = order.migrate().party();
+        Refused failure = new Refused("the migration has failed");
+        boolean done = false;
+        try {
+            boolean left = new MigrationSource(hypervisor, all, order).run();
+            done = true;
+            party.moved(left);
+            return left;
+        } catch (Refused e) {
+            failure = e;
+            throw e;
+        } finally {
+            if (!done) {
+                party.failed(failure);
+            }
         }
     }
 
@@ -154,7 +187,7 @@ final class Saves {
     /// @return how long the guests have stood still, if they go on
     private Duration save(DriverRequest.Save wanted, List<SaveParty.Member> all) throws Refused {
         long begun = System.nanoTime();
-        SaveScope scope = wanted.suspend() ? SaveScope.SUSPENDED : scope(all);
+        SaveScope scope = wanted.suspend() ? SaveScope.SUSPENDED : SaveParty.scope(all);
         requireNoBlockers(all, scope, begun);
         all.forEach(member -> member.boot().tell(DomainEvent.Type.SAVING));
         boolean done = false;
@@ -174,12 +207,6 @@ final class Saves {
             all.forEach(member -> member.boot().saved(wanted.then()));
         }
         return pause;
-    }
-
-    private static SaveScope scope(List<SaveParty.Member> all) {
-        return all.size() == 1
-                ? SaveScope.ALONE
-                : SaveScope.together(all.stream().map(one -> one.domain().id()).toList());
     }
 
     private void requireNoBlockers(List<SaveParty.Member> all, SaveScope scope, long begun)

@@ -12,13 +12,19 @@ import java.util.UUID;
 /// their order.
 public sealed interface MigrationMessage {
     /// The newest version of the messages, and of streams of guests that run.
-    int VERSION = 3;
+    int VERSION = 4;
 
     /// The first version that says what a guest needs, and what was looked at.
     int WITH_NEEDS = 2;
 
     /// The first version in which pages may follow a guest: a source says it for such a migration alone.
     int WITH_POST_COPY = 3;
+
+    /// The first version in which several guests may move together: a source says it for such a migration alone.
+    int WITH_OTHERS = 4;
+
+    /// The most guests that move together: a program that looks at all of them stands between them.
+    int MAX_TOGETHER = 32;
 
     /// More devices than a guest can use.
     int MAX_DEVICES = 4096;
@@ -49,6 +55,7 @@ public sealed interface MigrationMessage {
     ///     does not know
     /// @param onlyAsks whether nothing follows the answer
     /// @param needs what the destination has to have
+    /// @param others the guests that move with this one, in the order of the stream
     record Hello(
             int version,
             UUID migration,
@@ -56,8 +63,29 @@ public sealed interface MigrationMessage {
             int configVersion,
             BodyBytes config,
             boolean onlyAsks,
-            Needs needs)
-            implements MigrationMessage {}
+            Needs needs,
+            List<Comer> others)
+            implements MigrationMessage {
+        public Hello {
+            others = List.copyOf(others);
+        }
+
+        /// All guests, in the order of the stream.
+        public List<Comer> all() {
+            List<Comer> all = new ArrayList<>();
+            all.add(new Comer(guest, configVersion, config, needs));
+            all.addAll(others);
+            return all;
+        }
+
+        /// Whether pages of the guest may follow it.
+        public boolean pagesFollow() {
+            return version == WITH_POST_COPY;
+        }
+    }
+
+    /// A guest that is to come: as in [Hello].
+    record Comer(GuestSummary guest, int configVersion, BodyBytes config, Needs needs) {}
 
     /// What a guest needs at the destination.
     ///
@@ -150,24 +178,35 @@ public sealed interface MigrationMessage {
     }
 
     private static BodyWriter hello(BodyWriter body, Hello hello) {
-        byte[] guest = hello.guest().encode().toBytes();
-        byte[] config = hello.config().bytes();
         body.u32(hello.version())
                 .u64(hello.migration().getMostSignificantBits())
-                .u64(hello.migration().getLeastSignificantBits())
-                .bytes(guest)
-                .u32(hello.configVersion())
-                .bytes(config)
-                .bool(hello.onlyAsks());
+                .u64(hello.migration().getLeastSignificantBits());
+        guest(body, hello.guest(), hello.configVersion(), hello.config());
+        body.bool(hello.onlyAsks());
         if (hello.version() >= WITH_NEEDS) {
-            Needs needs = hello.needs();
-            body.u32(needs.tscKhz())
-                    .bool(needs.overcommit())
-                    .bool(needs.trustsStorage())
-                    .u32(needs.devices().size());
-            needs.devices().forEach(device -> body.bytes(device.bytes()));
+            needs(body, hello.needs());
+        }
+        if (hello.version() >= WITH_OTHERS) {
+            body.u32(hello.others().size());
+            for (Comer other : hello.others()) {
+                guest(body, other.guest(), other.configVersion(), other.config());
+                needs(body, other.needs());
+            }
         }
         return body;
+    }
+
+    private static void guest(
+            BodyWriter body, GuestSummary guest, int configVersion, BodyBytes config) {
+        body.bytes(guest.encode().toBytes()).u32(configVersion).bytes(config.bytes());
+    }
+
+    private static void needs(BodyWriter body, Needs needs) {
+        body.u32(needs.tscKhz())
+                .bool(needs.overcommit())
+                .bool(needs.trustsStorage())
+                .u32(needs.devices().size());
+        needs.devices().forEach(device -> body.bytes(device.bytes()));
     }
 
     private static BodyWriter accept(BodyWriter body, Accept accept) {
@@ -211,18 +250,31 @@ public sealed interface MigrationMessage {
     private static Hello readHello(BodyReader body) throws WireException {
         int version = body.u32();
         UUID migration = new UUID(body.u64(), body.u64());
-        GuestSummary guest =
-                GuestSummary.decode(new BodyReader(body.bytes(MigrationLink.MAX_BODY_BYTES)));
+        GuestSummary guest = readSummary(body);
         int configVersion = body.u32();
-        byte[] config = body.bytes(MigrationLink.MAX_BODY_BYTES);
+        BodyBytes config = readBytes(body);
         boolean onlyAsks = body.bool();
         Needs needs = version >= WITH_NEEDS && version <= VERSION ? readNeeds(body) : Needs.UNKNOWN;
+        List<Comer> others = new ArrayList<>();
+        if (version >= WITH_OTHERS && version <= VERSION) {
+            for (int left = body.count(MAX_TOGETHER - 1); left > 0; left--) {
+                others.add(
+                        new Comer(readSummary(body), body.u32(), readBytes(body), readNeeds(body)));
+            }
+        }
         if (version > VERSION) {
             // It is refused by its number, whatever else it has.
             body.skipAll();
         }
-        return new Hello(
-                version, migration, guest, configVersion, BodyBytes.of(config), onlyAsks, needs);
+        return new Hello(version, migration, guest, configVersion, config, onlyAsks, needs, others);
+    }
+
+    private static GuestSummary readSummary(BodyReader body) throws WireException {
+        return GuestSummary.decode(new BodyReader(body.bytes(MigrationLink.MAX_BODY_BYTES)));
+    }
+
+    private static BodyBytes readBytes(BodyReader body) throws WireException {
+        return BodyBytes.of(body.bytes(MigrationLink.MAX_BODY_BYTES));
     }
 
     private static Needs readNeeds(BodyReader body) throws WireException {

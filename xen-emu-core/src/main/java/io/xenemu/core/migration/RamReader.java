@@ -29,6 +29,9 @@ final class RamReader implements AutoCloseable {
     private long sections;
     private long compressedSections;
 
+    /// The last round of a guest that runs.
+    private int round;
+
     /// @param total the number of all pages, from [#begin]
     RamReader(SectionReader in, WorkProgress progress, long total) {
         this.in = in;
@@ -104,30 +107,26 @@ final class RamReader implements AutoCloseable {
         drain();
     }
 
-    /// Reads all rounds of a guest that runs.
-    void readRounds(IncomingRam ram) throws IOException {
+    /// Reads the next round of a guest that runs.
+    void readRound(IncomingRam ram) throws IOException {
         progress.begin(total);
-        int round = 0;
-        while (in.peek() == SectionType.ROUND) {
-            in.next(SectionType.ROUND);
-            in.requireVersion(SectionType.ROUND);
-            BodyReader body = in.fields();
-            int number = body.u32();
-            body.end();
-            round++;
-            if (number != round) {
-                throw new WireException(
-                        "round %s in place of %d"
-                                .formatted(Integer.toUnsignedString(number), round));
-            }
-            BitSet seen = new BitSet();
-            while (in.peek() == SectionType.PAGES) {
-                live(ram, seen);
-                SaveCancelledException.tell(progress, Math.min(pages, total));
-            }
-            // A page may come again in the next round.
-            drain();
+        in.next(SectionType.ROUND);
+        in.requireVersion(SectionType.ROUND);
+        BodyReader body = in.fields();
+        int number = body.u32();
+        body.end();
+        round++;
+        if (number != round) {
+            throw new WireException(
+                    "round %s in place of %d".formatted(Integer.toUnsignedString(number), round));
         }
+        BitSet seen = new BitSet();
+        while (in.peek() == SectionType.PAGES) {
+            live(ram, seen);
+            SaveCancelledException.tell(progress, Math.min(pages, total));
+        }
+        // A page may come again in the next round.
+        drain();
     }
 
     /// Reads which pages come later, if any do.

@@ -9,7 +9,9 @@ import java.nio.channels.FileChannel;
 import java.nio.channels.ReadableByteChannel;
 import java.nio.channels.WritableByteChannel;
 import java.security.MessageDigest;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -28,11 +30,15 @@ public final class SaveReader implements AutoCloseable {
     private @Nullable ChunkStream state;
     private int guests;
 
-    /// The pages of all rounds of the guest that is read.
-    private long roundPages;
+    /// The guests whose memory comes while they run, until each is read to its end.
+    private final Deque<LiveRam> live = new ArrayDeque<>();
+
+    /// @param reader of its pages
+    private record LiveRam(IncomingRam ram, RamReader reader) {}
 
     private enum Step {
         GUEST,
+        LIVE_RAM,
         ROUNDS,
         STATE,
         RAM,
@@ -75,7 +81,7 @@ public final class SaveReader implements AutoCloseable {
             end();
             return null;
         }
-        step(Step.RAM, Step.GUEST);
+        step(last == Step.LIVE_RAM ? Step.LIVE_RAM : Step.RAM, Step.GUEST);
         sections.next(SectionType.GUEST);
         sections.requireVersion(SectionType.GUEST);
         GuestSummary guest = GuestSummary.decode(sections.fields());
@@ -128,7 +134,11 @@ public final class SaveReader implements AutoCloseable {
     ///
     /// @throws WireException also from the stream's methods
     public InputStream state() throws IOException {
-        step(last == Step.ROUNDS ? Step.ROUNDS : Step.GUEST, Step.STATE);
+        if (live.isEmpty()) {
+            step(Step.GUEST, Step.STATE);
+        } else {
+            step(last == Step.ROUNDS ? Step.ROUNDS : Step.RAM, Step.STATE);
+        }
         sections.next(SectionType.STATE);
         sections.requireVersion(SectionType.STATE);
         BodyReader body = sections.fields();
@@ -142,8 +152,8 @@ public final class SaveReader implements AutoCloseable {
         return stream;
     }
 
-    /// Whether the guest whose head was read runs while its memory is sent: then [#rounds], [#state] and [#endRounds]
-    /// follow.
+    /// Whether the guest whose head was read runs while its memory is sent: then [#liveRam] follows, and the same for
+    /// each further guest that moves with it. Then come [#rounds] of all, and [#state] and [#endRounds] for each.
     public boolean isLive() throws IOException {
         return sections.peek() == SectionType.RAM;
     }
@@ -157,25 +167,43 @@ public final class SaveReader implements AutoCloseable {
         IncomingRam of(long bytes) throws IOException;
     }
 
-    /// Reads the rounds of pages of a guest that runs.
+    /// Begins the memory of a guest that runs.
     ///
     /// @param memory makes the memory for so many bytes, all zeros
-    /// @throws SaveCancelledException if that was asked for
-    public void rounds(NewRam memory, WorkProgress progress) throws IOException {
-        step(Step.GUEST, Step.ROUNDS);
+    public void liveRam(NewRam memory, WorkProgress progress) throws IOException {
+        step(Step.GUEST, Step.LIVE_RAM);
         long total = RamReader.begin(sections);
         IncomingRam ram = memory.of(total * SaveFormat.PAGE);
-        try (RamReader reader = new RamReader(sections, progress, total)) {
-            reader.readRounds(ram);
-            reader.readMissing(ram);
-            roundPages = reader.pages();
+        live.add(new LiveRam(ram, new RamReader(sections, progress, total)));
+    }
+
+    /// Whether another guest moves with that whose memory has begun: then [#guest] gives its head.
+    public boolean hasFurtherLive() throws IOException {
+        return sections.peek() == SectionType.GUEST;
+    }
+
+    /// Reads the rounds of pages of guests that run. Each round has one of each guest, in their order. The pages of a
+    /// guest that moves alone may come later.
+    ///
+    /// @throws SaveCancelledException if that was asked for
+    public void rounds() throws IOException {
+        step(Step.LIVE_RAM, Step.ROUNDS);
+        while (sections.peek() == SectionType.ROUND) {
+            for (LiveRam guest : live) {
+                guest.reader().readRound(guest.ram());
+            }
+        }
+        if (live.size() == 1) {
+            live.getFirst().reader().readMissing(live.getFirst().ram());
         }
     }
 
     /// Ends a guest whose pages came in rounds. Its state was read to its end.
     public void endRounds() throws IOException {
         endState();
-        endGuest(roundPages);
+        try (RamReader reader = live.removeFirst().reader()) {
+            endGuest(reader.pages());
+        }
     }
 
     /// Reads the guest's RAM.
@@ -299,6 +327,8 @@ public final class SaveReader implements AutoCloseable {
 
     @Override
     public void close() {
+        live.forEach(guest -> guest.reader().close());
+        live.clear();
         sections.close();
     }
 }

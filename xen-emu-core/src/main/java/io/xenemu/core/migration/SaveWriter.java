@@ -20,6 +20,9 @@ public final class SaveWriter {
     private int guests;
     private int files;
 
+    /// Guests whose RAM was begun, and whose state is not written.
+    private int live;
+
     private enum Step {
         GUEST,
         ROUNDS,
@@ -43,7 +46,7 @@ public final class SaveWriter {
     /// @param configVersion of the layout of `config`
     /// @param config at most 1 MiB
     public void guest(GuestSummary guest, int configVersion, BodyWriter config) throws IOException {
-        step(Step.RAM, Step.GUEST);
+        step(last == Step.ROUNDS ? Step.ROUNDS : Step.RAM, Step.GUEST);
         if (++guests > SaveFormat.MAX_GUESTS) {
             throw new IllegalStateException("more than " + SaveFormat.MAX_GUESTS + " guests");
         }
@@ -82,13 +85,15 @@ public final class SaveWriter {
         chunks.file(content.position(0), size, isIncluded);
     }
 
-    /// Begins the RAM of a guest that runs. [#endRounds] follows in place of [#state] and [#ram].
+    /// Begins the RAM of a guest that runs. [#guest] follows for each further one that moves with it. Then come rounds
+    /// of all of them in their order, again and again, and [#endRounds] for each in place of [#state] and [#ram].
     ///
     /// @param progress of the round that is written
     /// @param pace of the stream
     /// @return writes the rounds; to be closed
     public RoundWriter rounds(RamSource ram, WorkProgress progress, Pace pace) throws IOException {
         step(Step.GUEST, Step.ROUNDS);
+        live++;
         RamWriter.begin(sections, ram.pages().byteSize());
         return new RoundWriter(ram, encoding, sections, progress, pace);
     }
@@ -97,7 +102,7 @@ public final class SaveWriter {
     ///
     /// @param frames of its parts, as they were when the last round began
     public void endRounds(RoundWriter rounds, byte[] frames) throws IOException {
-        step(Step.ROUNDS, Step.RAM);
+        step(Step.ROUNDS, --live > 0 ? Step.ROUNDS : Step.RAM);
         writeState(frames);
         endGuest(rounds.pages());
     }

@@ -3,7 +3,7 @@ package io.xenemu.core.migration;
 import io.xenemu.kvm.wire.WireException;
 import java.util.HexFormat;
 
-/// The sections of a stream, in the order in which they occur. A guest has those from [#GUEST] to [#GUEST_END].
+/// The sections of a stream, in the order in which they occur. A saved guest has those from [#GUEST] to [#GUEST_END].
 enum SectionType {
     /// The guest in short: [GuestSummary].
     GUEST("GUST", 64 << 10),

@@ -6,7 +6,10 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.core.cli.ToolRunner;
+import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.OwnPart;
+import io.xenemu.evtchn.EvtchnPort;
+import io.xenemu.kvm.abi.DomId;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -53,6 +56,67 @@ final class EvacuateTest {
             assertEquals(
                     HEADER + "\n",
                     services.assertSays(0, "", "evacuate", "--ssh", "", services.host()));
+        }
+    }
+
+    @Test
+    void guestsThatShareMoveTogether() throws Exception {
+        try (ToolRunner tool = ToolRunner.start(Map.of());
+                TwoServices services = new TwoServices(folder, tool)) {
+            Domain web = services.create("web");
+            services.create("mail");
+            Domain db = services.create("db");
+            EvtchnPort offered = web.eventChannels().allocUnbound(DomId.SELF, db.id());
+            EvtchnPort _ = db.eventChannels().bindInterdomain(web.id(), offered);
+
+            assertEquals("web db\nmail\n", services.assertSays(0, "", "migrate-groups"));
+            assertEquals(
+                    List.of(
+                            "mail moved to " + services.host(),
+                            "web, db moved to " + services.host()),
+                    services.assertSays(0, "", "evacuate", "--ssh", "", services.host())
+                            .lines()
+                            .skip(1)
+                            .map(EvacuateTest::withoutFigures)
+                            .sorted()
+                            .toList());
+            assertEquals(List.of(), services.guests.left());
+            assertEquals(3, services.guestsThere.left().size());
+        }
+    }
+
+    @Test
+    void groupMovesByItsNames() throws Exception {
+        try (ToolRunner tool = ToolRunner.start(Map.of());
+                TwoServices services = new TwoServices(folder, tool)) {
+            Domain web = services.create("web");
+            Domain db = services.create("db");
+            int _ = SharingGuests.map(web, db);
+
+            services.assertRefuses(
+                    "web cannot be migrated: grants: dom2 maps pages of it",
+                    "migrate",
+                    "--ssh",
+                    "",
+                    "web",
+                    services.host());
+            services.assertRefuses(
+                    "web is named twice", "migrate", "--ssh", "", "web", "web", services.host());
+            String said =
+                    services.assertSays(
+                            0, "", "migrate", "--ssh", "", "db", "web", services.host());
+            assertTrue(said.startsWith("moved to " + services.host()), said);
+            assertEquals(List.of(), services.guests.left());
+            assertEquals(
+                    List.of("web", "db"),
+                    services.guestsThere.migrations().list().getLast().guests());
+            assertEquals(
+                    "web and db to %s: done".formatted(services.host()),
+                    services.assertSays(0, "", "migrate-status")
+                            .lines()
+                            .toList()
+                            .getLast()
+                            .replaceAll(", round.*", ""));
         }
     }
 

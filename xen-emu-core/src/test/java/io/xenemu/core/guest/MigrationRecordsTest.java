@@ -24,7 +24,7 @@ final class MigrationRecordsTest {
 
     private void decide() throws Exception {
         new MigrationRecords(folder)
-                .decide(new Migration(id, Migration.Direction.OUT, "web", "other"));
+                .decide(new Migration(id, Migration.Direction.OUT, List.of("web"), "other"));
     }
 
     @Test

@@ -16,7 +16,6 @@ import io.xenemu.core.hypervisor.DomainOrder;
 import io.xenemu.core.hypervisor.OperatedDomains;
 import io.xenemu.core.hypervisor.SavePlace;
 import io.xenemu.core.machine.state.ClockPolicy;
-import io.xenemu.core.memory.SpecialPages;
 import io.xenemu.core.migration.SavedReport;
 import io.xenemu.core.paging.LatePagesNeeds;
 import io.xenemu.core.startup.TrainingKernel;
@@ -25,15 +24,10 @@ import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.evtchn.EvtchnStatus;
 import io.xenemu.gnttab.GrantLimits;
 import io.xenemu.gnttab.GrantStatus;
-import io.xenemu.gnttab.MapBatch;
-import io.xenemu.gnttab.UnmapBatch;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.testing.Eventually;
 import java.io.IOException;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.lang.invoke.VarHandle;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -55,15 +49,6 @@ import org.junit.jupiter.api.io.TempDir;
 /// Guests that share event channels and pages are saved in one file. Their domains run no code.
 @Timeout(120)
 final class SharedSaveTest {
-    /// A page of the granting guest, and its place in the other.
-    private static final long GRANTED_GFN = 0x500;
-
-    private static final long MAPPED_GFN = 0x600;
-    private static final int GREF = 9;
-    private static final int PERMIT_ACCESS = 1;
-    private static final int HOST_MAP = 2;
-    private static final int SHARED_PENDING = 0x800;
-    private static final VarHandle WORDS = ValueLayout.JAVA_INT.varHandle();
     private static final int CYCLES = 12;
 
     @TempDir private Path folder = Path.of("");
@@ -139,38 +124,6 @@ final class SharedSaveTest {
         return assertThrows(Refused.class, refused).reason();
     }
 
-    /// Lets a guest grant a page to another one.
-    private static void grant(Domain from, Domain to) {
-        MemorySegment entries = from.special().page(SpecialPages.grantFrame(0));
-        entries.set(ValueLayout.JAVA_INT, GREF * 8L + 4, Math.toIntExact(GRANTED_GFN));
-        entries.set(ValueLayout.JAVA_SHORT, GREF * 8L + 2, (short) to.id().value());
-        entries.set(ValueLayout.JAVA_SHORT, GREF * 8L, (short) PERMIT_ACCESS);
-    }
-
-    /// @return the handle
-    private static int map(Domain from, Domain to) {
-        grant(from, to);
-        MapBatch batch = new MapBatch();
-        batch.add(MAPPED_GFN << 12, HOST_MAP, GREF, from.id());
-        to.grantTable().map(batch);
-        assertEquals(GrantStatus.OKAY, batch.status(0));
-        return batch.handle(0);
-    }
-
-    private static GrantStatus unmap(Domain by, int handle) {
-        UnmapBatch batch = new UnmapBatch();
-        batch.add(MAPPED_GFN << 12, handle);
-        by.grantTable().unmap(batch);
-        return batch.status(0);
-    }
-
-    private static boolean takePending(Domain domain, EvtchnPort port) {
-        MemorySegment page = domain.special().page(SpecialPages.SHARED_INFO);
-        long at = SHARED_PENDING + port.value() / Integer.SIZE * (long) Integer.BYTES;
-        int bit = 1 << port.value() % Integer.SIZE;
-        return ((int) WORDS.getAndBitwiseAnd(page, at, ~bit) & bit) != 0;
-    }
-
     private static EvtchnStatus status(Domain domain, EvtchnPort port) throws XenError {
         return domain.eventChannels().status(DomId.SELF, port);
     }
@@ -181,7 +134,7 @@ final class SharedSaveTest {
         Domain db = create("db");
         EvtchnPort offered = web.eventChannels().allocUnbound(DomId.SELF, db.id());
         EvtchnPort bound = db.eventChannels().bindInterdomain(web.id(), offered);
-        int handle = map(web, db);
+        int handle = SharingGuests.map(web, db);
         EvtchnStatus before = status(db, bound);
 
         save(DomainOrder.Then.END, db, web);
@@ -192,16 +145,16 @@ final class SharedSaveTest {
 
         assertEquals(List.of(web.id(), db.id()), ids());
         assertEquals(before, status(db2, bound));
-        assertTrue(takePending(web2, offered), "an event may have been under way");
-        assertTrue(takePending(db2, bound));
+        assertTrue(SharingGuests.takePending(web2, offered), "an event may have been under way");
+        assertTrue(SharingGuests.takePending(db2, bound));
         db2.eventChannels().send(bound);
-        assertTrue(takePending(web2, offered));
+        assertTrue(SharingGuests.takePending(web2, offered));
         web2.eventChannels().send(offered);
-        assertTrue(takePending(db2, bound));
+        assertTrue(SharingGuests.takePending(db2, bound));
         assertEquals(1, web2.grantTable().save().mappings().size());
         assertEquals(1, db2.grantTable().save().tracked().size());
         assertFalse(db2.isHeld());
-        assertEquals(GrantStatus.OKAY, unmap(db2, handle));
+        assertEquals(GrantStatus.OKAY, SharingGuests.unmap(db2, handle));
         assertEquals(List.of(), web2.grantTable().save().mappings());
         web2.eventChannels().close(offered);
         assertEquals(EvtchnStatus.Unbound.class, status(db2, bound).getClass());
@@ -213,7 +166,7 @@ final class SharedSaveTest {
         Domain db = create("db");
         EvtchnPort offered = web.eventChannels().allocUnbound(DomId.SELF, db.id());
         EvtchnPort bound = db.eventChannels().bindInterdomain(web.id(), offered);
-        int handle = map(web, db);
+        int handle = SharingGuests.map(web, db);
         try (FakeHypervisor next = new FakeHypervisor();
                 HostedGuests guestsThere =
                         new HostedGuests(next.hypervisor, folder, folder.resolve("records"))) {
@@ -222,12 +175,14 @@ final class SharedSaveTest {
                     HandOver.run(folder, fake, guests, next, guestsThere));
             Domain web2 = next.next();
             Domain db2 = next.next();
-            boolean _ = takePending(web2, offered) && takePending(db2, bound);
+            boolean _ =
+                    SharingGuests.takePending(web2, offered)
+                            && SharingGuests.takePending(db2, bound);
             db2.eventChannels().send(bound);
-            assertTrue(takePending(web2, offered));
+            assertTrue(SharingGuests.takePending(web2, offered));
             assertEquals(1, web2.grantTable().save().mappings().size());
             assertEquals(1, db2.grantTable().save().tracked().size());
-            assertEquals(GrantStatus.OKAY, unmap(db2, handle));
+            assertEquals(GrantStatus.OKAY, SharingGuests.unmap(db2, handle));
         }
     }
 
@@ -235,7 +190,7 @@ final class SharedSaveTest {
     void nothingIsLostOverManyCycles() throws Exception {
         Domain web = create("web");
         Domain db = create("db");
-        int handle = map(web, db);
+        int handle = SharingGuests.map(web, db);
         List<EvtchnPort> offered = new ArrayList<>();
         List<EvtchnPort> bound = new ArrayList<>();
         for (int i = 0; i < CYCLES; i++) {
@@ -252,13 +207,13 @@ final class SharedSaveTest {
             for (int channel = 0; channel <= i; channel++) {
                 Domain from = channel % 2 == 0 ? web : db;
                 Domain to = channel % 2 == 0 ? db : web;
-                boolean _ = takePending(to, bound.get(channel));
+                boolean _ = SharingGuests.takePending(to, bound.get(channel));
                 from.eventChannels().send(offered.get(channel));
-                assertTrue(takePending(to, bound.get(channel)));
+                assertTrue(SharingGuests.takePending(to, bound.get(channel)));
             }
             assertEquals(1, web.grantTable().save().mappings().size());
         }
-        assertEquals(GrantStatus.OKAY, unmap(db, handle));
+        assertEquals(GrantStatus.OKAY, SharingGuests.unmap(db, handle));
     }
 
     /// One guest counts, with an event for each number, and the other looks at the number with each event.
@@ -278,7 +233,7 @@ final class SharedSaveTest {
         /// What the vCPU of each guest does.
         void step(Domain running) {
             if (running.config().name().equals("web")) {
-                if (takePending(running, offered)) {
+                if (SharingGuests.takePending(running, offered)) {
                     seen.set(sent.get());
                 }
             } else if (!isOver.get()) {
@@ -338,7 +293,7 @@ final class SharedSaveTest {
     void checkpointOfTwoLetsBothGoOnAndTellsHowLongTheyStood() throws Exception {
         Domain web = create("web");
         Domain db = create("db");
-        int handle = map(web, db);
+        int handle = SharingGuests.map(web, db);
 
         assertTrue(
                 guests.save(List.of(web, db), file(), DomainOrder.Then.GO_ON, _ -> {})
@@ -346,7 +301,7 @@ final class SharedSaveTest {
 
         assertFalse(web.isHeld());
         assertFalse(db.isHeld());
-        assertEquals(GrantStatus.OKAY, unmap(db, handle));
+        assertEquals(GrantStatus.OKAY, SharingGuests.unmap(db, handle));
         SavedReport report = SavedReport.read(FileChannel.open(file().path()));
         assertEquals(
                 List.of("web", "db"),
@@ -362,7 +317,7 @@ final class SharedSaveTest {
         Domain third = create("third");
         EvtchnPort offered = web.eventChannels().allocUnbound(DomId.SELF, third.id());
         third.eventChannels().bindInterdomain(web.id(), offered);
-        map(db, third);
+        SharingGuests.map(db, third);
 
         assertEquals(
                 "web cannot be saved: evtchn: it has an event channel to dom3\n"
@@ -387,7 +342,7 @@ final class SharedSaveTest {
     void allAreRestoredOrNone() throws Exception {
         Domain web = create("web");
         Domain db = create("db");
-        map(web, db);
+        SharingGuests.map(web, db);
         save(DomainOrder.Then.END, web, db);
         Domain other = create("db");
 

@@ -33,6 +33,9 @@ final class MigrationMessagePropertyTest {
             new GuestSummary(
                     "web", DomId.of(7), new UUID(5, 6), 2, 1L << 33, Instant.ofEpochMilli(99));
 
+    private static final MigrationMessage.Needs NO_DEVICE =
+            new MigrationMessage.Needs(0, false, false, List.of());
+
     private static final List<MigrationMessage> ALL =
             List.of(
                     new MigrationMessage.Hello(
@@ -42,7 +45,8 @@ final class MigrationMessagePropertyTest {
                             3,
                             MigrationMessage.BodyBytes.of(new BodyWriter().u32(1).u8(2)),
                             true,
-                            MigrationMessage.Needs.UNKNOWN),
+                            MigrationMessage.Needs.UNKNOWN,
+                            List.of()),
                     new MigrationMessage.Accept(1, "xen-emu 1", ""),
                     new MigrationMessage.Refuse("the name is in use"),
                     new MigrationMessage.Ready(),
@@ -62,8 +66,29 @@ final class MigrationMessagePropertyTest {
                                     true,
                                     List.of(
                                             MigrationMessage.BodyBytes.of(new BodyWriter().u16(9)),
-                                            MigrationMessage.BodyBytes.of(new BodyWriter())))),
-                    new MigrationMessage.Accept(2, "xen-emu 2", "memory\ndisk"));
+                                            MigrationMessage.BodyBytes.of(new BodyWriter()))),
+                            List.of()),
+                    new MigrationMessage.Accept(2, "xen-emu 2", "memory\ndisk"),
+                    new MigrationMessage.Hello(
+                            4,
+                            new UUID(3, -4),
+                            WEB,
+                            3,
+                            MigrationMessage.BodyBytes.of(new BodyWriter().u32(1)),
+                            false,
+                            NO_DEVICE,
+                            List.of(
+                                    new MigrationMessage.Comer(
+                                            new GuestSummary(
+                                                    "db",
+                                                    DomId.of(8),
+                                                    new UUID(7, 8),
+                                                    1,
+                                                    1L << 30,
+                                                    Instant.ofEpochMilli(98)),
+                                            4,
+                                            MigrationMessage.BodyBytes.of(new BodyWriter().u16(3)),
+                                            NO_DEVICE))));
 
     /// A pipe to oneself.
     private static final class Loop implements ByteChannel {
@@ -121,7 +146,8 @@ final class MigrationMessagePropertyTest {
                         3,
                         MigrationMessage.BodyBytes.of(new BodyWriter()),
                         false,
-                        new MigrationMessage.Needs(0, false, false, List.of()));
+                        NO_DEVICE,
+                        List.of());
         BodyWriter body = newer.body().string("more");
         MigrationMessage read = MigrationMessage.read(newer.type(), new BodyReader(body.toBytes()));
         assertEquals(MigrationMessage.VERSION + 1, ((MigrationMessage.Hello) read).version());
@@ -137,7 +163,7 @@ final class MigrationMessagePropertyTest {
     }
 
     @Property(tries = 300)
-    void damagedMessageIsRefused(@ForAll @IntRange int at, @ForAll @IntRange(max = 7) int which)
+    void damagedMessageIsRefused(@ForAll @IntRange int at, @ForAll @IntRange(max = 9) int which)
             throws IOException {
         try (Loop loop = new Loop()) {
             new MigrationLink(loop).send(ALL.get(which));

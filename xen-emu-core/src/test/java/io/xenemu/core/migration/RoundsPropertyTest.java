@@ -75,7 +75,8 @@ final class RoundsPropertyTest {
             if (!reader.isLive()) {
                 throw new WireException("not live");
             }
-            reader.rounds(_ -> ram, new WorkProgress());
+            reader.liveRam(_ -> ram, new WorkProgress());
+            reader.rounds();
             reader.state().transferTo(OutputStream.nullOutputStream());
             reader.endRounds();
             assertNull(reader.guest(FileContents.NONE));
@@ -138,7 +139,7 @@ final class RoundsPropertyTest {
             }
             try (SectionReader in = new SectionReader(TestGuest.from(bytes.toByteArray()));
                     RamReader reader = new RamReader(in, new WorkProgress(), RamReader.begin(in))) {
-                reader.readRounds(ram);
+                reader.readRound(ram);
                 reader.readMissing(ram);
             }
             assertEquals(missing, ram.missing());
@@ -168,7 +169,8 @@ final class RoundsPropertyTest {
         try (SectionReader in = new SectionReader(TestGuest.from(bytes.toByteArray()));
                 RamReader reader = new RamReader(in, new WorkProgress(), RamReader.begin(in));
                 IncomingRam ram = new IncomingRam("a", (long) PAGES * TestGuest.PAGE, false)) {
-            WireException e = assertThrows(WireException.class, () -> reader.readRounds(ram));
+            reader.readRound(ram);
+            WireException e = assertThrows(WireException.class, () -> reader.readRound(ram));
             assertEquals("a page comes twice in a round", e.getMessage());
         }
     }

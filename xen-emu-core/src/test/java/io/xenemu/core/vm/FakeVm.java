@@ -481,6 +481,15 @@ public final class FakeVm implements VmPort {
         write(gpa, bytes);
     }
 
+    /// A word as the guest sees it, through the slots.
+    public long guestReads(long gpa) {
+        MemorySegment place = memory(gpa, Long.BYTES);
+        if (place == null) {
+            throw new IllegalArgumentException("no memory at %#x".formatted(gpa));
+        }
+        return place.get(ValueLayout.JAVA_LONG_UNALIGNED, 0);
+    }
+
     private synchronized void write(long gpa, byte[] bytes) {
         for (Map.Entry<Integer, Slot> entry : slots.entrySet()) {
             Slot slot = entry.getValue();
