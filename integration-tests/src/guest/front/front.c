@@ -14,6 +14,7 @@
  *  patience=NUMBER milliseconds after which an answer is missing
  *  busy            instead, keeps requests of all devices in flight until the domain ends, and says so by data/busy
  *  good            instead, uses all devices until the domain ends, counts by data/rounds, and prints what fails
+ *  pae             in 32 bits: has PAE page tables
  */
 #include "front.h"
 
@@ -22,6 +23,7 @@
 #define KINDS 4
 /* Between two reports of a good guest, in milliseconds. */
 #define REPORT 200
+#define WIDTH "shared_info.has-the-guest's-width"
 
 uint32_t patience = 20000;
 
@@ -120,10 +122,17 @@ static void __attribute__((noreturn)) busy(void)
 
 static void __attribute__((noreturn)) be_good(void)
 {
-    uint64_t next = 0;
+    uint64_t next = 0, last = 0;
     uint32_t rounds = 0;
 
     for (;; rounds++) {
+        uint64_t now = milliseconds();
+
+        if (now < last)
+            check("clock.goes-forward", 0, 1);
+        last = now;
+        if (selected_elsewhere())
+            check(WIDTH, selected_elsewhere(), 0);
         for (unsigned int i = 0; i < device_count; i++) {
             int result = devices[i]->serves();
 
@@ -142,6 +151,10 @@ void guest_main(void)
 {
     uint32_t seed = 0, count = 10;
 
+#ifndef __x86_64__
+    if (command_line_word("pae", 0))
+        set_paging_mode(PAGING_PAE);
+#endif
     begin_clock();
     begin_grants();
     command_line_word("patience", &patience);
@@ -166,6 +179,7 @@ void guest_main(void)
     } else {
         play_all();
     }
+    check(WIDTH, selected_elsewhere(), 0);
     check("memory.beside-what-was-granted-is-unchanged", changed_guards(), 0);
     check_summary();
 }

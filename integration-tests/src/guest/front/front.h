@@ -36,6 +36,8 @@ struct device {
 void begin_clock(void);
 uint64_t milliseconds(void);
 void sleep_for(unsigned int count);
+/* What is at evtchn_pending_sel's place of the other width: 0, if Xen takes the guest's width for that of shared_info. */
+uint32_t selected_elsewhere(void);
 /* Between two looks at a ring. */
 void pause_for_an_answer(void);
 
