@@ -89,6 +89,9 @@ public interface BackendDevice {
         /// @throws Refused with one line for the operator: the host still has requests in flight, which would write to
         ///     the guest's memory
         ImmutableIntArray descriptors(@Nullable BackendConnection connection) throws Refused;
+
+        /// Another process has it now, after [#descriptors]: [#close] ends nothing that it uses.
+        void handedOver();
     }
 
     /// The state of one device.

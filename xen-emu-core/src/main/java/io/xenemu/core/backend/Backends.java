@@ -426,6 +426,11 @@ public final class Backends implements ServiceBackends, AutoCloseable {
         return all;
     }
 
+    /// Another process has a domain's devices now. What ends here leaves what that uses as it is.
+    public void handedOver(DomId domain) {
+        of(domain).forEach(ServedDevice::handedOver);
+    }
+
     /// Keeps the descriptors of a device that another process has had, until [#restore] takes them.
     ///
     /// @throws IllegalArgumentException if there are some already

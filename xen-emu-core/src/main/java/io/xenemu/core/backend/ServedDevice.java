@@ -141,6 +141,13 @@ final class ServedDevice implements Frontend.Reports {
         return connection.descriptors(handed);
     }
 
+    /// Another process has the device now.
+    void handedOver() {
+        if (served instanceof BackendDevice.HandedOver handed) {
+            handed.handedOver();
+        }
+    }
+
     PvDevice device() {
         return device;
     }

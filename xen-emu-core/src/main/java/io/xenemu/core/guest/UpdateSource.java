@@ -245,6 +245,7 @@ final class UpdateSource {
                 go(members);
                 awaitTaken();
                 done = true;
+                members.forEach(member -> hypervisor.devices().handedOver(member.domain()));
                 left.run();
                 still.leave();
                 members.forEach(member -> member.boot().leave());

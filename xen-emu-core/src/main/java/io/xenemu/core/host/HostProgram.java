@@ -34,21 +34,33 @@ public final class HostProgram {
     ///
     /// @return false if it still runs after `limit`
     public static boolean hasEnded(Process child, Duration limit) {
+        return hasEnded(child.toHandle(), limit);
+    }
+
+    /// Waits for the end of a process that may be another one's child.
+    ///
+    /// @return false if it still runs after `limit`
+    public static boolean hasEnded(ProcessHandle process, Duration limit) {
         try {
-            Process _ = Uninterruptibles.getUninterruptibly(child.onExit(), limit);
+            ProcessHandle _ = Uninterruptibles.getUninterruptibly(process.onExit(), limit);
             return true;
         } catch (ExecutionException | TimeoutException _) {
-            return !child.isAlive();
+            return !process.isAlive();
         }
     }
 
     /// Ends a child that still runs: asks it to, and kills it if it has not ended after `limit`. Waits for it as long
     /// once more, so that it is seldom left behind.
     public static void end(Process child, Duration limit) {
-        child.destroy();
-        if (!hasEnded(child, limit)) {
-            child.destroyForcibly();
-            boolean _ = hasEnded(child, limit);
+        end(child.toHandle(), limit);
+    }
+
+    /// Ends a process that may be another one's child, in the same way.
+    public static void end(ProcessHandle process, Duration limit) {
+        boolean _ = process.destroy();
+        if (!hasEnded(process, limit)) {
+            boolean _ = process.destroyForcibly();
+            boolean _ = hasEnded(process, limit);
         }
     }
 }

@@ -104,6 +104,11 @@ public final class DomainDevices implements AutoCloseable {
         return backends.descriptors(domain.id());
     }
 
+    /// Another process has a domain's devices now. What ends here leaves what that uses as it is.
+    public void handedOver(Domain domain) {
+        backends.handedOver(domain.id());
+    }
+
     /// Keeps the descriptors of a device of another process until its domain is restored.
     ///
     /// @throws IllegalArgumentException if there are some already

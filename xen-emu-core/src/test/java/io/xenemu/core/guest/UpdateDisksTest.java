@@ -9,12 +9,13 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.backend.block.BlockKind;
 import io.xenemu.core.backend.block.DiskChecker;
-import io.xenemu.core.backend.block.DiskOpener;
 import io.xenemu.core.backend.block.FileStore;
 import io.xenemu.core.backend.engine.EngineMap;
+import io.xenemu.core.backend.nbd.NbdOpener;
 import io.xenemu.core.backend.net.NetKind;
 import io.xenemu.core.backend.p9.P9Kind;
 import io.xenemu.core.domain.Domain;
+import io.xenemu.core.host.HostProgram;
 import io.xenemu.core.startup.TrainingKernel;
 import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.DiskSpec;
@@ -26,6 +27,7 @@ import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.net.NetInterface;
 import io.xenemu.kvm.net.Tap;
 import io.xenemu.kvm.testing.Eventually;
+import io.xenemu.kvm.testing.Tool;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -50,7 +52,10 @@ final class UpdateDisksTest {
 
     private static FakeHypervisor service() {
         return new FakeHypervisor(
-                new BlockKind(DiskOpener.RAW, DiskChecker.FILE, new SimpleMeterRegistry()),
+                new BlockKind(
+                        new NbdOpener(new SimpleMeterRegistry()),
+                        DiskChecker.FILE,
+                        new SimpleMeterRegistry()),
                 new P9Kind(new SimpleMeterRegistry()),
                 new NetKind(new SimpleMeterRegistry()));
     }
@@ -111,6 +116,63 @@ final class UpdateDisksTest {
         taken.stop();
         FileStore.open(written, true, false).close();
         FileStore.open(read, true, false).close();
+    }
+
+    @Test
+    void serverOfAnImageGoesOnWhileItIsHandedOver() throws Exception {
+        assumeTrue(
+                HostProgram.find("qemu-nbd", HostProgram.folders()).isPresent(),
+                "needs qemu-nbd (package qemu-utils)");
+        Path image = folder.resolve("image");
+        Tool.run("qemu-img", "create", "-q", "-f", "qcow2", image.toString(), "1M");
+        Domain domain = create(disk(image + ",qcow2,xvda,rw"));
+        ProcessHandle server = server(image);
+        assertEquals(List.of("left", "taken"), update());
+        Eventually.holds("it has left", () -> guestsA.named("web") == null);
+        assertEquals(List.of("51712"), b.disks(domain));
+        assertEquals(server, server(image));
+        Objects.requireNonNull(guestsB.named("web")).stop();
+        Eventually.holds("it ends", () -> !server.isAlive());
+    }
+
+    /// It is connected to once more, before the old process leaves it.
+    @Test
+    void diskOfAnotherServerIsHandedOver() throws Exception {
+        Path socket = folder.resolve("nbd");
+        assumeTrue(
+                HostProgram.find("qemu-nbd", HostProgram.folders()).isPresent(),
+                "needs qemu-nbd (package qemu-utils)");
+        Process server =
+                new ProcessBuilder(
+                                "qemu-nbd",
+                                "--persistent",
+                                "--shared=4",
+                                "--format=raw",
+                                "--socket=" + socket,
+                                image("disk").toString())
+                        .start();
+        try {
+            Eventually.holds("it serves", () -> Files.exists(socket));
+            Domain domain = create(disk("nbd+unix:///?socket=" + socket + ",raw,xvda,rw"));
+            assertEquals(List.of("left", "taken"), update());
+            Eventually.holds("it has left", () -> guestsA.named("web") == null);
+            assertEquals(List.of("51712"), b.disks(domain));
+            Objects.requireNonNull(guestsB.named("web")).stop();
+            assertTrue(server.isAlive());
+        } finally {
+            server.destroy();
+        }
+    }
+
+    /// The one process that serves an image.
+    private static ProcessHandle server(Path image) {
+        List<ProcessHandle> servers =
+                ProcessHandle.current()
+                        .children()
+                        .filter(child -> child.info().commandLine().orElse("").contains(image + "\""))
+                        .toList();
+        assertEquals(1, servers.size());
+        return servers.getFirst();
     }
 
     @Test

@@ -261,27 +261,32 @@ final class BlockBackend
 
     @Override
     public Optional<String> stays() {
-        return files() == null
-                ? Optional.of("the process that serves its image cannot be handed over yet")
-                : Optional.empty();
+        HandedOverStore handed = store.forAnother();
+        return handed == null
+                ? Optional.of("what it has open cannot be handed over yet")
+                : handed.stays();
     }
 
     @Override
     public ImmutableIntArray descriptors(@Nullable BackendConnection connection) throws Refused {
-        FileStore files = files();
-        if (files == null) {
-            throw new IllegalStateException(spec + " stays");
-        }
         if (connection instanceof BlockConnection current && current.isBusy()) {
             throw new Refused(
                     spec.target() + " has requests in flight, and cannot be handed over with them");
         }
-        return files.descriptors();
+        return forAnother().descriptors();
     }
 
-    /// Its files if it is a raw image; else null.
-    private @Nullable FileStore files() {
-        return store.files();
+    @Override
+    public void handedOver() {
+        forAnother().handedOver();
+    }
+
+    private HandedOverStore forAnother() {
+        HandedOverStore handed = store.forAnother();
+        if (handed == null) {
+            throw new IllegalStateException(spec + " stays");
+        }
+        return handed;
     }
 
     /// Whether acknowledged writes may be in this process alone.

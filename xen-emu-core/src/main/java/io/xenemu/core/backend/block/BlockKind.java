@@ -85,7 +85,7 @@ public final class BlockKind implements BackendKind.Received {
         return reopened(state, known, ClaimedStore.reopen(opener, known));
     }
 
-    /// Its files are those that the other process has had open.
+    /// What it needs is what the other process has had open.
     @Override
     public BackendDevice.Savable receive(
             int version, BodyReader body, ImmutableIntArray descriptors)
@@ -95,7 +95,7 @@ public final class BlockKind implements BackendKind.Received {
         return reopened(
                 state,
                 known,
-                ClaimedStore.of(opener, known, DiskOpener.received(known, descriptors)));
+                ClaimedStore.of(opener, known, opener.received(known, descriptors)));
     }
 
     private BlockBackend reopened(BlockState state, DiskSpec known, ClaimedStore store)

@@ -61,13 +61,9 @@ final class ClaimedStore implements DiskStore {
         return new ClaimedStore(opener, spec, opened);
     }
 
-    /// Its files if it is here, and a raw image; else null.
-    @Nullable FileStore files() {
-        return switch (current) {
-            case FileStore files -> files;
-            case UringStore ring -> ring.files();
-            case null, default -> null;
-        };
+    /// It, if it is here and another process can have it; else null.
+    @Nullable HandedOverStore forAnother() {
+        return current instanceof HandedOverStore handed ? handed : null;
     }
 
     /// Opens a disk that another host may have written since this one has read it.

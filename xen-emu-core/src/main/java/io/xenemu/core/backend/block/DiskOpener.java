@@ -28,11 +28,11 @@ public interface DiskOpener {
         return of(FileStore.open(path, writable, direct), path, writable, direct, aio);
     }
 
-    /// Takes over a disk that another process has opened: see [#raw].
+    /// Takes over a disk that another process of this service has opened. Here that is a raw one: see [#raw].
     ///
-    /// @param descriptors as [FileStore#descriptors] gives them; taken over, also if this fails
-    /// @throws Refused as [#raw]
-    static DiskStore received(DiskSpec disk, ImmutableIntArray descriptors) throws Refused {
+    /// @param descriptors as [HandedOverStore#descriptors] gives them; taken over, also if this fails
+    /// @throws Refused with one line for the operator
+    default DiskStore received(DiskSpec disk, ImmutableIntArray descriptors) throws Refused {
         Path path = path(disk.target());
         return of(
                 FileStore.received(path, disk.writable(), descriptors),

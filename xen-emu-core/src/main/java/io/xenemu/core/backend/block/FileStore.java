@@ -11,6 +11,7 @@ import io.xenemu.kvm.file.IoVectors;
 import java.nio.file.Path;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -18,7 +19,7 @@ import org.jspecify.annotations.Nullable;
 /// [UringStore] is for those that are not to.
 ///
 /// The last bytes of a file that do not make a sector are not part of the disk, as with Linux's loop device.
-public final class FileStore implements DiskStore {
+public final class FileStore implements HandedOverStore {
     /// What direct I/O's addresses, offsets and lengths have to be multiples of. Larger than some devices need.
     private static final int DIRECT_UNIT = 4096;
 
@@ -102,12 +103,23 @@ public final class FileStore implements DiskStore {
         }
     }
 
-    /// The descriptors of its files.
-    ImmutableIntArray descriptors() {
+    @Override
+    public Optional<String> stays() {
+        return Optional.empty();
+    }
+
+    /// Those of its files.
+    @Override
+    public ImmutableIntArray descriptors() {
         HostFile past = direct;
         return past == null
                 ? ImmutableIntArray.of(file.fd())
                 : ImmutableIntArray.of(file.fd(), past.fd());
+    }
+
+    @Override
+    public void handedOver() {
+        // The files stay open in the other process, and locked.
     }
 
     /// Closes the file if that cannot be known.

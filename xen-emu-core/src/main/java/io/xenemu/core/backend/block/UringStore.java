@@ -1,5 +1,6 @@
 package io.xenemu.core.backend.block;
 
+import com.google.common.primitives.ImmutableIntArray;
 import com.google.common.util.concurrent.Uninterruptibles;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.xenemu.core.toolstack.PvDevice;
@@ -7,6 +8,7 @@ import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.file.HostFile;
 import io.xenemu.kvm.file.IoUring;
 import io.xenemu.kvm.file.IoVectors;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
@@ -18,7 +20,7 @@ import org.slf4j.LoggerFactory;
 ///
 /// An operation that the kernel does not take, as when [#SLOTS] are in progress, is done on the submitting thread.
 /// Nothing allocates but the constructor.
-final class UringStore implements DiskStore {
+final class UringStore implements HandedOverStore {
     /// Operations in progress at once: those of four queues.
     private static final int SLOTS = 256;
 
@@ -58,9 +60,19 @@ final class UringStore implements DiskStore {
     @GuardedBy("lock")
     private boolean closed;
 
-    /// Its files.
-    FileStore files() {
-        return files;
+    @Override
+    public Optional<String> stays() {
+        return files.stays();
+    }
+
+    @Override
+    public ImmutableIntArray descriptors() {
+        return files.descriptors();
+    }
+
+    @Override
+    public void handedOver() {
+        files.handedOver();
     }
 
     /// @param files belongs to the store if this succeeds

@@ -13,7 +13,8 @@
 /// [DiskStore] is where a disk's bytes are, which completes each [DiskTransfer]; [DiskOp] names its operations,
 /// [DiskFeatures] what it can do. [FileStore] is a raw image or a block device,
 /// [UringStore] one whose operations end later, [SlowCalls] decides for some of them. [DiskOpener] opens stores, and
-/// [ClaimedStore] is one that can be given up, so that another host has it. [DiskChecker] looks for a disk before.
+/// [ClaimedStore] is one that can be given up, so that another host has it. [DiskChecker] looks for a disk before. A
+/// [HandedOverStore] goes on in another process of the service.
 ///
 /// Locks: the monitors of [RequestRing], [LateEnds] and [StoreFlush]; all are leaves. Stores are called without them.
 /// That of [ClaimedStore] is held while the disk is opened or closed, and by nobody who has requests.

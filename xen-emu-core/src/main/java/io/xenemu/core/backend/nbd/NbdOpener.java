@@ -1,11 +1,14 @@
 package io.xenemu.core.backend.nbd;
 
+import com.google.common.primitives.ImmutableIntArray;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.backend.block.DiskChecker;
 import io.xenemu.core.backend.block.DiskOpener;
 import io.xenemu.core.backend.block.DiskStore;
 import io.xenemu.core.toolstack.DiskSpec;
 import io.xenemu.core.toolstack.Refused;
+import io.xenemu.kvm.file.HostFile;
+import java.util.List;
 
 /// Opens every disk that the service serves: raw ones itself, those in another format or in a Ceph cluster by a process
 /// of QEMU's, and those at `nbd://` and `nbd+unix://` from their server.
@@ -33,6 +36,28 @@ public record NbdOpener(MeterRegistry registry) implements DiskOpener {
             return store(new RemoteServer(NbdUri.parse(disk.target())), disk);
         } catch (NbdException e) {
             throw new Refused(e.getMessage());
+        }
+    }
+
+    /// A process of QEMU's goes on, and gets a further client until the other process ends. So does a server.
+    @Override
+    public DiskStore received(DiskSpec disk, ImmutableIntArray descriptors) throws Refused {
+        if (disk.isFile() && disk.format().equals(DiskSpec.RAW)) {
+            return RAW.received(disk, descriptors);
+        }
+        List<HostFile> files = descriptors.asList().stream().map(HostFile::received).toList();
+        try {
+            if (disk.isRemote()) {
+                return open(disk);
+            }
+            if (files.size() != 1) {
+                throw new Refused("%s: %d files of a disk".formatted(disk.target(), files.size()));
+            }
+            return store(QemuNbd.received(image(disk), name(disk), files.getFirst()), disk);
+        } catch (NbdException e) {
+            throw new Refused(e.getMessage());
+        } finally {
+            files.forEach(HostFile::close);
         }
     }
 

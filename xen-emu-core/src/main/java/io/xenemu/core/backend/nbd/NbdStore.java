@@ -1,14 +1,16 @@
 package io.xenemu.core.backend.nbd;
 
+import com.google.common.primitives.ImmutableIntArray;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.backend.block.DiskFeatures;
-import io.xenemu.core.backend.block.DiskStore;
 import io.xenemu.core.backend.block.DiskTransfer;
+import io.xenemu.core.backend.block.HandedOverStore;
 import io.xenemu.core.backend.nbd.NbdQueue.Phase;
 import io.xenemu.core.toolstack.DiskServing;
 import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.kvm.abi.Errno;
 import java.io.IOException;
+import java.util.Optional;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
@@ -21,10 +23,11 @@ import org.jspecify.annotations.Nullable;
 /// writes that were acknowledged and not flushed ([WriteJournal]), so that a server's death loses nothing.
 ///
 /// Locks: one, a leaf, which guards the queue and the connections. Nothing is sent, received or completed under it.
-public final class NbdStore implements DiskStore, NbdMetrics.Counted {
+public final class NbdStore implements HandedOverStore, NbdMetrics.Counted {
     private final MeterRegistry registry;
     private volatile String name;
     private final DiskFeatures features;
+    private final NbdServer server;
     private final NbdExport export;
     private final ReentrantLock lock;
     private final Condition changed;
@@ -41,6 +44,7 @@ public final class NbdStore implements DiskStore, NbdMetrics.Counted {
             DiskOptions options,
             MeterRegistry registry) {
         this.registry = registry;
+        this.server = server;
         this.lock = lock;
         this.changed = lock.newCondition();
         this.name = options.name();
@@ -392,6 +396,21 @@ public final class NbdStore implements DiskStore, NbdMetrics.Counted {
         } finally {
             lock.unlock();
         }
+    }
+
+    @Override
+    public Optional<String> stays() {
+        return server.stays();
+    }
+
+    @Override
+    public ImmutableIntArray descriptors() {
+        return server.descriptors();
+    }
+
+    @Override
+    public void handedOver() {
+        server.handedOver();
     }
 
     /// Flushes, takes leave of the server, and lets it end. Waits for a bounded time.

@@ -1,9 +1,11 @@
 package io.xenemu.core.backend.nbd;
 
+import com.google.common.primitives.ImmutableIntArray;
 import com.google.common.util.concurrent.Uninterruptibles;
 import io.xenemu.core.host.HostProgram;
 import io.xenemu.core.host.ProcessOutput;
 import io.xenemu.kvm.abi.IoReason;
+import io.xenemu.kvm.file.HostFile;
 import io.xenemu.kvm.socket.StreamSocket;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -11,6 +13,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -18,6 +21,9 @@ import org.jspecify.annotations.Nullable;
 /// A `qemu-nbd`, or where that is not installed a `qemu-storage-daemon`, of the service's own, for one disk: a child on
 /// a Unix socket in a folder that only this user can enter. Started with the first connection, and again when it has
 /// died, but not for ever. It ends with the service, however that ends ([ServerProgram]).
+///
+/// A `qemu-nbd` lives by its connections. So another process of this service takes it over by connecting to its socket,
+/// before this one ends. The folder has the id of the process too.
 public final class QemuNbd implements NbdServer {
     /// Connections at once: those of a store, one that asks for the size, and one spare.
     private static final int CLIENTS = 4;
@@ -46,8 +52,13 @@ public final class QemuNbd implements NbdServer {
     private final String name;
     private final Path folder;
     private final ArrayDeque<Long> starts = new ArrayDeque<>();
-    private @Nullable Process process;
+    private @Nullable ProcessHandle process;
     private @Nullable ProcessOutput output;
+
+    /// The folder, for another process; null until that is asked for.
+    private @Nullable HostFile opened;
+
+    private boolean isAnothers;
     private final AtomicLong count = new AtomicLong();
 
     private QemuNbd(ServerProgram program, DiskImage image, String name, Path folder) {
@@ -76,6 +87,50 @@ public final class QemuNbd implements NbdServer {
             throw new NbdException(
                     "no folder for the socket of %s: %s".formatted(program.name(), IoReason.of(e)));
         }
+    }
+
+    /// Takes over the server of an image that another process of this service runs.
+    ///
+    /// @param folder the server's
+    /// @throws NbdException if it cannot be found
+    static QemuNbd received(DiskImage image, String name, HostFile folder) throws NbdException {
+        try {
+            Path path = Files.readSymbolicLink(Path.of("/proc/self/fd/" + folder.fd()));
+            ServerProgram program = ServerProgram.find(image, HostProgram.folders());
+            QemuNbd server = new QemuNbd(program, image, name, path);
+            long id = Long.parseLong(Files.readString(server.idFile()));
+            // One that has just ended is started again.
+            server.process = ProcessHandle.of(id).orElse(null);
+            server.count.set(1);
+            return server;
+        } catch (NbdException e) {
+            throw e;
+        } catch (IOException | NumberFormatException e) {
+            throw new NbdException(
+                    "the server of %s is not there: %s".formatted(image.source(), e.getMessage()));
+        }
+    }
+
+    @Override
+    public Optional<String> stays() {
+        return program.endsByItself()
+                ? Optional.empty()
+                : Optional.of(program.name() + " of its image ends with this process");
+    }
+
+    @Override
+    public synchronized ImmutableIntArray descriptors() {
+        HostFile folderFile = opened;
+        if (folderFile == null) {
+            folderFile = HostFile.open(folder, Set.of());
+            opened = folderFile;
+        }
+        return ImmutableIntArray.of(folderFile.fd());
+    }
+
+    @Override
+    public synchronized void handedOver() {
+        isAnothers = true;
     }
 
     @Override
@@ -123,7 +178,8 @@ public final class QemuNbd implements NbdServer {
                                 .redirectErrorStream(true),
                         name + "-qemu");
         output = started;
-        process = started.process();
+        process = started.process().toHandle();
+        Files.writeString(idFile(), Long.toString(started.process().pid()));
     }
 
     private NbdException failure() {
@@ -141,6 +197,10 @@ public final class QemuNbd implements NbdServer {
         return line.replaceFirst("^qemu-(nbd|storage-daemon): ", "")
                 .replaceFirst("^Failed to blk_new_open 'json:.*}}': ", "")
                 .replaceFirst("^--blockdev \\{.*}}: ", "");
+    }
+
+    private Path idFile() {
+        return folder.resolve("pid");
     }
 
     private Path socket() {
@@ -162,7 +222,7 @@ public final class QemuNbd implements NbdServer {
     @Override
     public synchronized void abandon() {
         if (process != null) {
-            process.destroyForcibly();
+            boolean _ = process.destroyForcibly();
             // One that the kernel holds for its storage has the image locked, so that no other can
             // serve it.
             if (HostProgram.hasEnded(process, END)) {
@@ -178,11 +238,17 @@ public final class QemuNbd implements NbdServer {
 
     /// The process's id, for whoever watches it; empty if it does not run.
     public synchronized Optional<ProcessHandle> process() {
-        return Optional.ofNullable(process).filter(Process::isAlive).map(Process::toHandle);
+        return Optional.ofNullable(process).filter(ProcessHandle::isAlive);
     }
 
     @Override
     public synchronized void close() {
+        if (opened != null) {
+            opened.close();
+        }
+        if (isAnothers) {
+            return;
+        }
         if (process != null && !(program.endsByItself() && HostProgram.hasEnded(process, END))) {
             HostProgram.end(process, END);
         }

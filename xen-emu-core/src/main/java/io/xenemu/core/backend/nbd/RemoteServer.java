@@ -1,9 +1,11 @@
 package io.xenemu.core.backend.nbd;
 
+import com.google.common.primitives.ImmutableIntArray;
 import io.xenemu.kvm.socket.StreamSocket;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Duration;
+import java.util.Optional;
 
 /// A server that is not the service's own, at an [NbdUri].
 ///
@@ -47,6 +49,22 @@ public final class RemoteServer implements NbdServer {
     @Override
     public long restarts() {
         return 0;
+    }
+
+    /// The other process connects as this one has.
+    @Override
+    public Optional<String> stays() {
+        return Optional.empty();
+    }
+
+    @Override
+    public ImmutableIntArray descriptors() {
+        return ImmutableIntArray.of();
+    }
+
+    @Override
+    public void handedOver() {
+        // Its owner ends it.
     }
 
     @Override

@@ -216,6 +216,13 @@ final class NetBackend implements BackendDevice.Attaching, BackendDevice.HandedO
         return tap.descriptors();
     }
 
+    /// The script has connected a tap that stays.
+    @Override
+    public void handedOver() {
+        Attached here = attached();
+        attached = new Attached(here.link, null, here.metrics);
+    }
+
     @Override
     public void close() {
         Attached ending = attached;

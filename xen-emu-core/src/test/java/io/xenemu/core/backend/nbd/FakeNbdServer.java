@@ -1,5 +1,6 @@
 package io.xenemu.core.backend.nbd;
 
+import com.google.common.primitives.ImmutableIntArray;
 import static java.nio.charset.StandardCharsets.US_ASCII;
 
 import io.xenemu.kvm.socket.StreamSocket;
@@ -15,6 +16,7 @@ import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.List;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -152,6 +154,21 @@ final class FakeNbdServer implements NbdServer {
     @Override
     public long restarts() {
         return 0;
+    }
+
+    @Override
+    public Optional<String> stays() {
+        return Optional.of("a fake stays");
+    }
+
+    @Override
+    public ImmutableIntArray descriptors() {
+        throw new IllegalStateException("it stays");
+    }
+
+    @Override
+    public void handedOver() {
+        throw new IllegalStateException("it stays");
     }
 
     @Override

@@ -14,6 +14,8 @@ import io.xenemu.core.toolstack.DiskServing;
 import io.xenemu.core.toolstack.DiskSpec;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.Errno;
+import io.xenemu.kvm.file.HostFile;
+import io.xenemu.kvm.socket.StreamSocket;
 import io.xenemu.kvm.testing.Eventually;
 import io.xenemu.kvm.testing.Tool;
 import java.io.IOException;
@@ -27,6 +29,8 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
+import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeAll;
@@ -181,6 +185,72 @@ class QemuNbdTest {
                     Arrays.copyOfRange(all, i * CLUSTER, i * CLUSTER + PAGE),
                     "write " + i);
         }
+    }
+
+    /// As another process of the service gets it.
+    private QemuNbd received(Path path, QemuNbd server) throws IOException {
+        assertEquals(Optional.empty(), server.stays());
+        Path opened = Path.of("/proc/self/fd/" + server.descriptors().get(0));
+        try (HostFile its = HostFile.open(opened, Set.of())) {
+            return QemuNbd.received(
+                    new DiskImage(
+                            new ImageSource.ImageFile(path),
+                            ImageFormat.QCOW2,
+                            null,
+                            true,
+                            true,
+                            false),
+                    NAME,
+                    its);
+        }
+    }
+
+    @Test
+    void serverThatIsHandedOverGoesOnWithTheNextStore() throws Exception {
+        Path path = image("disk", ImageFormat.QCOW2);
+        QemuNbd server = server(path, ImageFormat.QCOW2, true);
+        NbdStore store = store(server, true);
+        DiskUser user = user(store);
+        assertEquals(0, user.write(0, CLUSTER, 1).errno());
+        assertEquals(0, user.flush().errno());
+        ProcessHandle process = server.process().orElseThrow();
+
+        QemuNbd next = received(path, server);
+        NbdStore nextStore = store(next, true);
+        DiskUser nextUser = user(nextStore);
+        assertEquals(process, next.process().orElseThrow());
+        server.handedOver();
+        store.close();
+        assertTrue(process.isAlive());
+        assertReads(1, nextUser.read(0, CLUSTER));
+        assertEquals(0, nextUser.write(CLUSTER, CLUSTER, 2).errno());
+        // It is started again where it was.
+        process.destroyForcibly();
+        assertReads(2, nextUser.read(CLUSTER, CLUSTER));
+        assertEquals(1, nextStore.restarts());
+        nextStore.close();
+        assertEquals(Optional.empty(), next.process());
+        Tool.run("qemu-img", "check", "-q", "-f", "qcow2", path.toString());
+    }
+
+    private static void assertReads(int value, DiskUser.Transfer read) {
+        assertEquals(0, read.errno());
+        assertArrayEquals(filled(CLUSTER, value), read.bytes());
+    }
+
+    /// The old process goes on with it.
+    @Test
+    void serverThatIsNotHandedOverAfterAllEndsWithTheFirstStore() throws Exception {
+        Path path = image("disk", ImageFormat.QCOW2);
+        QemuNbd server = server(path, ImageFormat.QCOW2, true);
+        NbdStore store = store(server, true);
+        ProcessHandle process = server.process().orElseThrow();
+        try (StreamSocket _ = received(path, server).connect()) {
+            assertTrue(process.isAlive());
+        }
+        assertEquals(0, user(store).write(0, CLUSTER, 1).errno());
+        store.close();
+        assertFalse(process.isAlive());
     }
 
     @Test

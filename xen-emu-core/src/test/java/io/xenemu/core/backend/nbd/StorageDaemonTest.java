@@ -17,6 +17,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
@@ -140,6 +141,9 @@ class StorageDaemonTest {
             assertEquals(i + 1, read.bytes()[0]);
         }
         assertEquals(1, server.restarts());
+        assertEquals(
+                Optional.of("qemu-storage-daemon of its image ends with this process"),
+                server.stays());
         ProcessHandle second = server.process().orElseThrow();
         open.removeLast().close();
         assertFalse(second.isAlive());
