@@ -45,8 +45,9 @@ import org.slf4j.LoggerFactory;
 final class MigrationSource {
     private static final Logger log = LoggerFactory.getLogger(MigrationSource.class);
 
-    /// The longest wait for the destination to look at what the guest needs.
-    private static final Duration ACCEPT_LIMIT = Duration.ofSeconds(30);
+    /// The longest wait for the destination to look at what the guest needs. Before it can, ssh may ask its user for a
+    /// passphrase. The guest runs meanwhile, and the wait ends with ssh or by an operator.
+    private static final Duration ACCEPT_LIMIT = Duration.ofMinutes(5);
 
     /// The longest wait for a destination that loads the last pages, while the guest stands still.
     private static final Duration READY_LIMIT = Duration.ofSeconds(60);
