@@ -49,8 +49,8 @@ public final class Soak implements AutoCloseable {
     private static final int HOTPLUG_CYCLES = 12;
     private static final int SUSPENDS = 100;
     private static final int SAVES = 50;
-    private static final int MIGRATIONS = 50;
-    private static final int UPGRADES = 20;
+    private static final int MIGRATIONS = 10;
+    private static final int UPGRADES = 4;
     private static final int SECOND_PORT = 9108;
     private static final int P9_OPERATIONS = 10_000;
     private static final int P9_PROCESSES = 4;
@@ -132,13 +132,13 @@ public final class Soak implements AutoCloseable {
                             Soak::saves),
                     new Load(
                             "migrate",
-                            1,
-                            "a Linux guest with two vCPUs moves between two daemons 50 times while it works",
+                            5,
+                            "a Linux guest with a raw and a qcow2 disk and an interface moves between two daemons 10 times while it works",
                             Soak::migrate),
                     new Load(
                             "upgrade",
-                            1,
-                            "a daemon is upgraded 20 times while a Linux guest with two vCPUs works",
+                            5,
+                            "a daemon is upgraded 4 times while a Linux guest with a raw and a qcow2 disk and an interface works",
                             Soak::upgrade),
                     new Load(
                             "import",
@@ -265,7 +265,7 @@ public final class Soak implements AutoCloseable {
     }
 
     private void migrate() throws IOException, InterruptedException {
-        MigrateLoad.run(daemon(), SECOND_PORT, MIGRATIONS).forEach(System.out::println);
+        MigrateLoad.withServer(daemon(), SECOND_PORT, MIGRATIONS).forEach(System.out::println);
     }
 
     private void upgrade() throws IOException, InterruptedException {

@@ -169,7 +169,8 @@ final class UpdateDisksTest {
         List<ProcessHandle> servers =
                 ProcessHandle.current()
                         .children()
-                        .filter(child -> child.info().commandLine().orElse("").contains(image + "\""))
+                        .filter(child ->
+                                child.info().commandLine().orElse("").contains(image + "\""))
                         .toList();
         assertEquals(1, servers.size());
         return servers.getFirst();

@@ -93,9 +93,7 @@ public final class BlockKind implements BackendKind.Received {
         BlockState state = BlockStateCodec.decode(version, body);
         DiskSpec known = state.spec().withSector(state.sectorBytes());
         return reopened(
-                state,
-                known,
-                ClaimedStore.of(opener, known, opener.received(known, descriptors)));
+                state, known, ClaimedStore.of(opener, known, opener.received(known, descriptors)));
     }
 
     private BlockBackend reopened(BlockState state, DiskSpec known, ClaimedStore store)

@@ -1,8 +1,8 @@
 package io.xenemu.core.backend.nbd;
 
-import com.google.common.primitives.ImmutableIntArray;
 import static java.nio.charset.StandardCharsets.US_ASCII;
 
+import com.google.common.primitives.ImmutableIntArray;
 import io.xenemu.kvm.socket.StreamSocket;
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
@@ -16,8 +16,8 @@ import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.Optional;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
