@@ -504,8 +504,8 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
         }
     }
 
-    /// Waits until the drivers have answered. Drivers that come late are not waited for: one of them may wait for a
-    /// driver of another save, which waits for it.
+    /// Waits until the drivers have answered. Of several, those that come late are not waited for: one of them may wait
+    /// for a driver of another save, which waits for it.
     private static void await(List<DriverRequest> requests, SaveParty party, Runnable told)
             throws Refused, InterruptedException {
         long deadline = System.nanoTime() + GATHER_LIMIT.toNanos();
@@ -522,7 +522,7 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
                 continue;
             }
             told.run();
-            if (System.nanoTime() - deadline > 0) {
+            if (requests.size() > 1 && System.nanoTime() - deadline > 0) {
                 party.giveUp(
                         new Refused(
                                 "one of the guests is busy: it was not ready within %d s"
