@@ -46,7 +46,12 @@ public final class HostFile implements AutoCloseable {
     private static final long BLKPBSZGET = 0x127b;
     private static final long BLKROGET = 0x125e;
 
+    private static final long ST_BLOCKS = 64;
+
     private static final int SECTOR = 512;
+
+    // linux/fs.h
+    private static final int SEEK_DATA = 3;
 
     // linux/falloc.h
     private static final int FALLOC_FL_KEEP_SIZE = 1;
@@ -117,6 +122,33 @@ public final class HostFile implements AutoCloseable {
                 default -> other(FileStatus.Kind.OTHER);
             };
         }
+    }
+
+    /// The bytes of a file that are on its file system: those of holes are not.
+    ///
+    /// @throws KvmException if the host cannot tell
+    public long allocatedBytes() {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment stat = arena.allocate(STAT_BYTES, Long.BYTES);
+            check("fstat", FileCalls.fstat(fd.number(), stat));
+            return stat.get(JAVA_LONG, ST_BLOCKS) * SECTOR;
+        }
+    }
+
+    /// The offset from `from` on at which the file has data next (`SEEK_DATA`). What is before it is a hole, which
+    /// reads as zeros. A file system that knows no holes answers `from`.
+    ///
+    /// @return `Long.MAX_VALUE` if there is only a hole up to the end
+    /// @throws KvmException if the host cannot tell
+    public long nextData(long from) {
+        long at = FileCalls.lseek(fd.number(), from, SEEK_DATA);
+        if (at == -Errno.ENXIO) {
+            return Long.MAX_VALUE;
+        }
+        if (at < 0) {
+            throw new KvmException("lseek", (int) -at);
+        }
+        return at;
     }
 
     private static FileStatus other(FileStatus.Kind kind) {

@@ -168,6 +168,23 @@ class HostFileTest {
         assertThrows(IllegalStateException.class, file::sync);
     }
 
+    @Test
+    void dataIsFoundBehindHoles() throws IOException {
+        Path path = file(1 << 20);
+        try (HostFile file = HostFile.open(path, WRITE)) {
+            assumeTrue(file.punchHole(0, 1 << 20) == 0, "the file system has no holes");
+            assertEquals(0, file.allocatedBytes());
+            assertEquals(Long.MAX_VALUE, file.nextData(0));
+            vectors.add(arena.allocate(512).fill((byte) 1).address(), 512);
+            assertEquals(512, file.write(vectors, 1 << 19));
+            long data = file.nextData(0);
+            assertTrue(data > 0 && data <= 1 << 19, "data at " + data);
+            assertEquals((1 << 19) + 100, file.nextData((1 << 19) + 100));
+            assertEquals(Long.MAX_VALUE, file.nextData(1 << 20));
+            assertTrue(file.allocatedBytes() > 0 && file.allocatedBytes() < 1 << 19);
+        }
+    }
+
     private Path file(int bytes) throws IOException {
         return Files.write(directory.resolve("f" + bytes), new byte[bytes]);
     }
