@@ -1,6 +1,7 @@
 package io.xenemu.core.backend;
 
 import com.google.common.primitives.ImmutableIntArray;
+import io.xenemu.core.migration.DiskSource;
 import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.core.toolstack.Refused;
@@ -72,6 +73,34 @@ public interface BackendDevice {
         ///
         /// @throws Refused if another has it, or it has changed meanwhile
         void claim(@Nullable BackendConnection connection) throws Refused;
+    }
+
+    /// A disk whose content can go with its guest, to a host that does not see it.
+    interface Copied extends Claimed {
+        /// Whether its content is on this host: then it is copied if that is asked for. Others are where the other host
+        /// sees them too.
+        boolean isHere();
+
+        /// Checks that it can be copied.
+        ///
+        /// @return the bytes that it takes on this host, without its holes
+        /// @throws Refused with one line for the operator
+        long copiedBytes() throws Refused;
+
+        /// Begins to copy it. From now on the guest's writes are noted.
+        DiskCopy copy();
+
+        /// Checks that all that its guest has written can be read. It stands still.
+        ///
+        /// @param connection of the guest; null if there is none
+        /// @throws Refused if that cannot be known
+        void requireQuiet(@Nullable BackendConnection connection) throws Refused;
+    }
+
+    /// A disk that is copied, until it is closed.
+    interface DiskCopy extends DiskSource, AutoCloseable {
+        @Override
+        void close();
     }
 
     /// A device that another process of this service can take over with its files, which stay open and locked.

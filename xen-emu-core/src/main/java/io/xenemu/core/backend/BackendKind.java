@@ -1,12 +1,15 @@
 package io.xenemu.core.backend;
 
 import com.google.common.primitives.ImmutableIntArray;
+import io.xenemu.core.migration.DiskSink;
 import io.xenemu.core.toolstack.DeviceKind;
 import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
+import java.io.IOException;
+import java.nio.file.FileStore;
 
 /// A kind of device that the service serves: disks, network interfaces, shares. There is one object of each kind in a
 /// service ([Backends]).
@@ -35,6 +38,51 @@ public interface BackendKind {
         /// @throws Refused with one line for the operator
         BackendDevice.Savable receive(int version, BodyReader body, ImmutableIntArray descriptors)
                 throws WireException, Refused;
+    }
+
+    /// A kind of disks whose content can come with their guest.
+    interface Copied extends Savable {
+        /// Checks that a copy of a disk of another host could be made here. Changes nothing.
+        ///
+        /// @param version of the body
+        /// @param bytes that the disk takes there, without its holes
+        /// @param replaces whether the copy may take the place of a file that is there
+        /// @throws WireException if the body cannot be used
+        /// @throws Refused with one line for the operator
+        CopyPlace place(int version, BodyReader body, long bytes, boolean replaces)
+                throws WireException, Refused;
+
+        /// Begins a copy.
+        ///
+        /// @param version of the body
+        /// @param replaces as for [#place]
+        /// @throws WireException if the body cannot be used
+        /// @throws Refused with one line for the operator
+        IncomingDisk copy(int version, BodyReader body, boolean replaces)
+                throws WireException, Refused;
+    }
+
+    /// The place of a copy that is to be made.
+    ///
+    /// @param found what was found, in one line for an operator
+    /// @param store the file system
+    /// @param bytes that the copy takes of it at first
+    record CopyPlace(String found, FileStore store, long bytes) {}
+
+    /// A disk that gets its content from another host. Until it is kept, it is a thing that can be taken for no disk of
+    /// a guest, also after the end of this process.
+    interface IncomingDisk extends DiskSink, AutoCloseable {
+        /// Puts it where its guest's configuration names it. All of its content is there, and on the storage.
+        ///
+        /// @throws IOException if that fails, or there is a file by now
+        void complete() throws IOException;
+
+        /// Lets it stay: its guest runs here.
+        void keep();
+
+        /// Closes it, and removes it unless it is kept.
+        @Override
+        void close();
     }
 
     /// A kind whose devices can be saved.

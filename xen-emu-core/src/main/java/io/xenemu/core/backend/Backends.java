@@ -28,6 +28,8 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -341,12 +343,95 @@ public final class Backends implements ServiceBackends, AutoCloseable {
         return name + ": " + found;
     }
 
+    private static Optional<BackendDevice.Copied> copied(ServedDevice device) {
+        return device.served() instanceof BackendDevice.Copied copied && copied.isHere()
+                ? Optional.of(copied)
+                : Optional.empty();
+    }
+
+    /// The disks of a domain whose content is on this host, by their places in [#needs], with the bytes that they take.
+    ///
+    /// @throws Refused if one cannot be copied
+    public SortedMap<Integer, Long> copied(DomId domain) throws Refused {
+        SortedMap<Integer, Long> disks = new TreeMap<>();
+        List<ServedDevice> all = of(domain);
+        for (int place = 0; place < all.size(); place++) {
+            Optional<BackendDevice.Copied> disk = copied(all.get(place));
+            if (disk.isPresent()) {
+                disks.put(place, hostCalls.make(disk.get()::copiedBytes, _ -> {}));
+            }
+        }
+        return disks;
+    }
+
+    /// Begins to copy these disks, in this order.
+    ///
+    /// @return to be closed
+    public List<BackendDevice.DiskCopy> copy(DomId domain) {
+        return of(domain).stream()
+                .flatMap(device -> copied(device).stream())
+                .map(BackendDevice.Copied::copy)
+                .toList();
+    }
+
+    /// Checks that a copy of a disk of another host could be made here.
+    ///
+    /// @param bytes that it takes there, without its holes
+    /// @param replaces whether the copy may take the place of a file that is there
+    /// @throws Refused with one line for the operator
+    public BackendKind.CopyPlace place(SavedSpec saved, long bytes, boolean replaces)
+            throws Refused {
+        BackendKind.Copied kind = copiedKind(saved);
+        return hostCalls.make(
+                () -> {
+                    try {
+                        return kind.place(saved.version(), saved.reader(), bytes, replaces);
+                    } catch (WireException e) {
+                        throw notCopied(saved, e);
+                    }
+                },
+                _ -> {});
+    }
+
+    /// Begins a copy of a disk of another host.
+    ///
+    /// @param replaces as for [#place]
+    /// @throws Refused with one line for the operator
+    public BackendKind.IncomingDisk incoming(SavedSpec saved, boolean replaces) throws Refused {
+        BackendKind.Copied kind = copiedKind(saved);
+        return hostCalls.make(
+                () -> {
+                    try {
+                        return kind.copy(saved.version(), saved.reader(), replaces);
+                    } catch (WireException e) {
+                        throw notCopied(saved, e);
+                    }
+                },
+                BackendKind.IncomingDisk::close);
+    }
+
+    private BackendKind.Copied copiedKind(SavedSpec saved) throws Refused {
+        if (kinds.get(saved.kind()) instanceof BackendKind.Copied kind) {
+            return kind;
+        }
+        throw new Refused(
+                "a device of the kind %s cannot be copied".formatted(saved.kind().directory()));
+    }
+
+    private static Refused notCopied(SavedSpec saved, WireException e) {
+        return new Refused(
+                "a device of the kind %s cannot be copied: %s"
+                        .formatted(saved.kind().directory(), e.getMessage()));
+    }
+
     /// Flushes the devices of a domain of which one host alone may have a part. The guest runs.
     ///
+    /// @param copies whether disks are copied that are on this host: then they are not flushed
     /// @throws Refused if that fails
-    public void flush(DomId domain) throws Refused, InterruptedException {
+    public void flush(DomId domain, boolean copies) throws Refused, InterruptedException {
         for (ServedDevice device : of(domain)) {
-            if (device.served() instanceof BackendDevice.Claimed claimed) {
+            if (device.served() instanceof BackendDevice.Claimed claimed
+                    && !(copies && copied(device).isPresent())) {
                 claimed.flush(HAND_OVER);
             }
         }
@@ -354,11 +439,22 @@ public final class Backends implements ServiceBackends, AutoCloseable {
 
     /// Gives up what one host alone may have of a domain's devices, which stand still and stay so until [#claim].
     ///
+    /// @param copies whether disks are copied that are on this host: then they stay here, and all that the guest has
+    ///     written can be read
     /// @throws Refused if one cannot be given up; others may have been
-    public void release(DomId domain) throws Refused, InterruptedException {
+    public void release(DomId domain, boolean copies) throws Refused, InterruptedException {
         for (ServedDevice device : of(domain)) {
             device.change(
-                    HAND_OVER, (claimed, connection) -> connection.release(claimed, HAND_OVER));
+                    HAND_OVER,
+                    (claimed, connection) -> {
+                        Optional<BackendDevice.Copied> stays =
+                                copies ? copied(device) : Optional.empty();
+                        if (stays.isPresent()) {
+                            connection.requireQuiet(stays.get());
+                        } else {
+                            connection.release(claimed, HAND_OVER);
+                        }
+                    });
         }
     }
 

@@ -84,6 +84,11 @@ final class ServedConnection {
         claimed.release(connection, limit);
     }
 
+    /// Checks that all that the guest of a device has written can be read. It stands still.
+    void requireQuiet(BackendDevice.Copied copied) throws Refused {
+        copied.requireQuiet(connection);
+    }
+
     /// Claims it again.
     void claim(BackendDevice.Claimed claimed) throws Refused {
         claimed.claim(connection);

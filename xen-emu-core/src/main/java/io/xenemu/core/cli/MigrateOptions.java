@@ -51,6 +51,18 @@ final class MigrateOptions {
     private boolean trustStorage;
 
     @Option(
+            names = "--copy-storage",
+            description =
+                    "Copy the guest's raw images to files of the same paths at the other host, while it runs. They may not be there yet.")
+    private boolean copyStorage;
+
+    @Option(
+            names = "--replace-storage",
+            description =
+                    "With --copy-storage: replace files that are there already. They are lost, even if the guest does not move in the end.")
+    private boolean replaceStorage;
+
+    @Option(
             names = "--postcopy",
             description =
                     "Not possible yet, and refused: let the guest go after one round of its memory, and its other pages follow it.")
@@ -66,6 +78,13 @@ final class MigrateOptions {
         if (force && timeout == null) {
             throw WrongUse.of(command, "--force needs --timeout");
         }
+        if (replaceStorage && !copyStorage) {
+            throw WrongUse.of(command, "--replace-storage needs --copy-storage");
+        }
+        if (copyStorage && trustStorage) {
+            throw WrongUse.of(
+                    command, "--trust-storage is for disks that both hosts see: no --copy-storage");
+        }
         List<String> words = new ArrayList<>();
         add(words, "downtime-limit", downtimeLimit);
         add(words, "bandwidth", bandwidth);
@@ -75,6 +94,12 @@ final class MigrateOptions {
         }
         if (trustStorage) {
             words.add("trust-storage=true");
+        }
+        if (copyStorage) {
+            words.add("copy-storage=true");
+        }
+        if (replaceStorage) {
+            words.add("replace-storage=true");
         }
         if (postCopy) {
             words.add("postcopy=true");

@@ -46,6 +46,8 @@ final class MigrationCommands {
                     "throttle",
                     "dry-run",
                     "trust-storage",
+                    "copy-storage",
+                    "replace-storage",
                     "postcopy");
 
     private static final long MIB = 1 << 20;
@@ -174,6 +176,11 @@ final class MigrationCommands {
             throw new Refused(
                     "post-copy is not possible yet: KVM needs pages of the guest before it runs at the other host");
         }
+        boolean copies = truth(settings, "copy-storage", usual.copiesStorage());
+        boolean replaces = truth(settings, "replace-storage", usual.replacesStorage());
+        if (replaces && !copies) {
+            throw new Refused("replace-storage needs copy-storage");
+        }
         return new MigrationOptions(
                 number(settings, "downtime-limit")
                         .map(Duration::ofMillis)
@@ -184,7 +191,9 @@ final class MigrationCommands {
                 truth(settings, "throttle", usual.throttles()),
                 truth(settings, "dry-run", usual.onlyAsks()),
                 truth(settings, "trust-storage", usual.trustsStorage()),
-                usual.postCopy());
+                usual.postCopy(),
+                copies,
+                replaces);
     }
 
     private static ControlReply migrate(OperatedService service, VerbCall call)
@@ -312,6 +321,13 @@ final class MigrationCommands {
                                             ? ""
                                             : ", slowed down by " + rounds.throttle() + " %");
         }
+        Migration.Disks disks = one.disks();
+        if (disks.total() > 0) {
+            row +=
+                    ", disks: %d of %d MiB, %d MiB sent"
+                            .formatted(
+                                    disks.looked() / MIB, disks.total() / MIB, disks.sent() / MIB);
+        }
         if (one.missing() > 0) {
             row += ", %d pages to follow".formatted(one.missing());
         }
@@ -335,6 +351,9 @@ final class MigrationCommands {
                         .with("written-pages-per-second", rounds.pagesPerSecond())
                         .with("estimated-downtime-ms", rounds.estimate().toMillis())
                         .with("throttle", rounds.throttle())
+                        .with("disk-bytes", one.disks().total())
+                        .with("disk-bytes-done", one.disks().looked())
+                        .with("disk-bytes-sent", one.disks().sent())
                         .with("missing-pages", one.missing())
                         .with("reason", one.reason());
         Duration downtime = one.downtime();

@@ -11,6 +11,7 @@ import java.util.Objects;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.LongSupplier;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /// One migration as an operator sees it, on one side. The thread that migrates changes it; any thread reads it. Its
@@ -73,6 +74,9 @@ public final class Migration {
     @GuardedBy("this")
     private LongSupplier missing = () -> 0;
 
+    @GuardedBy("this")
+    private Supplier<Disks> disks = () -> Disks.NONE;
+
     /// The direction of a migration, from this service.
     public enum Direction {
         OUT,
@@ -117,6 +121,15 @@ public final class Migration {
         static final Rounds NONE = new Rounds(0, 0, 0, 0, 0, Duration.ZERO, 0);
     }
 
+    /// How far the disks are whose content goes with the guest.
+    ///
+    /// @param total the bytes of all of them; 0 if there are none
+    /// @param looked the bytes of them that the first round has dealt with
+    /// @param sent the bytes that were sent in all rounds; holes and zeros are not
+    public record Disks(long total, long looked, long sent) {
+        static final Disks NONE = new Disks(0, 0, 0);
+    }
+
     /// What it is now.
     ///
     /// @param guest its name, or those of guests that move together, with `and` between them
@@ -133,6 +146,7 @@ public final class Migration {
             String peer,
             MigrationPhase phase,
             Rounds rounds,
+            Disks disks,
             String reason,
             @Nullable Duration downtime,
             long missing,
@@ -211,6 +225,7 @@ public final class Migration {
                 peer,
                 phase,
                 rounds,
+                disks.get(),
                 reason,
                 downtime,
                 missing.getAsLong(),
@@ -225,6 +240,11 @@ public final class Migration {
     /// Tells how many pages still have to follow.
     synchronized void misses(LongSupplier pages) {
         missing = pages;
+    }
+
+    /// Tells how far the disks are that are copied.
+    synchronized void copies(Supplier<Disks> now) {
+        disks = now;
     }
 
     /// Pages follow the guest from now on.

@@ -1,22 +1,31 @@
 package io.xenemu.core.guest;
 
+import io.xenemu.core.backend.BackendKind;
 import io.xenemu.core.backend.SavedSpec;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.BootModule;
+import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.DomainConfigCodec;
 import io.xenemu.core.host.Teardown;
 import io.xenemu.core.hypervisor.Hypervisor;
+import io.xenemu.core.hypervisor.MigrationOptions;
 import io.xenemu.core.migration.MigrationMessage;
 import io.xenemu.core.toolstack.Refused;
+import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
+import java.io.IOException;
+import java.nio.file.FileStore;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 
 /// What both sides of a migration look at before anything moves. Each gives lines for an operator.
 final class MigrationChecks {
@@ -26,19 +35,21 @@ final class MigrationChecks {
 
     /// What the destination is told of a guest.
     ///
-    /// @throws Refused if one of its devices cannot be saved
+    /// @throws Refused if one of its devices cannot be saved, or one of its disks cannot be copied that is to be
     static MigrationMessage.Comer comer(
-            Hypervisor hypervisor, SaveParty.Member guest, boolean trustsStorage) throws Refused {
+            Hypervisor hypervisor, SaveParty.Member guest, MigrationOptions options)
+            throws Refused {
         return new MigrationMessage.Comer(
                 GuestDescription.summary(guest.domain(), Instant.now()),
                 DomainConfigCodec.VERSION,
                 MigrationMessage.BodyBytes.of(
                         DomainConfigCodec.put(new BodyWriter(), guest.domain().config())),
-                needs(hypervisor, guest, trustsStorage));
+                needs(hypervisor, guest, options));
     }
 
     private static MigrationMessage.Needs needs(
-            Hypervisor hypervisor, SaveParty.Member guest, boolean trustsStorage) throws Refused {
+            Hypervisor hypervisor, SaveParty.Member guest, MigrationOptions options)
+            throws Refused {
         List<MigrationMessage.BodyBytes> devices = new ArrayList<>();
         for (SavedSpec device : hypervisor.devices().needs(guest.domain())) {
             BodyWriter body = new BodyWriter();
@@ -48,8 +59,20 @@ final class MigrationChecks {
         return new MigrationMessage.Needs(
                 guest.domain().vcpus().getFirst().tscKhz(),
                 guest.request().overcommit(),
-                trustsStorage,
-                devices);
+                options.trustsStorage(),
+                devices,
+                options.replacesStorage(),
+                options.copiesStorage() ? copies(hypervisor, guest.domain()) : List.of());
+    }
+
+    private static List<MigrationMessage.Copy> copies(Hypervisor hypervisor, Domain domain)
+            throws Refused {
+        List<MigrationMessage.Copy> copies = new ArrayList<>();
+        hypervisor
+                .devices()
+                .copied(domain)
+                .forEach((device, bytes) -> copies.add(new MigrationMessage.Copy(device, bytes)));
+        return copies;
     }
 
     /// Checks that the files of a guest's next boot can be sent. Their contents go with the guest.
@@ -86,12 +109,16 @@ final class MigrationChecks {
             guests.requireFree(comer.guest().name());
         }
         Teardown admitted = new Teardown();
+        Map<FileStore, Long> taken = new LinkedHashMap<>();
         try {
             for (MigrationMessage.Comer comer : hello.all()) {
-                here(hypervisor, comer, lines, admitted);
+                here(hypervisor, comer, lines, admitted, taken);
             }
         } finally {
             admitted.close();
+        }
+        for (Map.Entry<FileStore, Long> store : taken.entrySet()) {
+            requireSpace(store.getKey(), store.getValue());
         }
         return cut(String.join("\n", lines));
     }
@@ -100,7 +127,8 @@ final class MigrationChecks {
             Hypervisor hypervisor,
             MigrationMessage.Comer comer,
             List<String> lines,
-            Teardown admitted)
+            Teardown admitted,
+            Map<FileStore, Long> taken)
             throws WireException, Refused, BootException {
         BodyReader body = comer.config().reader();
         DomainConfig config = DomainConfigCodec.get(comer.configVersion(), body);
@@ -117,11 +145,42 @@ final class MigrationChecks {
         // Until all of them are, so that there is room for all.
         admitted.add(hypervisor.memory().admit(config, needs.overcommit())::close);
         lines.add("%d MiB of memory are there".formatted(config.maxMemoryBytes() >> MIB_SHIFT));
-        for (MigrationMessage.BodyBytes device : needs.devices()) {
-            BodyReader reader = device.reader();
-            SavedSpec spec = SavedSpec.decode(reader);
-            reader.end();
-            lines.add(hypervisor.devices().check(spec, needs.trustsStorage()));
+        Map<Integer, Long> copies = new HashMap<>();
+        needs.copies().forEach(copy -> copies.put(copy.device(), copy.bytes()));
+        for (int number = 0; number < needs.devices().size(); number++) {
+            SavedSpec spec = spec(needs.devices().get(number));
+            Long bytes = copies.get(number);
+            if (bytes == null) {
+                lines.add(hypervisor.devices().check(spec, needs.trustsStorage()));
+            } else {
+                BackendKind.CopyPlace place =
+                        hypervisor.devices().place(spec, bytes, needs.replacesStorage());
+                Long _ = taken.merge(place.store(), place.bytes(), Long::sum);
+                lines.add(spec.kind().directory() + ": " + place.found());
+            }
+        }
+    }
+
+    /// A device of a guest that comes.
+    static SavedSpec spec(MigrationMessage.BodyBytes device) throws WireException {
+        BodyReader reader = device.reader();
+        SavedSpec spec = SavedSpec.decode(reader);
+        reader.end();
+        return spec;
+    }
+
+    private static void requireSpace(FileStore store, long bytes) throws Refused {
+        try {
+            if (store.getUsableSpace() < bytes) {
+                throw new Refused(
+                        "the disks take %d MiB of %s, where %d MiB are free"
+                                .formatted(
+                                        bytes >> MIB_SHIFT,
+                                        store.name(),
+                                        store.getUsableSpace() >> MIB_SHIFT));
+            }
+        } catch (IOException e) {
+            throw new Refused(store.name() + ": " + IoReason.of(e));
         }
     }
 

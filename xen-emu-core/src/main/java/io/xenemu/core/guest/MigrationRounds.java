@@ -14,11 +14,23 @@ final class MigrationRounds implements AutoCloseable {
 
     private final DriverRequest.Migrate wanted;
     private final MovingGuests guests;
+    private final Stored stored;
     private final Convergence convergence;
     private final List<VcpuThrottle> throttles;
     private final long begun = System.nanoTime();
 
-    MigrationRounds(MovingGuests guests, DriverRequest.Migrate wanted) {
+    /// Waits until the destination has a round's disks on its storage.
+    @FunctionalInterface
+    interface Stored {
+        /// Waits for that.
+        ///
+        /// @param round its number
+        void await(int round) throws IOException, Refused, InterruptedException;
+    }
+
+    /// @param stored is called after each round
+    MigrationRounds(MovingGuests guests, DriverRequest.Migrate wanted, Stored stored) {
+        this.stored = stored;
         this.wanted = wanted;
         this.guests = guests;
         throttles = guests.domains().stream().map(VcpuThrottle::new).toList();
@@ -39,10 +51,12 @@ final class MigrationRounds implements AutoCloseable {
         for (int number = 1; ; number++) {
             long from = System.nanoTime();
             long pages = guests.write(written);
+            stored.await(number);
             long nanos = System.nanoTime() - from;
             written = guests.take();
             long count = written.stream().mapToLong(BitSet::cardinality).sum();
             wanted.migrations().metrics().round(count);
+            count += guests.pagesOfDisks();
             Convergence.Next next =
                     convergence.after(
                             new Convergence.Round(pages, Duration.ofNanos(nanos), count),

@@ -33,10 +33,11 @@ import org.slf4j.LoggerFactory;
 /// order, for these reasons:
 ///
 /// 1. **Compatible**: what is against it is named while nothing has happened: by this side, then by the destination.
-/// 2. **Rounds**: memory goes while the guest runs, again and again as the guest writes to it, until little is left.
+/// 2. **Rounds**: memory goes while the guest runs, again and again as the guest writes to it, until little is left. So
+///    does the content of disks that the other host does not see, if that is asked for.
 /// 3. **Last pages**: the guest stands still. Its state is taken first, since taking it may write to memory. Its disks
-///    are given up, so that the destination has them before it says that it is ready. Then go the pages that were
-///    written since, and those that can be written without a trace.
+///    are given up, so that the destination has them before it says that it is ready; those that are copied stay.
+///    Then go the blocks and pages that were written since, and the pages that can be written without a trace.
 /// 4. **Ready**: the destination has loaded and checked everything. Nothing of it can fail any more but the decision.
 /// 5. **Decided**: the decision is on the disk. Up to here the guest goes on whatever fails. From here on this side
 ///    never runs it by itself, since the destination may. A guest that goes on here claims its disks first
@@ -48,6 +49,9 @@ final class MigrationSource {
     /// The longest wait for the destination to look at what the guest needs. Before it can, ssh may ask its user for a
     /// passphrase. The guest runs meanwhile, and the wait ends with ssh or by an operator.
     private static final Duration ACCEPT_LIMIT = Duration.ofMinutes(5);
+
+    /// The longest wait for a destination that writes to its disk what it has in its memory.
+    private static final Duration STORED_LIMIT = Duration.ofMinutes(10);
 
     /// The longest wait for a destination that loads the last pages, while the guest stands still.
     private static final Duration READY_LIMIT = Duration.ofSeconds(60);
@@ -68,6 +72,10 @@ final class MigrationSource {
     private final long begun = System.nanoTime();
     private @Nullable BackChannel back;
     private long sent;
+
+    /// The number of guests of which disks are copied.
+    private long copied;
+
     private boolean decided;
 
     /// @param guests that move together, in the order of the stream
@@ -132,6 +140,7 @@ final class MigrationSource {
             wanted.migrations()
                     .metrics()
                     .left(result, sent, Duration.ofNanos(System.nanoTime() - begun));
+            wanted.migrations().metrics().copied(migration.status().disks().sent());
         }
     }
 
@@ -200,10 +209,16 @@ final class MigrationSource {
         if (guests.size() > 1 && wanted.options().postCopy()) {
             throw new Refused(names() + " move together: their pages cannot follow them");
         }
+        if (wanted.options().copiesStorage() && wanted.options().postCopy()) {
+            throw new Refused("pages cannot follow a guest whose disks are copied");
+        }
     }
 
     /// The lowest version that has what this migration needs, so that an earlier destination can take the guest.
     private int version() {
+        if (copied > 0) {
+            return MigrationMessage.WITH_STORAGE;
+        }
         if (guests.size() > 1) {
             return MigrationMessage.WITH_OTHERS;
         }
@@ -218,8 +233,9 @@ final class MigrationSource {
         List<MigrationMessage.Comer> all = new ArrayList<>();
         for (SaveParty.Member guest : guests) {
             files.add(MigrationChecks.files(guest));
-            all.add(MigrationChecks.comer(hypervisor, guest, wanted.options().trustsStorage()));
+            all.add(MigrationChecks.comer(hypervisor, guest, wanted.options()));
         }
+        copied = all.stream().filter(one -> !one.needs().copies().isEmpty()).count();
         MigrationMessage.Comer first = all.getFirst();
         link.send(
                 new MigrationMessage.Hello(
@@ -255,8 +271,9 @@ final class MigrationSource {
             guest.awaitMemory();
         }
         SaveWriter writer = new SaveWriter(link.channel(), PageEncoding.ZSTD);
-        try (MovingGuests moving = new MovingGuests(writer, guests, wanted);
-                MigrationRounds rounds = new MigrationRounds(moving, wanted)) {
+        try (MovingGuests moving = new MovingGuests(writer, guests, wanted, hypervisor.devices());
+                MigrationRounds rounds = new MigrationRounds(moving, wanted, this::awaitStored)) {
+            migration.copies(moving::disks);
             List<BitSet> left = rounds.run();
             sent = moving.bytes();
             return lastPages(writer, moving, left);
@@ -269,7 +286,7 @@ final class MigrationSource {
         requireNotCancelled();
         for (Domain domain : domains()) {
             // So that little is left to be flushed while it stands still.
-            hypervisor.devices().flush(domain);
+            hypervisor.devices().flush(domain, wanted.options().copiesStorage());
         }
         long stopped = System.nanoTime();
         BitSet follow = new BitSet();
@@ -277,7 +294,7 @@ final class MigrationSource {
         try (StandStill still = new StandStill(parts, scope)) {
             try {
                 for (Domain domain : domains()) {
-                    hypervisor.devices().release(domain);
+                    hypervisor.devices().release(domain, wanted.options().copiesStorage());
                 }
                 if (wanted.options().postCopy()) {
                     follow = moving.writeLastBefore(left.getFirst());
@@ -286,6 +303,7 @@ final class MigrationSource {
                 }
                 moving.end(writer, still.states().stream().map(XenState::write).toList());
                 sent = writer.end();
+                awaitStored(moving.round());
                 if (!(next(READY_LIMIT) instanceof MigrationMessage.Ready)) {
                     throw new IOException("the destination does not say that it is ready");
                 }
@@ -307,6 +325,15 @@ final class MigrationSource {
             return wanted.options().postCopy()
                     ? follow(still, stopped, follow)
                     : go(still, stopped);
+        }
+    }
+
+    /// Waits until the destination has a round's disks on its storage, those of each guest of which disks are copied.
+    private void awaitStored(int round) throws IOException, Refused, InterruptedException {
+        for (long left = copied; left > 0; left--) {
+            if (!next(STORED_LIMIT).equals(new MigrationMessage.Stored(round))) {
+                throw new IOException("the destination does not say that it has stored the disks");
+            }
         }
     }
 

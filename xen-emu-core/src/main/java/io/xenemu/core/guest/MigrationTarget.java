@@ -27,10 +27,11 @@ import org.slf4j.LoggerFactory;
 /// 1. **Compatible**: what is against the guest is told before any of it is sent.
 /// 2. **Rounds**: the guest's driver loads the stream to its end, checks it, and makes the domain, which does not run.
 ///    Until then everything is destroyed if the connection is lost: the guest is at the source. The source has given up
-///    the guest's disks before it has sent the state, so the domain has them.
+///    the guest's disks before it has sent the state, so the domain has them. Disks whose content comes with the guest
+///    are complete and on the storage then.
 /// 3. **Ready**: the source is told, and decides. If the connection is lost now, the decision is not known: the domain
 ///    stays, does not run, and an operator decides. It gives up its disks, since the guest at the source goes on with
-///    them if it was not decided, and claims them again before it runs.
+///    them if it was not decided, and claims them again before it runs. Disks that came are this side's own.
 /// 4. **Go**: the guest runs, and the source is told.
 ///
 /// Until it runs, its name has the suffix `--incoming`, as under xl.
@@ -194,13 +195,27 @@ final class MigrationTarget {
     private void load(Migration migration, MigrationMessage.Hello hello)
             throws IOException, Refused, BootException, InterruptedException {
         migration.enter(MigrationPhase.ROUNDS);
+        IncomingDisks disks;
+        try {
+            disks = IncomingDisks.make(hypervisor.devices(), hello.all());
+        } catch (Refused e) {
+            refuse(e.reason());
+            throw e;
+        }
+        try (disks) {
+            load(migration, hello, disks);
+        }
+    }
+
+    private void load(Migration migration, MigrationMessage.Hello hello, IncomingDisks disks)
+            throws IOException, Refused, BootException, InterruptedException {
         SavedStream stream;
         LaterPages later = null;
         try {
             if (hello.pagesFollow()) {
                 later = LaterPages.open(guests.pages());
             }
-            stream = SavedStream.live(link, progress, later);
+            stream = SavedStream.live(link, progress, later, disks);
         } catch (Refused e) {
             if (later != null) {
                 later.close();
@@ -221,10 +236,11 @@ final class MigrationTarget {
             migration.enter(MigrationPhase.READY);
             link.send(new MigrationMessage.Ready());
             told = true;
-            boolean goes = decision(migration, restore, domains);
+            boolean goes = decision(migration, restore, domains, hello.hasCopies());
             if (!goes) {
                 throw new Refused("an operator has destroyed this copy");
             }
+            disks.keep();
             if (later == null) {
                 restore.letGo();
                 running();
@@ -289,9 +305,11 @@ final class MigrationTarget {
 
     /// Waits for the source's decision, or an operator's if the source's cannot be known.
     ///
+    /// @param hasCopies whether the content of disks has come
     /// @return whether the guest runs here
     /// @throws Refused if the source has the guest
-    private boolean decision(Migration migration, GuestsRestore restore, List<Domain> domains)
+    private boolean decision(
+            Migration migration, GuestsRestore restore, List<Domain> domains, boolean hasCopies)
             throws Refused, BootException, InterruptedException {
         String unknown;
         try {
@@ -311,7 +329,7 @@ final class MigrationTarget {
                 domains,
                 peer,
                 unknown);
-        giveUpDisks(domains);
+        giveUpDisks(domains, hasCopies);
         // The source need not wait for an answer.
         link.close();
         CompletableFuture<Migration.Resolution> answer =
@@ -324,11 +342,11 @@ final class MigrationTarget {
         return answer.join() == Migration.Resolution.RUN;
     }
 
-    /// A copy that may not run leaves its disks to the one that may.
-    private void giveUpDisks(List<Domain> domains) throws InterruptedException {
+    /// A copy that may not run leaves its disks to the one that may, but for those that are its own.
+    private void giveUpDisks(List<Domain> domains, boolean hasCopies) throws InterruptedException {
         for (Domain domain : domains) {
             try {
-                hypervisor.devices().release(domain);
+                hypervisor.devices().release(domain, hasCopies);
             } catch (Refused e) {
                 log.warn("{} keeps its disks: {}", domain, e.reason());
             }

@@ -2,7 +2,9 @@ package io.xenemu.core.guest;
 
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.host.Teardown;
+import io.xenemu.core.hypervisor.DomainDevices;
 import io.xenemu.core.memory.RamLog;
+import io.xenemu.core.migration.DiskWriter;
 import io.xenemu.core.migration.Pace;
 import io.xenemu.core.migration.RamSource;
 import io.xenemu.core.migration.RoundWriter;
@@ -13,7 +15,8 @@ import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
 
-/// The memory of guests that move together, while it is sent in rounds. Each round has one of each guest.
+/// The memory of guests that move together, and the disks whose content goes with them, while they are sent in rounds.
+/// Each round has one of each guest.
 final class MovingGuests implements AutoCloseable {
     private final List<Moving> all = new ArrayList<>();
     private final Teardown ends = new Teardown();
@@ -22,8 +25,13 @@ final class MovingGuests implements AutoCloseable {
 
     /// Writes what the guests are, and begins to log what they write to their memory.
     ///
+    /// @param devices of the service
     /// @throws Refused if a file of this host cannot be read
-    MovingGuests(SaveWriter writer, List<SaveParty.Member> guests, DriverRequest.Migrate wanted)
+    MovingGuests(
+            SaveWriter writer,
+            List<SaveParty.Member> guests,
+            DriverRequest.Migrate wanted,
+            DomainDevices devices)
             throws IOException, Refused {
         Pace pace = new Pace(wanted.options().bytesPerSecond());
         boolean done = false;
@@ -34,7 +42,13 @@ final class MovingGuests implements AutoCloseable {
                 RamSource ram = RamSource.of(domain.memory());
                 RamLog written = domain.pages().logWrites();
                 ends.add(written::close);
-                RoundWriter rounds = writer.rounds(ram, wanted.progress(), pace);
+                OutgoingDisks disks =
+                        new OutgoingDisks(
+                                wanted.options().copiesStorage()
+                                        ? devices.copy(domain)
+                                        : List.of());
+                ends.add(disks::close);
+                RoundWriter rounds = writer.rounds(ram, disks.sources(), wanted.progress(), pace);
                 ends.add(rounds::close);
                 all.add(new Moving(domain, written, rounds));
             }
@@ -66,6 +80,30 @@ final class MovingGuests implements AutoCloseable {
             count += guest.rounds().write(pages.get(i), guest.written()::forget);
         }
         return count;
+    }
+
+    /// The number of pages of disks that were written since they were sent.
+    long pagesOfDisks() {
+        return all.stream().mapToLong(guest -> guest.rounds().pagesOfDisks()).sum();
+    }
+
+    /// The number of the last round.
+    int round() {
+        return all.getFirst().rounds().round();
+    }
+
+    /// How far the disks are. Any thread.
+    Migration.Disks disks() {
+        long total = 0;
+        long looked = 0;
+        long sent = 0;
+        for (Moving guest : all) {
+            DiskWriter disks = guest.rounds().disks();
+            total += disks.total();
+            looked += disks.looked();
+            sent += disks.sent();
+        }
+        return new Migration.Disks(total, looked, sent);
     }
 
     /// The bytes of the stream so far.

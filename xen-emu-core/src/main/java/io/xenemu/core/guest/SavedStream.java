@@ -14,6 +14,7 @@ import io.xenemu.core.migration.FileContents;
 import io.xenemu.core.migration.GuestSummary;
 import io.xenemu.core.migration.IncomingRam;
 import io.xenemu.core.migration.MigrationLink;
+import io.xenemu.core.migration.MigrationMessage;
 import io.xenemu.core.migration.RamCopy;
 import io.xenemu.core.migration.RamSource;
 import io.xenemu.core.migration.SaveReader;
@@ -66,6 +67,11 @@ final class SavedStream implements AutoCloseable {
 
     /// What brings the pages that follow a guest from another host; null if none do.
     private volatile @Nullable LaterPages later;
+
+    /// The disks whose content comes with guests from another host.
+    private volatile IncomingDisks disks = IncomingDisks.none();
+
+    private volatile SaveReader.RoundEnd roundEnd = _ -> {};
 
     /// The memory of guests that come from another host, by their names.
     private final Map<String, IncomingRam> incoming = new ConcurrentHashMap<>();
@@ -145,8 +151,13 @@ final class SavedStream implements AutoCloseable {
     ///
     /// @param link at the stream's beginning; closed by [#cancel], and not by [#close]
     /// @param later brings the pages that follow the guest; null if none do
+    /// @param disks whose content comes with guests; whoever has made them closes them
     /// @throws Refused as [#open]
-    static SavedStream live(MigrationLink link, WorkProgress progress, @Nullable LaterPages later)
+    static SavedStream live(
+            MigrationLink link,
+            WorkProgress progress,
+            @Nullable LaterPages later,
+            IncomingDisks disks)
             throws Refused {
         SavedStream stream =
                 open(
@@ -159,6 +170,8 @@ final class SavedStream implements AutoCloseable {
                         null,
                         progress);
         stream.later = later;
+        stream.disks = disks;
+        stream.roundEnd = round -> link.send(new MigrationMessage.Stored(round));
         return stream;
     }
 
@@ -359,7 +372,11 @@ final class SavedStream implements AutoCloseable {
                 }
                 GuestImage image = Objects.requireNonNull(next());
                 all.add(image);
-                reader.liveRam(bytes -> ramOf(image.request().config(), bytes), progress);
+                reader.liveRam(
+                        bytes -> ramOf(image.request().config(), bytes),
+                        disks.sinks(image.request().config().name()),
+                        roundEnd,
+                        progress);
             } while (reader.hasFurtherLive());
             comers = List.copyOf(all);
             done = true;
@@ -389,6 +406,8 @@ final class SavedStream implements AutoCloseable {
         gate.awaitTurn(number, comers.size());
         if (number == 0) {
             reader.rounds();
+            // Before the first state: devices find their disks.
+            disks.complete();
         }
     }
 

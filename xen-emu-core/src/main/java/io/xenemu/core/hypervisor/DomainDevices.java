@@ -2,6 +2,7 @@ package io.xenemu.core.hypervisor;
 
 import com.google.common.primitives.ImmutableIntArray;
 import io.micrometer.core.instrument.MeterRegistry;
+import io.xenemu.core.backend.BackendDevice;
 import io.xenemu.core.backend.BackendKind;
 import io.xenemu.core.backend.Backends;
 import io.xenemu.core.backend.BackendsState;
@@ -25,6 +26,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.SortedMap;
 import java.util.concurrent.CompletableFuture;
 
 /// The devices of domains from a domain's introduction to its end: those that the service serves, and those that other
@@ -178,19 +180,54 @@ public final class DomainDevices implements AutoCloseable {
         return backends.check(device, trusts);
     }
 
+    /// The disks of a domain whose content is on this host, by their places in [#needs], with the bytes that they take.
+    ///
+    /// @throws Refused if one cannot be copied
+    public SortedMap<Integer, Long> copied(Domain domain) throws Refused {
+        return backends.copied(domain.id());
+    }
+
+    /// Begins to copy these disks, in this order.
+    ///
+    /// @return to be closed
+    public List<BackendDevice.DiskCopy> copy(Domain domain) {
+        return backends.copy(domain.id());
+    }
+
+    /// Checks that a copy of a disk of another host could be made here.
+    ///
+    /// @param bytes that it takes there, without its holes
+    /// @param replaces whether the copy may take the place of a file that is there
+    /// @throws Refused with one line for the operator
+    public BackendKind.CopyPlace place(SavedSpec disk, long bytes, boolean replaces)
+            throws Refused {
+        return backends.place(disk, bytes, replaces);
+    }
+
+    /// Begins a copy of a disk of another host.
+    ///
+    /// @param replaces as for [#place]
+    /// @throws Refused with one line for the operator
+    public BackendKind.IncomingDisk incoming(SavedSpec disk, boolean replaces) throws Refused {
+        return backends.incoming(disk, replaces);
+    }
+
     /// Flushes the disks of a domain that runs.
     ///
+    /// @param copies whether disks are copied that are on this host: then they are not flushed
     /// @throws Refused if that fails
-    public void flush(Domain domain) throws Refused, InterruptedException {
-        backends.flush(domain.id());
+    public void flush(Domain domain, boolean copies) throws Refused, InterruptedException {
+        backends.flush(domain.id(), copies);
     }
 
     /// Gives up what one host alone may have of a domain's devices: disks with their locks and processes. The domain
     /// stands still.
     ///
+    /// @param copies whether disks are copied that are on this host: then they stay here, and all that the guest has
+    ///     written can be read
     /// @throws Refused if one cannot be given up; others may have been
-    public void release(Domain domain) throws Refused, InterruptedException {
-        backends.release(domain.id());
+    public void release(Domain domain, boolean copies) throws Refused, InterruptedException {
+        backends.release(domain.id(), copies);
     }
 
     /// Claims again what was given up of a domain's devices. The domain goes on only after this.

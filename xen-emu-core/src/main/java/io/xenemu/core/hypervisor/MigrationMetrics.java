@@ -23,6 +23,7 @@ public final class MigrationMetrics {
     private final MeterRegistry registry;
     private final Counter rounds;
     private final Counter bytes;
+    private final Counter storage;
     private final Counter written;
     private final Counter pauses;
     private final Timer duration;
@@ -42,6 +43,11 @@ public final class MigrationMetrics {
                 Counter.builder("xen.migration")
                         .baseUnit("bytes")
                         .description("Bytes that were sent for guests that left.")
+                        .register(registry);
+        storage =
+                Counter.builder("xen.migration.storage")
+                        .baseUnit("bytes")
+                        .description("Bytes of disks that were sent with guests that left.")
                         .register(registry);
         written =
                 Counter.builder("xen.migration.written")
@@ -87,6 +93,13 @@ public final class MigrationMetrics {
         counter("out", result).increment();
         bytes.increment((double) sent);
         duration.record(time);
+    }
+
+    /// Counts what was sent of the disks of a guest that was to leave.
+    ///
+    /// @param sent bytes of the disks, before they were compressed
+    public void copied(long sent) {
+        storage.increment((double) sent);
     }
 
     /// Counts a migration of a guest that was to leave, and about which an operator has to decide.

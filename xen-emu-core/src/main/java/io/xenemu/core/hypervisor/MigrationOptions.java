@@ -13,6 +13,8 @@ import java.util.Optional;
 /// @param onlyAsks whether it ends when both sides have said that they could do it
 /// @param postCopy whether the guest moves after one round, and its other pages follow it
 /// @param trustsStorage whether the guest moves even if the other host does not see the locks of its disks
+/// @param copiesStorage whether the content of its disks goes with it
+/// @param replacesStorage whether a copy takes the place of a file that is there
 public record MigrationOptions(
         Duration downtimeLimit,
         long bytesPerSecond,
@@ -21,7 +23,9 @@ public record MigrationOptions(
         boolean throttles,
         boolean onlyAsks,
         boolean trustsStorage,
-        boolean postCopy) {
+        boolean postCopy,
+        boolean copiesStorage,
+        boolean replacesStorage) {
     /// The same, by post-copy.
     public MigrationOptions withPostCopy() {
         return new MigrationOptions(
@@ -32,7 +36,49 @@ public record MigrationOptions(
                 throttles,
                 onlyAsks,
                 trustsStorage,
-                true);
+                true,
+                copiesStorage,
+                replacesStorage);
+    }
+
+    /// The same, with the content of the guest's disks.
+    ///
+    /// @param replaces whether a copy takes the place of a file that is there
+    public MigrationOptions withStorage(boolean replaces) {
+        return new MigrationOptions(
+                downtimeLimit,
+                bytesPerSecond,
+                timeout,
+                force,
+                throttles,
+                onlyAsks,
+                trustsStorage,
+                postCopy,
+                true,
+                replaces);
+    }
+
+    /// With disks that both hosts see.
+    public MigrationOptions(
+            Duration downtimeLimit,
+            long bytesPerSecond,
+            Optional<Duration> timeout,
+            boolean force,
+            boolean throttles,
+            boolean onlyAsks,
+            boolean trustsStorage,
+            boolean postCopy) {
+        this(
+                downtimeLimit,
+                bytesPerSecond,
+                timeout,
+                force,
+                throttles,
+                onlyAsks,
+                trustsStorage,
+                postCopy,
+                false,
+                false);
     }
 
     /// Without trust in the storage.

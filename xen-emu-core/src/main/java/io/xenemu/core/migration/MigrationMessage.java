@@ -12,7 +12,7 @@ import java.util.UUID;
 /// their order.
 public sealed interface MigrationMessage {
     /// The newest version of the messages, and of streams of guests that run.
-    int VERSION = 4;
+    int VERSION = 5;
 
     /// The first version that says what a guest needs, and what was looked at.
     int WITH_NEEDS = 2;
@@ -22,6 +22,9 @@ public sealed interface MigrationMessage {
 
     /// The first version in which several guests may move together: a source says it for such a migration alone.
     int WITH_OTHERS = 4;
+
+    /// The first version in which the content of disks may go with guests: a source says it for such a migration alone.
+    int WITH_STORAGE = 5;
 
     /// The most guests that move together: a program that looks at all of them stands between them.
     int MAX_TOGETHER = 32;
@@ -44,6 +47,7 @@ public sealed interface MigrationMessage {
     int GO = 5;
     int RUNNING = 6;
     int RECOVER = 7;
+    int STORED = 8;
 
     /// The source begins: which guest it is, and what it needs.
     ///
@@ -78,6 +82,11 @@ public sealed interface MigrationMessage {
             return all;
         }
 
+        /// Whether the content of disks goes with any of them.
+        public boolean hasCopies() {
+            return all().stream().anyMatch(comer -> !comer.needs().copies().isEmpty());
+        }
+
         /// Whether pages of the guest may follow it.
         public boolean pagesFollow() {
             return version == WITH_POST_COPY;
@@ -93,14 +102,35 @@ public sealed interface MigrationMessage {
     /// @param overcommit whether it comes even if the memory for it is not there
     /// @param trustsStorage whether the operator answers for it that both sides see the same disks
     /// @param devices each device that the service serves, in a layout that this package does not know
-    record Needs(int tscKhz, boolean overcommit, boolean trustsStorage, List<BodyBytes> devices) {
+    /// @param replacesStorage whether a copy of a disk takes the place of a file that is there
+    /// @param copies the disks whose content goes with the guest, in the order of the stream
+    record Needs(
+            int tscKhz,
+            boolean overcommit,
+            boolean trustsStorage,
+            List<BodyBytes> devices,
+            boolean replacesStorage,
+            List<Copy> copies) {
         /// Nothing is said.
         public static final Needs UNKNOWN = new Needs(0, true, true, List.of());
 
         public Needs {
             devices = List.copyOf(devices);
+            copies = List.copyOf(copies);
+        }
+
+        /// Without disks whose content goes with the guest.
+        public Needs(
+                int tscKhz, boolean overcommit, boolean trustsStorage, List<BodyBytes> devices) {
+            this(tscKhz, overcommit, trustsStorage, devices, false, List.of());
         }
     }
+
+    /// A disk whose content goes with the guest.
+    ///
+    /// @param device its place among the devices
+    /// @param bytes that its file takes at the source now, without its holes
+    record Copy(int device, long bytes) {}
 
     /// The destination can take the guest as far as it can know; the stream follows.
     ///
@@ -127,6 +157,12 @@ public sealed interface MigrationMessage {
     ///
     /// @param migration that has lost its connection
     record Recover(UUID migration) implements MigrationMessage {}
+
+    /// The destination has what a round had of a guest's disks on its storage. So the source knows how fast that is,
+    /// and that little is left when the guest stands still.
+    ///
+    /// @param round its number
+    record Stored(int round) implements MigrationMessage {}
 
     /// Bytes of a message.
     ///
@@ -161,6 +197,7 @@ public sealed interface MigrationMessage {
             case Go _ -> GO;
             case Running _ -> RUNNING;
             case Recover _ -> RECOVER;
+            case Stored _ -> STORED;
         };
     }
 
@@ -173,6 +210,7 @@ public sealed interface MigrationMessage {
             case Refuse refuse -> body.string(refuse.reason());
             case Recover(UUID id) ->
                     body.u64(id.getMostSignificantBits()).u64(id.getLeastSignificantBits());
+            case Stored(int round) -> body.u32(round);
             case Ready _, Go _, Running _ -> body;
         };
     }
@@ -184,13 +222,13 @@ public sealed interface MigrationMessage {
         guest(body, hello.guest(), hello.configVersion(), hello.config());
         body.bool(hello.onlyAsks());
         if (hello.version() >= WITH_NEEDS) {
-            needs(body, hello.needs());
+            needs(body, hello.version(), hello.needs());
         }
         if (hello.version() >= WITH_OTHERS) {
             body.u32(hello.others().size());
             for (Comer other : hello.others()) {
                 guest(body, other.guest(), other.configVersion(), other.config());
-                needs(body, other.needs());
+                needs(body, hello.version(), other.needs());
             }
         }
         return body;
@@ -201,12 +239,16 @@ public sealed interface MigrationMessage {
         body.bytes(guest.encode().toBytes()).u32(configVersion).bytes(config.bytes());
     }
 
-    private static void needs(BodyWriter body, Needs needs) {
+    private static void needs(BodyWriter body, int version, Needs needs) {
         body.u32(needs.tscKhz())
                 .bool(needs.overcommit())
                 .bool(needs.trustsStorage())
                 .u32(needs.devices().size());
         needs.devices().forEach(device -> body.bytes(device.bytes()));
+        if (version >= WITH_STORAGE) {
+            body.bool(needs.replacesStorage()).u32(needs.copies().size());
+            needs.copies().forEach(copy -> body.u32(copy.device()).u64(copy.bytes()));
+        }
     }
 
     private static BodyWriter accept(BodyWriter body, Accept accept) {
@@ -221,6 +263,7 @@ public sealed interface MigrationMessage {
             case ACCEPT -> 3 * Integer.BYTES + MAX_TEXT_BYTES + MAX_CHECKED_BYTES;
             case REFUSE -> 2 * Integer.BYTES + MAX_TEXT_BYTES;
             case RECOVER -> 2 * Long.BYTES;
+            case STORED -> Integer.BYTES;
             default -> 0;
         };
     }
@@ -239,6 +282,7 @@ public sealed interface MigrationMessage {
                     case GO -> new Go();
                     case RUNNING -> new Running();
                     case RECOVER -> new Recover(new UUID(body.u64(), body.u64()));
+                    case STORED -> new Stored(body.u32());
                     default ->
                             throw new WireException(
                                     "a message of type " + Integer.toUnsignedString(type));
@@ -254,12 +298,19 @@ public sealed interface MigrationMessage {
         int configVersion = body.u32();
         BodyBytes config = readBytes(body);
         boolean onlyAsks = body.bool();
-        Needs needs = version >= WITH_NEEDS && version <= VERSION ? readNeeds(body) : Needs.UNKNOWN;
+        Needs needs =
+                version >= WITH_NEEDS && version <= VERSION
+                        ? readNeeds(version, body)
+                        : Needs.UNKNOWN;
         List<Comer> others = new ArrayList<>();
         if (version >= WITH_OTHERS && version <= VERSION) {
             for (int left = body.count(MAX_TOGETHER - 1); left > 0; left--) {
                 others.add(
-                        new Comer(readSummary(body), body.u32(), readBytes(body), readNeeds(body)));
+                        new Comer(
+                                readSummary(body),
+                                body.u32(),
+                                readBytes(body),
+                                readNeeds(version, body)));
             }
         }
         if (version > VERSION) {
@@ -277,7 +328,7 @@ public sealed interface MigrationMessage {
         return BodyBytes.of(body.bytes(MigrationLink.MAX_BODY_BYTES));
     }
 
-    private static Needs readNeeds(BodyReader body) throws WireException {
+    private static Needs readNeeds(int version, BodyReader body) throws WireException {
         int tscKhz = body.count(Integer.MAX_VALUE);
         boolean overcommit = body.bool();
         boolean trustsStorage = body.bool();
@@ -285,7 +336,22 @@ public sealed interface MigrationMessage {
         for (int left = body.count(MAX_DEVICES); left > 0; left--) {
             devices.add(BodyBytes.of(body.bytes(MigrationLink.MAX_BODY_BYTES)));
         }
-        return new Needs(tscKhz, overcommit, trustsStorage, devices);
+        if (version < WITH_STORAGE) {
+            return new Needs(tscKhz, overcommit, trustsStorage, devices);
+        }
+        boolean replacesStorage = body.bool();
+        List<Copy> copies = new ArrayList<>();
+        int last = -1;
+        for (int left = body.count(SaveFormat.MAX_DISKS); left > 0; left--) {
+            int device = body.count(Integer.MAX_VALUE);
+            long bytes = body.u64();
+            if (device <= last || device >= devices.size() || bytes < 0) {
+                throw new WireException("a disk to be copied that is none");
+            }
+            last = device;
+            copies.add(new Copy(device, bytes));
+        }
+        return new Needs(tscKhz, overcommit, trustsStorage, devices, replacesStorage, copies);
     }
 
     private static Accept readAccept(BodyReader body) throws WireException {

@@ -7,13 +7,17 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import org.jspecify.annotations.Nullable;
 
-/// Pages that will be one section. They are copied, so that the guest may go on to change them. The section's head is
-/// put in front of them, so that one write(2) takes all.
+/// Pages of RAM or of a disk that will be one section. They are copied, so that the guest may go on to change them. The
+/// section's head is put in front of them, so that one write(2) takes all.
 ///
 /// It is filled, written, and then filled again. Another thread may compress it, even while it is written as it is.
 final class PageBatch implements AutoCloseable {
+    /// Bytes of a disk's number.
+    private static final int DISK_BYTES = Integer.BYTES;
+
     private static final int HEAD_BYTES =
             SaveFormat.SECTION_HEADER_BYTES
+                    + DISK_BYTES
                     + SaveFormat.PAGES_HEADER_BYTES
                     + SaveFormat.BATCH_PAGES * SaveFormat.RUN_BYTES;
 
@@ -34,6 +38,8 @@ final class PageBatch implements AutoCloseable {
 
     private final long[] firsts = new long[SaveFormat.BATCH_PAGES];
     private final int[] counts = new int[SaveFormat.BATCH_PAGES];
+    private final SectionType type;
+    private int disk;
     private int runs;
     private int pages;
 
@@ -42,7 +48,9 @@ final class PageBatch implements AutoCloseable {
     /// @param start where it begins
     record Section(ByteBuffer buffer, int start) {}
 
-    PageBatch() {
+    /// @param type of the section: of RAM or of a disk
+    PageBatch(SectionType type) {
+        this.type = type;
         plain = allocate(DATA_BYTES);
         plainPages =
                 MemorySegment.ofBuffer(plain.duplicate().position(HEAD_BYTES))
@@ -56,11 +64,16 @@ final class PageBatch implements AutoCloseable {
                 .order(ByteOrder.LITTLE_ENDIAN);
     }
 
-    /// Adds the page of RAM after all that were added, while it is not full.
+    /// Sets the disk of the pages that are added.
+    void ofDisk(int number) {
+        disk = number;
+    }
+
+    /// Adds a page after all that were added, while it is not full.
     ///
-    /// @param offset of the page in RAM
-    void add(MemorySegment ram, long offset) {
-        long number = offset / SaveFormat.PAGE;
+    /// @param offset of the page in memory
+    /// @param number of the page in RAM, or in the disk
+    void add(MemorySegment memory, long offset, long number) {
         if (runs > 0 && firsts[runs - 1] + counts[runs - 1] == number) {
             counts[runs - 1]++;
         } else {
@@ -69,7 +82,7 @@ final class PageBatch implements AutoCloseable {
             runs++;
         }
         MemorySegment.copy(
-                ram, offset, plainPages, (long) pages * SaveFormat.PAGE, SaveFormat.PAGE);
+                memory, offset, plainPages, (long) pages * SaveFormat.PAGE, SaveFormat.PAGE);
         pages++;
     }
 
@@ -102,17 +115,22 @@ final class PageBatch implements AutoCloseable {
     }
 
     private Section section(ByteBuffer in, PageEncoding encoding, int length) {
+        boolean isOfDisk = type == SectionType.BLOCKS;
         int start =
                 HEAD_BYTES
+                        - (isOfDisk ? DISK_BYTES : 0)
                         - runs * SaveFormat.RUN_BYTES
                         - SaveFormat.PAGES_HEADER_BYTES
                         - SaveFormat.SECTION_HEADER_BYTES;
         in.clear().position(start + SaveFormat.SECTION_HEADER_BYTES);
+        if (isOfDisk) {
+            in.putInt(disk);
+        }
         in.putInt(encoding.code()).putInt(runs);
         for (int i = 0; i < runs; i++) {
             in.putInt(Math.toIntExact(firsts[i])).putInt(counts[i]);
         }
-        SectionWriter.seal(SectionType.PAGES, SaveFormat.VERSION, in, start, HEAD_BYTES + length);
+        SectionWriter.seal(type, SaveFormat.VERSION, in, start, HEAD_BYTES + length);
         return new Section(in, start);
     }
 

@@ -24,6 +24,7 @@ final class PageBatches implements AutoCloseable {
 
     private final SectionWriter out;
     private final PageEncoding encoding;
+    private final SectionType type;
     private final SectionWorkers workers = SectionWorkers.ofWriter();
 
     /// The compressors that have nothing to do.
@@ -46,25 +47,36 @@ final class PageBatches implements AutoCloseable {
     private int pauseLeft;
 
     private static final class Slot {
-        private final PageBatch batch = new PageBatch();
+        private final PageBatch batch;
         private @Nullable Future<?> compressing;
 
         /// The result of that, if it is shorter.
         private PageBatch.@Nullable Section compressed;
+
+        Slot(SectionType type) {
+            batch = new PageBatch(type);
+        }
 
         boolean isReady() {
             return compressing == null || compressing.isDone();
         }
     }
 
+    /// Pages of RAM.
     PageBatches(SectionWriter out, PageEncoding encoding) {
+        this(out, encoding, SectionType.PAGES);
+    }
+
+    /// @param type of the sections
+    PageBatches(SectionWriter out, PageEncoding encoding, SectionType type) {
         this.out = out;
+        this.type = type;
         this.encoding = encoding;
         filled = newSlot();
     }
 
     private Slot newSlot() {
-        Slot slot = new Slot();
+        Slot slot = new Slot(type);
         all.add(slot);
         return slot;
     }
@@ -73,7 +85,21 @@ final class PageBatches implements AutoCloseable {
     ///
     /// @param offset of the page in RAM, behind all that were added since the last [#flush]
     void add(MemorySegment ram, long offset) throws IOException {
-        filled.batch.add(ram, offset);
+        add(ram, offset, offset / SaveFormat.PAGE);
+    }
+
+    /// Adds a page of a disk. The pages of another one come after a [#flush].
+    ///
+    /// @param disk its number
+    /// @param offset of the page in memory
+    /// @param number of the page, behind all that were added since the last [#flush]
+    void add(int disk, MemorySegment memory, long offset, long number) throws IOException {
+        filled.batch.ofDisk(disk);
+        add(memory, offset, number);
+    }
+
+    private void add(MemorySegment memory, long offset, long number) throws IOException {
+        filled.batch.add(memory, offset, number);
         if (filled.batch.isFull()) {
             pack();
             filled = next();

@@ -7,10 +7,10 @@ import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.util.BitSet;
 
-/// The body of a section of pages: first its head, which says to which pages of RAM the section belongs, then these
-/// pages, which may be compressed. One object decodes the sections one after the other.
+/// The body of a section of pages: first its head, which says to which pages of RAM or of a disk the section belongs,
+/// then these pages, which may be compressed. One object decodes the sections one after the other.
 final class PagesBody implements AutoCloseable {
-    private final long total;
+    private long total;
     private final Arena arena = Arena.ofShared();
     private final ZstdPages zstd = new ZstdPages();
 
@@ -29,6 +29,14 @@ final class PagesBody implements AutoCloseable {
     /// @param total the number of pages of RAM
     PagesBody(long total) {
         this.total = total;
+    }
+
+    /// Takes sections of another memory from now on, from its first page on.
+    ///
+    /// @param pages their number
+    void of(long pages) {
+        total = pages;
+        next = 0;
     }
 
     /// Allows sections of zeros from now on.
@@ -128,11 +136,11 @@ final class PagesBody implements AutoCloseable {
     /// Takes a run of pages by number.
     @FunctionalInterface
     interface Numbers {
-        void run(long first, int count);
+        void run(long first, int count) throws IOException;
     }
 
     /// Names the pages of the section whose head was read, run by run.
-    void forEachRun(Numbers sink) {
+    void forEachRun(Numbers sink) throws IOException {
         for (int at = 0; at < table.capacity(); at += SaveFormat.RUN_BYTES) {
             sink.run(first(at), table.getInt(at + Integer.BYTES));
         }

@@ -107,8 +107,42 @@ final class RamReader implements AutoCloseable {
         drain();
     }
 
+    /// Reads the sections of the disks whose content comes.
+    ///
+    /// @param disks that have to come
+    static void beginDisks(SectionReader in, List<? extends DiskSink> disks) throws IOException {
+        int number = 0;
+        for (; in.peek() == SectionType.DISK; number++) {
+            in.next(SectionType.DISK);
+            in.requireVersion(SectionType.DISK);
+            BodyReader body = in.fields();
+            int found = body.u32();
+            int block = body.u32();
+            long bytes = body.u64();
+            body.end();
+            if (found != number
+                    || block != SaveFormat.BLOCK
+                    || number >= disks.size()
+                    || bytes != disks.get(number).bytes()) {
+                throw new WireException(
+                        "disk %s of %s bytes in blocks of %s was not announced"
+                                .formatted(
+                                        Integer.toUnsignedString(found),
+                                        Long.toUnsignedString(bytes),
+                                        Integer.toUnsignedString(block)));
+            }
+        }
+        if (number != disks.size()) {
+            throw new WireException("%d disks of %d".formatted(number, disks.size()));
+        }
+    }
+
     /// Reads the next round of a guest that runs.
-    void readRound(IncomingRam ram) throws IOException {
+    ///
+    /// @param disks whose content comes in it
+    /// @param end of the round, if there are disks
+    void readRound(IncomingRam ram, List<? extends DiskSink> disks, SaveReader.RoundEnd end)
+            throws IOException {
         progress.begin(total);
         in.next(SectionType.ROUND);
         in.requireVersion(SectionType.ROUND);
@@ -120,6 +154,11 @@ final class RamReader implements AutoCloseable {
             throw new WireException(
                     "round %s in place of %d".formatted(Integer.toUnsignedString(number), round));
         }
+        List<BitSet> seenOfDisks = disks.stream().map(_ -> new BitSet()).toList();
+        while (in.peek() == SectionType.BLOCKS) {
+            blocks(disks, seenOfDisks);
+            SaveCancelledException.tell(progress, Math.min(pages, total));
+        }
         BitSet seen = new BitSet();
         while (in.peek() == SectionType.PAGES) {
             live(ram, seen);
@@ -127,6 +166,26 @@ final class RamReader implements AutoCloseable {
         }
         // A page may come again in the next round.
         drain();
+        if (!disks.isEmpty()) {
+            store(disks);
+            end.stored(round);
+        }
+    }
+
+    private void store(List<? extends DiskSink> disks) throws IOException {
+        in.next(SectionType.ROUND_END);
+        in.requireVersion(SectionType.ROUND_END);
+        BodyReader body = in.fields();
+        int number = body.u32();
+        body.end();
+        if (number != round) {
+            throw new WireException(
+                    "the end of round %s in round %d"
+                            .formatted(Integer.toUnsignedString(number), round));
+        }
+        for (DiskSink disk : disks) {
+            disk.sync();
+        }
     }
 
     /// Reads which pages come later, if any do.
@@ -165,7 +224,7 @@ final class RamReader implements AutoCloseable {
         PagesBody decoder = slot.decoder;
         decoder.allowZeros();
         // Sections of zeros come between others, so only the pages of a section ascend.
-        decoder.goTo(0);
+        decoder.of(total);
         ByteBuffer body = head(decoder);
         if (!decoder.addTo(seen)) {
             throw new WireException("a page comes twice in a round");
@@ -180,6 +239,69 @@ final class RamReader implements AutoCloseable {
                         decoder.forEach(plain, ram::set);
                     }
                 });
+    }
+
+    private void blocks(List<? extends DiskSink> disks, List<BitSet> seen) throws IOException {
+        Slot slot = free();
+        in.next(SectionType.BLOCKS);
+        in.requireVersion(SectionType.BLOCKS);
+        ByteBuffer body = in.body();
+        int number = body.remaining() < Integer.BYTES ? -1 : body.getInt();
+        if (number < 0 || number >= disks.size()) {
+            throw new WireException("blocks of a disk that was not announced");
+        }
+        DiskSink disk = disks.get(number);
+        long bytes = disk.bytes();
+        PagesBody decoder = slot.decoder;
+        decoder.allowZeros();
+        decoder.of(pagesOf(bytes));
+        decoder.head(body);
+        see(decoder, pagesOf(bytes), seen.get(number));
+        unpack(
+                slot,
+                () -> {
+                    ByteBuffer plain = decoder.pages(body);
+                    if (decoder.isZero()) {
+                        decoder.forEachRun((first, count) -> {
+                            long at = first * SaveFormat.PAGE;
+                            disk.zero(at, cut(bytes, at, (long) count * SaveFormat.PAGE));
+                        });
+                    } else {
+                        decoder.forEach(
+                                plain,
+                                (first, run) -> {
+                                    long at = first * SaveFormat.PAGE;
+                                    disk.write(at, run.asSlice(0, cut(bytes, at, run.byteSize())));
+                                });
+                    }
+                });
+    }
+
+    /// The pages of a disk, of which the last one may be cut off.
+    private static long pagesOf(long bytes) {
+        return Math.ceilDiv(bytes, SaveFormat.PAGE);
+    }
+
+    private static long cut(long bytes, long at, long length) {
+        return Math.min(length, bytes - at);
+    }
+
+    /// Notes the blocks of a section. So nobody writes to one while another thread does.
+    private static void see(PagesBody section, long total, BitSet seen) throws IOException {
+        section.forEachRun((first, count) -> {
+            long end = first + count;
+            if (first % SaveFormat.BLOCK_PAGES != 0
+                    || (end % SaveFormat.BLOCK_PAGES != 0 && end != total)) {
+                throw new WireException("a part of a disk's block");
+            }
+            int from = Math.toIntExact(first / SaveFormat.BLOCK_PAGES);
+            int to = Math.toIntExact(Math.ceilDiv(end, SaveFormat.BLOCK_PAGES));
+            int there = seen.nextSetBit(from);
+            if (there >= 0 && there < to) {
+                throw new WireException("a block of a disk comes twice in a round");
+            }
+            seen.set(from, to);
+        });
     }
 
     /// Waits for a slot to be free.

@@ -18,6 +18,7 @@ public final class RoundWriter implements AutoCloseable {
     private static final MemorySegment ZEROS = MemorySegment.ofArray(new byte[SaveFormat.PAGE]);
 
     private final RamSource ram;
+    private final DiskWriter disks;
     private final SectionWriter out;
     private final WorkProgress progress;
     private Pace pace;
@@ -42,34 +43,40 @@ public final class RoundWriter implements AutoCloseable {
         void pages(long from, long to);
     }
 
+    /// @param disks whose content goes with the guest; closed with this
     RoundWriter(
             RamSource ram,
+            DiskWriter disks,
             PageEncoding encoding,
             SectionWriter out,
             WorkProgress progress,
             Pace pace) {
         this.ram = ram;
+        this.disks = disks;
         this.out = out;
         this.progress = progress;
         this.pace = pace;
         batches = new PageBatches(out, encoding);
-        zeros = new ZeroBatch(out);
+        zeros = new ZeroBatch(out, SectionType.PAGES);
     }
 
-    /// Writes a round.
+    /// Writes a round: first the blocks of disks that were written since they were sent, which may take long, then
+    /// pages of RAM.
     ///
     /// @param wanted the pages
     /// @param forget is told of all of them
-    /// @return the number of pages that were written, those of zeros too
+    /// @return the number of pages that were written, those of zeros and of disks too
     /// @throws SaveCancelledException if that was asked for
     public long write(BitSet wanted, Forget forget) throws IOException, InterruptedException {
         long before = pages;
         rounds++;
         out.write(SectionType.ROUND, SaveFormat.VERSION, new BodyWriter().u32(rounds));
-        progress.begin(wanted.cardinality());
+        long ofDisks = disks.pages();
+        progress.begin(ofDisks + wanted.cardinality());
+        long written = disks.write(rounds, pace, progress);
         dataFrom = 0;
         dataTo = 0;
-        long done = 0;
+        long done = ofDisks;
         for (int from = wanted.nextSetBit(0); from >= 0; ) {
             int end = from + PIECE_PAGES;
             forget.pages(from, end);
@@ -84,7 +91,10 @@ public final class RoundWriter implements AutoCloseable {
         }
         batches.flush();
         zeros.flush();
-        return pages - before;
+        if (disks.total() > 0) {
+            out.write(SectionType.ROUND_END, SaveFormat.VERSION, new BodyWriter().u32(rounds));
+        }
+        return written + pages - before;
     }
 
     /// Writes the last round, as fast as the connection takes it: the guest stands still.
@@ -146,7 +156,22 @@ public final class RoundWriter implements AutoCloseable {
                 < 0;
     }
 
-    /// The number of pages of all rounds.
+    /// The number of the last round.
+    public int round() {
+        return rounds;
+    }
+
+    /// The number of pages of disks that were written since they were sent.
+    public long pagesOfDisks() {
+        return disks.pages();
+    }
+
+    /// How far the disks are.
+    public DiskWriter disks() {
+        return disks;
+    }
+
+    /// The number of pages of RAM of all rounds.
     long pages() {
         return pages;
     }
@@ -158,6 +183,7 @@ public final class RoundWriter implements AutoCloseable {
 
     @Override
     public void close() {
+        disks.close();
         batches.close();
     }
 }

@@ -62,6 +62,17 @@ final class SaveFormat {
     /// The most pages of RAM: 4 TiB, since page numbers have 30 bits.
     static final long MAX_RAM_PAGES = 1L << 30;
 
+    /// Bytes of a block of a disk: the unit in which its writes are noted, and in which it is sent.
+    static final int BLOCK = 64 << 10;
+
+    static final int BLOCK_PAGES = BLOCK / PAGE;
+
+    /// The most disks of a guest whose content goes with it.
+    static final int MAX_DISKS = 256;
+
+    /// The most bytes of such a disk: 4 TiB, since page numbers have 30 bits.
+    static final long MAX_DISK_BYTES = MAX_RAM_PAGES * PAGE;
+
     static final int SHA256_BYTES = 32;
 
     private SaveFormat() {}

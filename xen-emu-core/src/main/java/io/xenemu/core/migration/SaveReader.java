@@ -34,7 +34,10 @@ public final class SaveReader implements AutoCloseable {
     private final Deque<LiveRam> live = new ArrayDeque<>();
 
     /// @param reader of its pages
-    private record LiveRam(IncomingRam ram, RamReader reader) {}
+    /// @param disks whose content comes with it
+    /// @param end of each round
+    private record LiveRam(
+            IncomingRam ram, RamReader reader, List<? extends DiskSink> disks, RoundEnd end) {}
 
     private enum Step {
         GUEST,
@@ -155,7 +158,7 @@ public final class SaveReader implements AutoCloseable {
     /// Whether the guest whose head was read runs while its memory is sent: then [#liveRam] follows, and the same for
     /// each further guest that moves with it. Then come [#rounds] of all, and [#state] and [#endRounds] for each.
     public boolean isLive() throws IOException {
-        return sections.peek() == SectionType.RAM;
+        return sections.peek() == SectionType.RAM || sections.peek() == SectionType.DISK;
     }
 
     /// Makes the memory of a guest that comes.
@@ -171,10 +174,31 @@ public final class SaveReader implements AutoCloseable {
     ///
     /// @param memory makes the memory for so many bytes, all zeros
     public void liveRam(NewRam memory, WorkProgress progress) throws IOException {
+        liveRam(memory, List.of(), _ -> {}, progress);
+    }
+
+    /// Called at the end of each round of a guest, if disks come with it.
+    @FunctionalInterface
+    public interface RoundEnd {
+        /// The disks of a round are on the storage.
+        ///
+        /// @param number of the round
+        void stored(int number) throws IOException;
+    }
+
+    /// Begins the memory of a guest that runs, and the disks whose content comes with it, as [#liveRam] does.
+    ///
+    /// @param disks take it, each in its turn
+    /// @param end of each round
+    /// @throws WireException also if the stream has other disks
+    public void liveRam(
+            NewRam memory, List<? extends DiskSink> disks, RoundEnd end, WorkProgress progress)
+            throws IOException {
         step(Step.GUEST, Step.LIVE_RAM);
+        RamReader.beginDisks(sections, disks);
         long total = RamReader.begin(sections);
         IncomingRam ram = memory.of(total * SaveFormat.PAGE);
-        live.add(new LiveRam(ram, new RamReader(sections, progress, total)));
+        live.add(new LiveRam(ram, new RamReader(sections, progress, total), disks, end));
     }
 
     /// Whether another guest moves with that whose memory has begun: then [#guest] gives its head.
@@ -190,7 +214,7 @@ public final class SaveReader implements AutoCloseable {
         step(Step.LIVE_RAM, Step.ROUNDS);
         while (sections.peek() == SectionType.ROUND) {
             for (LiveRam guest : live) {
-                guest.reader().readRound(guest.ram());
+                guest.reader().readRound(guest.ram(), guest.disks(), guest.end());
             }
         }
         if (live.size() == 1) {

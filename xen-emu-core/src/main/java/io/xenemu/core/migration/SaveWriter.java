@@ -7,6 +7,7 @@ import java.nio.channels.FileChannel;
 import java.nio.channels.WritableByteChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.List;
 
 /// Writes saved guests to a stream, one after the other, each in the order of these methods: [#guest], [#file] for the
 /// kernel and each module, [#state], [#ram]. Last comes [#end]; a stream without it cannot be read.
@@ -92,10 +93,21 @@ public final class SaveWriter {
     /// @param pace of the stream
     /// @return writes the rounds; to be closed
     public RoundWriter rounds(RamSource ram, WorkProgress progress, Pace pace) throws IOException {
+        return rounds(ram, List.of(), progress, pace);
+    }
+
+    /// Begins the RAM of a guest that runs, and the disks whose content goes with it, as [#rounds] does.
+    ///
+    /// @param disks at most 256, each of at most 4 TiB
+    public RoundWriter rounds(
+            RamSource ram, List<? extends DiskSource> disks, WorkProgress progress, Pace pace)
+            throws IOException {
         step(Step.GUEST, Step.ROUNDS);
         live++;
+        DiskWriter writer = new DiskWriter(disks, encoding, sections);
+        writer.begin();
         RamWriter.begin(sections, ram.pages().byteSize());
-        return new RoundWriter(ram, encoding, sections, progress, pace);
+        return new RoundWriter(ram, writer, encoding, sections, progress, pace);
     }
 
     /// Writes the state of a guest whose RAM was written in rounds, and ends the guest.

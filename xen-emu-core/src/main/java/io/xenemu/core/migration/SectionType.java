@@ -17,12 +17,18 @@ enum SectionType {
     STATE("STAT", 1 << 10),
     /// A part of a file or of the state.
     DATA("DATA", SaveFormat.CHUNK_BYTES),
+    /// A disk whose content goes with it.
+    DISK("DISK", 1 << 10),
     /// Begins its RAM; pages follow.
     RAM("RAM ", 1 << 10),
     /// Begins a round of pages of a guest that runs.
     ROUND("ROUN", 1 << 10),
+    /// Some blocks of a disk, as pages of it.
+    BLOCKS("BLKS", SaveFormat.MAX_PAGES_BYTES),
     /// Some of its pages.
     PAGES("PAGE", SaveFormat.MAX_PAGES_BYTES),
+    /// Ends a round in which there are disks: the reader brings them to its storage, and says so.
+    ROUND_END("REND", 1 << 10),
     /// Pages that follow the guest after it runs at its destination.
     MISSING("MISS", 1 << 20),
     /// Ends the guest.

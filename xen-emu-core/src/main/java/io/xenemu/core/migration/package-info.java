@@ -14,6 +14,7 @@
 ///   a [PageRunSink].
 /// - RAM of a guest that runs, in rounds: [RoundWriter], [ZeroBatch], [Pace], [IncomingRam]; what follows a round:
 ///   [Convergence].
+/// - Disks whose content goes with such a guest: [DiskSource], [BlockLog], [DiskWriter]; [DiskSink].
 /// - Messages around a stream: [MigrationLink], [MigrationMessage], [BackChannel], [DetachableChannel]; of a live
 ///   update [UpdateLink], [UpdateMessage].
 /// - Pages after the guest runs at the destination: [PageSender], [PageFrame], [PageFrameReader].

@@ -135,6 +135,16 @@ final class EvacuateTest {
                 command.addAll(List.of("--force", "other"));
                 assertEquals(2, tool.run(command).exit());
                 assertTrue(tool.errors().contains("--force needs --timeout"), tool.errors());
+                command.set(command.indexOf("--force"), "--replace-storage");
+                assertEquals(2, tool.run(command).exit());
+                assertTrue(
+                        tool.errors().contains("--replace-storage needs --copy-storage"),
+                        tool.errors());
+                command.addAll(List.of("--copy-storage", "--trust-storage"));
+                assertEquals(2, tool.run(command).exit());
+                assertTrue(
+                        tool.errors().contains("--trust-storage is for disks that both hosts see"),
+                        tool.errors());
             }
         }
     }

@@ -21,6 +21,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.Random;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
@@ -48,6 +49,7 @@ final class MigratedGuest implements AutoCloseable {
     final HostedGuests guestsB;
     final Domain domain;
     private final boolean hasDisk;
+    private final @Nullable OwnStorage storage;
     private final Path folder;
     private final Random random = new Random(1);
 
@@ -66,7 +68,18 @@ final class MigratedGuest implements AutoCloseable {
     }
 
     MigratedGuest(Path folder, boolean hasDisk) throws Exception {
+        this(folder, hasDisk, null);
+    }
+
+    /// A guest that writes to its disk too, between services of which each has its own storage.
+    static MigratedGuest ofOwnStorage(Path folder) throws Exception {
+        return new MigratedGuest(folder, true, new OwnStorage(folder));
+    }
+
+    private MigratedGuest(Path folder, boolean hasDisk, @Nullable OwnStorage storage)
+            throws Exception {
         this.hasDisk = hasDisk;
+        this.storage = storage;
         this.folder = folder;
         Files.createDirectories(folder);
         guestsA = new HostedGuests(a.hypervisor, folder, folder.resolve("records-a"));
@@ -74,7 +87,11 @@ final class MigratedGuest implements AutoCloseable {
         a.domains().runs(running -> step(a, running));
         b.domains().runs(running -> step(b, running));
         Files.write(folder.resolve("kernel"), TrainingKernel.image());
-        Files.write(disk(), new byte[PAGE]);
+        if (storage == null) {
+            Files.write(disk(), new byte[PAGE]);
+        } else {
+            disksB.live(storage.begin());
+        }
         guestsA.create(hasDisk ? request() : diskless(), false);
         domain = a.next();
     }
@@ -82,6 +99,11 @@ final class MigratedGuest implements AutoCloseable {
     /// Its disk, which both services see.
     Path disk() {
         return folder.resolve("disk");
+    }
+
+    /// The storage of the services, if each has its own.
+    OwnStorage storage() {
+        return Objects.requireNonNull(storage);
     }
 
     private GuestRequest request() throws Refused {
@@ -133,6 +155,9 @@ final class MigratedGuest implements AutoCloseable {
         }
         if (hasDisk && (where == a ? disksA : disksB).open() != 1) {
             hasRunWithoutDisk = true;
+        }
+        if (storage != null) {
+            storage.write((where == a ? disksA : disksB).observedDisks());
         }
         steps.incrementAndGet();
         for (int i = 0; i < writesPerStep; i++) {

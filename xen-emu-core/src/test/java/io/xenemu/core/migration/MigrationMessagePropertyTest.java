@@ -88,7 +88,29 @@ final class MigrationMessagePropertyTest {
                                                     Instant.ofEpochMilli(98)),
                                             4,
                                             MigrationMessage.BodyBytes.of(new BodyWriter().u16(3)),
-                                            NO_DEVICE))));
+                                            NO_DEVICE))),
+                    new MigrationMessage.Stored(7),
+                    withCopies(List.of(new MigrationMessage.Copy(1, 1L << 40))));
+
+    private static MigrationMessage.Hello withCopies(List<MigrationMessage.Copy> copies) {
+        return new MigrationMessage.Hello(
+                5,
+                new UUID(3, -4),
+                WEB,
+                3,
+                MigrationMessage.BodyBytes.of(new BodyWriter().u32(1)),
+                false,
+                new MigrationMessage.Needs(
+                        2_400_000,
+                        false,
+                        false,
+                        List.of(
+                                MigrationMessage.BodyBytes.of(new BodyWriter().u16(9)),
+                                MigrationMessage.BodyBytes.of(new BodyWriter())),
+                        true,
+                        copies),
+                List.of());
+    }
 
     /// A pipe to oneself.
     private static final class Loop implements ByteChannel {
@@ -153,6 +175,22 @@ final class MigrationMessagePropertyTest {
         assertEquals(MigrationMessage.VERSION + 1, ((MigrationMessage.Hello) read).version());
     }
 
+    @Test
+    void copyOfADeviceThatIsNotThereIsRefused() {
+        for (List<MigrationMessage.Copy> copies :
+                List.of(
+                        List.of(new MigrationMessage.Copy(2, 0)),
+                        List.of(new MigrationMessage.Copy(0, 0), new MigrationMessage.Copy(0, 0)),
+                        List.of(new MigrationMessage.Copy(0, -1)))) {
+            MigrationMessage hello = withCopies(copies);
+            assertThrows(
+                    WireException.class,
+                    () ->
+                            MigrationMessage.read(
+                                    hello.type(), new BodyReader(hello.body().toBytes())));
+        }
+    }
+
     @Property(tries = 500)
     void arbitraryBytesAreRefused(@ForAll @Size(max = 200) byte[] bytes) throws IOException {
         try (Loop loop = new Loop()) {
@@ -163,7 +201,7 @@ final class MigrationMessagePropertyTest {
     }
 
     @Property(tries = 300)
-    void damagedMessageIsRefused(@ForAll @IntRange int at, @ForAll @IntRange(max = 9) int which)
+    void damagedMessageIsRefused(@ForAll @IntRange int at, @ForAll @IntRange(max = 11) int which)
             throws IOException {
         try (Loop loop = new Loop()) {
             new MigrationLink(loop).send(ALL.get(which));

@@ -132,14 +132,19 @@ final class RoundsPropertyTest {
             RamWriter.begin(out, (long) PAGES * TestGuest.PAGE);
             try (RoundWriter rounds =
                     new RoundWriter(
-                            guest.ram(), PageEncoding.NONE, out, new WorkProgress(), new Pace(0))) {
+                            guest.ram(),
+                            new DiskWriter(List.of(), PageEncoding.NONE, out),
+                            PageEncoding.NONE,
+                            out,
+                            new WorkProgress(),
+                            new Pace(0))) {
                 long _ = rounds.write(all, NOTHING);
                 rounds.writeMissing(missing);
                 out.write(SectionType.END, SaveFormat.VERSION, new BodyWriter());
             }
             try (SectionReader in = new SectionReader(TestGuest.from(bytes.toByteArray()));
                     RamReader reader = new RamReader(in, new WorkProgress(), RamReader.begin(in))) {
-                reader.readRound(ram);
+                reader.readRound(ram, List.of(), _ -> {});
                 reader.readMissing(ram);
             }
             assertEquals(missing, ram.missing());
@@ -169,8 +174,10 @@ final class RoundsPropertyTest {
         try (SectionReader in = new SectionReader(TestGuest.from(bytes.toByteArray()));
                 RamReader reader = new RamReader(in, new WorkProgress(), RamReader.begin(in));
                 IncomingRam ram = new IncomingRam("a", (long) PAGES * TestGuest.PAGE, false)) {
-            reader.readRound(ram);
-            WireException e = assertThrows(WireException.class, () -> reader.readRound(ram));
+            reader.readRound(ram, List.of(), _ -> {});
+            WireException e =
+                    assertThrows(
+                            WireException.class, () -> reader.readRound(ram, List.of(), _ -> {}));
             assertEquals("a page comes twice in a round", e.getMessage());
         }
     }

@@ -9,17 +9,21 @@ import io.xenemu.core.backend.FrontendError;
 import io.xenemu.core.backend.FrontendNodes;
 import io.xenemu.core.backend.QueueThread;
 import io.xenemu.core.backend.SavedConnection;
+import io.xenemu.core.migration.BlockLog;
 import io.xenemu.core.toolstack.DiskSpec;
 import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.file.FileStatus;
+import io.xenemu.kvm.file.HostFile;
 import java.lang.foreign.Arena;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Optional;
 import java.util.SequencedMap;
+import java.util.Set;
 import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
@@ -30,7 +34,7 @@ import org.slf4j.LoggerFactory;
 
 /// One disk of a guest.
 final class BlockBackend
-        implements BackendDevice.Resizable, BackendDevice.HandedOver, BackendDevice.Claimed {
+        implements BackendDevice.Resizable, BackendDevice.HandedOver, BackendDevice.Copied {
     /// The most queues: as many as Linux's front end makes unless told otherwise.
     static final int MAX_QUEUES = 4;
 
@@ -318,11 +322,45 @@ final class BlockBackend
     @Override
     public void release(@Nullable BackendConnection connection, Duration limit)
             throws Refused, InterruptedException {
+        requireQuiet(connection);
+        flush(limit);
+        store.release();
+    }
+
+    /// The servers and clusters of others are seen by other hosts too.
+    @Override
+    public boolean isHere() {
+        return spec.isFile();
+    }
+
+    @Override
+    public long copiedBytes() throws Refused {
+        BlockKind.requireRaw(spec);
+        if (store.bytes() > BlockLog.MAX_BYTES) {
+            throw new Refused(
+                    "%s has %d bytes: a disk that is copied has at most %d"
+                            .formatted(spec.target(), store.bytes(), BlockLog.MAX_BYTES));
+        }
+        try (HostFile file = HostFile.open(DiskOpener.path(spec.target()), Set.of())) {
+            if (file.status().kind() != FileStatus.Kind.REGULAR) {
+                throw new Refused(spec.target() + " is no file: only raw images are copied");
+            }
+            return file.allocatedBytes();
+        } catch (KvmException e) {
+            throw new Refused(spec.target() + ": " + e.getMessage());
+        }
+    }
+
+    @Override
+    public DiskCopy copy() {
+        return new OutgoingDisk(store);
+    }
+
+    @Override
+    public void requireQuiet(@Nullable BackendConnection connection) throws Refused {
         if (connection instanceof BlockConnection current && current.isBusy()) {
             throw new Refused(spec.target() + " has requests in flight");
         }
-        flush(limit);
-        store.release();
     }
 
     /// It may have grown meanwhile.

@@ -18,12 +18,13 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /// Disks.
-public final class BlockKind implements BackendKind.Received {
+public final class BlockKind implements BackendKind.Received, BackendKind.Copied {
     /// The time after which the timer's thread ends if no disk with a limit needs it.
     private static final long IDLE_SECONDS = 10;
 
     private final DiskOpener opener;
     private final DiskChecker checker;
+    private final DiskCopier copier;
     private final MeterRegistry registry;
     private final ScheduledThreadPoolExecutor timer =
             new ScheduledThreadPoolExecutor(
@@ -33,8 +34,15 @@ public final class BlockKind implements BackendKind.Received {
     /// @param checker looks for those of guests that are to come
     /// @param registry has their meters
     public BlockKind(DiskOpener opener, DiskChecker checker, MeterRegistry registry) {
+        this(opener, checker, DiskCopier.FILE, registry);
+    }
+
+    /// @param copier makes those of guests that come with their content
+    public BlockKind(
+            DiskOpener opener, DiskChecker checker, DiskCopier copier, MeterRegistry registry) {
         this.opener = opener;
         this.checker = checker;
+        this.copier = copier;
         this.registry = registry;
         timer.setKeepAliveTime(IDLE_SECONDS, TimeUnit.SECONDS);
         timer.allowCoreThreadTimeOut(true);
@@ -113,6 +121,31 @@ public final class BlockKind implements BackendKind.Received {
             throws WireException, Refused {
         BlockState state = BlockStateCodec.decode(version, body);
         return checker.check(state.spec().withSector(state.sectorBytes()), state.bytes(), trusts);
+    }
+
+    @Override
+    public CopyPlace place(int version, BodyReader body, long bytes, boolean replaces)
+            throws WireException, Refused {
+        BlockState state = BlockStateCodec.decode(version, body);
+        requireRaw(state.spec());
+        return copier.place(state.spec(), state.bytes(), bytes, replaces);
+    }
+
+    @Override
+    public IncomingDisk copy(int version, BodyReader body, boolean replaces)
+            throws WireException, Refused {
+        BlockState state = BlockStateCodec.decode(version, body);
+        requireRaw(state.spec());
+        return copier.copy(state.spec(), state.bytes(), replaces);
+    }
+
+    /// Checks that the content of a disk can go with its guest.
+    static void requireRaw(DiskSpec disk) throws Refused {
+        if (!disk.isFile() || !disk.format().equals(DiskSpec.RAW)) {
+            throw new Refused(
+                    "%s has the format %s: only raw images are copied"
+                            .formatted(disk.target(), disk.format()));
+        }
     }
 
     @Override

@@ -28,6 +28,7 @@ final class ClaimedStore implements DiskStore {
     private final DiskFeatures features;
     private final boolean isFasterJoined;
     private final boolean keepsWrites;
+    private final StoreWrites writes = new StoreWrites();
     private volatile @Nullable DiskStore current;
     private volatile long bytes;
     private @Nullable PvDevice device;
@@ -217,13 +218,28 @@ final class ClaimedStore implements DiskStore {
     }
 
     @Override
+    public long nextData(long from) {
+        DiskStore store = current;
+        if (store == null) {
+            throw new KvmException("lseek", Errno.EBUSY);
+        }
+        return store.nextData(from);
+    }
+
+    @Override
     public void submit(DiskTransfer transfer) {
         DiskStore store = current;
         if (store == null) {
             transfer.complete(Errno.EIO);
         } else {
+            transfer.changes(writes);
             store.submit(transfer);
         }
+    }
+
+    /// What notes its changes.
+    StoreWrites writes() {
+        return writes;
     }
 
     @Override

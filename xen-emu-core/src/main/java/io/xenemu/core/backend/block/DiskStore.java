@@ -30,6 +30,13 @@ public interface DiskStore extends AutoCloseable {
     /// before another service has the disk, and nothing may be in progress then.
     boolean keepsWrites();
 
+    /// The offset from `from` on at which it may have data next: what is before reads as zeros. A store that does not
+    /// know answers `from`. May wait for the host.
+    ///
+    /// @return `Long.MAX_VALUE` if all from there on reads as zeros
+    /// @throws io.xenemu.kvm.abi.KvmException if the host cannot tell
+    long nextData(long from);
+
     /// Begins an operation, and completes it exactly once, by [DiskTransfer#complete]: before this returns, or later on
     /// any thread. Never throws for a failure of the host or of another process: that is the completion's errno. May
     /// wait while it has as much to do as it can hold.

@@ -1,6 +1,7 @@
 package io.xenemu.core.backend.block;
 
 import io.xenemu.kvm.file.IoVectors;
+import org.jspecify.annotations.Nullable;
 
 /// One operation that a store carries out. The object is used again and again; a store keeps no reference to it beyond
 /// its completion.
@@ -17,6 +18,7 @@ public final class DiskTransfer {
 
     private final IoVectors memory;
     private final Completion completion;
+    private @Nullable StoreWrites changes;
     private DiskOp op = DiskOp.FLUSH;
     private long offset;
     private long bytes;
@@ -36,6 +38,11 @@ public final class DiskTransfer {
         this.op = op;
         this.offset = offset;
         this.bytes = bytes;
+    }
+
+    /// Says whose content the next submission changes.
+    void changes(StoreWrites store) {
+        changes = store;
     }
 
     /// The operation.
@@ -68,6 +75,11 @@ public final class DiskTransfer {
     ///
     /// @param errno 0, or Linux's positive error number
     public void complete(int errno) {
+        StoreWrites store = changes;
+        if (store != null) {
+            // Also if it has failed: a part may be done.
+            store.ended(this);
+        }
         completion.completed(this, errno);
     }
 }

@@ -29,6 +29,7 @@ public final class FileStore implements HandedOverStore {
     private final @Nullable HostFile direct;
 
     private final DiskFeatures features;
+    private final boolean isFile;
     private volatile long bytes;
 
     private FileStore(
@@ -36,6 +37,7 @@ public final class FileStore implements HandedOverStore {
         this.file = file;
         this.direct = direct;
         this.features = features;
+        isFile = status.kind() == FileStatus.Kind.REGULAR;
         this.bytes = sectors(status);
     }
 
@@ -235,6 +237,12 @@ public final class FileStore implements HandedOverStore {
     @Override
     public synchronized void resize() {
         bytes = Math.max(bytes, sectors(file.status()));
+    }
+
+    /// A block device knows no holes.
+    @Override
+    public long nextData(long from) {
+        return isFile ? file.nextData(from) : from;
     }
 
     @Override

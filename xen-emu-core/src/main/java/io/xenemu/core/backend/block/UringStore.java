@@ -116,6 +116,11 @@ final class UringStore implements HandedOverStore {
     }
 
     @Override
+    public long nextData(long from) {
+        return files.nextData(from);
+    }
+
+    @Override
     public void submit(DiskTransfer transfer) {
         if (mode == Mode.ALL) {
             begin(transfer);

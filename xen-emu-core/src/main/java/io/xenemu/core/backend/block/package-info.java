@@ -16,8 +16,13 @@
 /// [ClaimedStore] is one that can be given up, so that another host has it. [DiskChecker] looks for a disk before. A
 /// [HandedOverStore] goes on in another process of the service.
 ///
-/// Locks: the monitors of [RequestRing], [LateEnds] and [StoreFlush]; all are leaves. Stores are called without them.
-/// That of [ClaimedStore] is held while the disk is opened or closed, and by nobody who has requests.
+/// The content of a disk can go with its guest: [OutgoingDisk] reads it, and [StoreWrites] notes what changes it
+/// meanwhile. At the other host, [DiskCopier] makes it anew as an [IncomingFile], or as a [ComparedFile] that is
+/// there.
+///
+/// Locks: the monitors of [RequestRing], [LateEnds], [OutgoingDisk], [ComparedFile] and [StoreFlush]; all are
+/// leaves. Stores are called without them. That of [ClaimedStore] is held while the disk is opened or closed, and
+/// by nobody who has requests.
 @NullMarked
 package io.xenemu.core.backend.block;
 

@@ -334,13 +334,13 @@ final class BlockRestoreTest {
                 new DiskGuestFront(old, attach(old, image + ",raw,xvda,rw"), BlockAbi.X86_64);
         before.connect(1, 0);
         before.assertWorks(0, 1);
-        old.backends.flush(TestDomain.ID);
+        old.backends.flush(TestDomain.ID, false);
         ServedGuest.Saved saved = old.savedAndReleased();
         try (ServedGuest then = saved.restored(LIMIT, raw())) {
             assertEquals(
                     "vbd 51712: " + image + " is in use: another has it open",
                     assertThrows(Refused.class, () -> old.backends.claim(TestDomain.ID)).reason());
-            then.backends.release(TestDomain.ID);
+            then.backends.release(TestDomain.ID, false);
             then.backends.claim(TestDomain.ID);
         }
         old.backends.claim(TestDomain.ID);
@@ -361,7 +361,7 @@ final class BlockRestoreTest {
             guest.domain().parts().quiesceAndSave();
             assertEquals(
                     "vbd 51712: /slow has requests in flight",
-                    assertThrows(Refused.class, () -> guest.backends.release(TestDomain.ID))
+                    assertThrows(Refused.class, () -> guest.backends.release(TestDomain.ID, false))
                             .reason());
             assertFalse(slow.closed);
             guest.domain().parts().resume();
@@ -371,10 +371,10 @@ final class BlockRestoreTest {
             guest.domain().parts().quiesceAndSave();
             assertEquals(
                     "vbd 51712: /slow cannot be flushed: EIO",
-                    assertThrows(Refused.class, () -> guest.backends.release(TestDomain.ID))
+                    assertThrows(Refused.class, () -> guest.backends.release(TestDomain.ID, false))
                             .reason());
             slow.onSubmit = () -> slow.complete(0, 0);
-            guest.backends.release(TestDomain.ID);
+            guest.backends.release(TestDomain.ID, false);
             assertTrue(slow.closed);
             guest.backends.claim(TestDomain.ID);
             guest.domain().parts().resume();

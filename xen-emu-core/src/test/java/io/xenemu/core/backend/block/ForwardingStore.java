@@ -42,6 +42,11 @@ public abstract class ForwardingStore implements DiskStore {
     }
 
     @Override
+    public long nextData(long from) {
+        return store.nextData(from);
+    }
+
+    @Override
     public void submit(DiskTransfer transfer) {
         store.submit(transfer);
     }

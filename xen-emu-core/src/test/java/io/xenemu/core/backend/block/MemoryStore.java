@@ -48,6 +48,11 @@ final class MemoryStore implements DiskStore {
     }
 
     @Override
+    public long nextData(long from) {
+        return from;
+    }
+
+    @Override
     public void submit(DiskTransfer transfer) {
         inProgress.add(transfer);
     }

@@ -45,6 +45,11 @@ class SlowStore implements DiskStore {
     public void resize() {}
 
     @Override
+    public long nextData(long from) {
+        return from;
+    }
+
+    @Override
     public void submit(DiskTransfer transfer) {
         submitted.add(transfer);
         log.add(transfer.op());
