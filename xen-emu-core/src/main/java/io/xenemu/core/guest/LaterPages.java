@@ -50,10 +50,14 @@ final class LaterPages implements AutoCloseable {
     void begin(String name, DomainMemory memory, BitSet missing) throws IOException {
         long total = memory.ramBytes() / PAGE;
         requireHoles(memory.ramFile(), missing);
-        UserFaultFd given = Objects.requireNonNull(faults);
-        faults = null;
         PresentPages atPeer = PresentPages.create("xen-missing-" + name, total);
-        PresentPages present = PresentPages.create("xen-present-" + name, total);
+        PresentPages present;
+        try {
+            present = PresentPages.create("xen-present-" + name, total);
+        } catch (RuntimeException | Error e) {
+            atPeer.close();
+            throw e;
+        }
         for (int from = missing.nextSetBit(0); from >= 0; ) {
             int to = missing.nextClearBit(from);
             atPeer.set(from, to);
@@ -65,6 +69,8 @@ final class LaterPages implements AutoCloseable {
             present.set(from / PAGE, to / PAGE);
             from = file.nextData(to);
         }
+        UserFaultFd given = Objects.requireNonNull(faults);
+        faults = null;
         ram = pages.bring(name, memory, given, atPeer, present);
     }
 
