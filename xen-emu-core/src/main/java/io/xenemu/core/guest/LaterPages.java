@@ -2,6 +2,7 @@ package io.xenemu.core.guest;
 
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.memory.DomainMemory;
+import io.xenemu.core.migration.MigrationLink;
 import io.xenemu.core.paging.LateRam;
 import io.xenemu.core.paging.PageService;
 import io.xenemu.core.toolstack.Refused;
@@ -19,14 +20,17 @@ final class LaterPages implements AutoCloseable {
     private static final long PAGE = GuestMemory.PAGE_SIZE;
 
     private final PageService pages;
+    private final MigrationLink link;
 
     /// The page service's own after [#begin].
     private @Nullable UserFaultFd faults;
 
     private volatile @Nullable LateRam ram;
+    private volatile @Nullable EarlyPages early;
 
-    private LaterPages(PageService pages, UserFaultFd faults) {
+    private LaterPages(PageService pages, MigrationLink link, UserFaultFd faults) {
         this.pages = pages;
+        this.link = link;
         this.faults = faults;
     }
 
@@ -37,14 +41,15 @@ final class LaterPages implements AutoCloseable {
         LazyRestore.faults().close();
     }
 
+    /// @param link to the source; nobody receives from it between [#begin] and [#endAsking]
     /// @throws Refused if this process may not make the kernel wait for pages
-    static LaterPages open(PageService pages) throws Refused {
-        LaterPages opened = new LaterPages(pages, LazyRestore.faults());
+    static LaterPages open(PageService pages, MigrationLink link) throws Refused {
+        LaterPages opened = new LaterPages(pages, link, LazyRestore.faults());
         pages.prepare();
         return opened;
     }
 
-    /// Lets the missing pages of a new domain come.
+    /// Lets the missing pages of a new domain come. Those that are needed before the guest runs are asked for.
     ///
     /// @throws IOException if there is no page server, or the host did not take the memory of missing pages back
     void begin(String name, DomainMemory memory, BitSet missing) throws IOException {
@@ -71,7 +76,16 @@ final class LaterPages implements AutoCloseable {
         }
         UserFaultFd given = Objects.requireNonNull(faults);
         faults = null;
-        ram = pages.bring(name, memory, given, atPeer, present);
+        LateRam comes = pages.bring(name, memory, given, atPeer, present);
+        ram = comes;
+        early = new EarlyPages(link, comes);
+    }
+
+    /// Ends to ask for pages that are needed before the guest runs: its domain is made.
+    ///
+    /// @throws IOException if its memory is lost
+    void endAsking() throws IOException, InterruptedException {
+        Objects.requireNonNull(early).end();
     }
 
     /// A page that is there is not waited for. So no missing one may be.
@@ -97,6 +111,10 @@ final class LaterPages implements AutoCloseable {
 
     @Override
     public void close() {
+        EarlyPages asking = early;
+        if (asking != null) {
+            asking.close();
+        }
         if (faults != null) {
             faults.close();
             faults = null;

@@ -13,12 +13,14 @@ import io.xenemu.core.migration.BackChannel;
 import io.xenemu.core.migration.MigrationLink;
 import io.xenemu.core.migration.MigrationMessage;
 import io.xenemu.core.migration.PageEncoding;
+import io.xenemu.core.migration.PageSender;
 import io.xenemu.core.migration.RamSource;
 import io.xenemu.core.migration.SaveWriter;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.abi.KvmException;
 import java.io.IOException;
+import java.net.SocketTimeoutException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.BitSet;
@@ -38,6 +40,8 @@ import org.slf4j.LoggerFactory;
 /// 3. **Last pages**: the guest stands still. Its state is taken first, since taking it may write to memory. Its disks
 ///    are given up, so that the destination has them before it says that it is ready; those that are copied stay.
 ///    Then go the blocks and pages that were written since, and the pages that can be written without a trace.
+///    In a post-copy the pages that were written follow the guest, but for those that the destination needs to make
+///    its domain.
 /// 4. **Ready**: the destination has loaded and checked everything. Nothing of it can fail any more but the decision.
 /// 5. **Decided**: the decision is on the disk. Up to here the guest goes on whatever fails. From here on this side
 ///    never runs it by itself, since the destination may. A guest that goes on here claims its disks first
@@ -304,9 +308,7 @@ final class MigrationSource {
                 moving.end(writer, still.states().stream().map(XenState::write).toList());
                 sent = writer.end();
                 awaitStored(moving.round());
-                if (!(next(READY_LIMIT) instanceof MigrationMessage.Ready)) {
-                    throw new IOException("the destination does not say that it is ready");
-                }
+                awaitReady(follow);
                 migration.enter(MigrationPhase.READY);
                 decide();
             } catch (IOException e) {
@@ -333,6 +335,31 @@ final class MigrationSource {
         for (long left = copied; left > 0; left--) {
             if (!next(STORED_LIMIT).equals(new MigrationMessage.Stored(round))) {
                 throw new IOException("the destination does not say that it has stored the disks");
+            }
+        }
+    }
+
+    /// Waits until the destination is ready, and sends it the pages that it needs before.
+    ///
+    /// @param pages that are to follow
+    private void awaitReady(BitSet pages) throws IOException, Refused, InterruptedException {
+        long end = System.nanoTime() + READY_LIMIT.toNanos();
+        while (true) {
+            if (System.nanoTime() > end) {
+                throw new SocketTimeoutException("the destination needs too long to be ready");
+            }
+            switch (next(READY_LIMIT)) {
+                case MigrationMessage.Ready _ -> {
+                    return;
+                }
+                case MigrationMessage.Need(int page) when pages.get(page) -> {
+                    // Pages follow one guest alone.
+                    Domain domain = domains().getFirst();
+                    RamSource ram = RamSource.of(domain.memory());
+                    log.debug("{}: page {} is needed early", domain, page);
+                    link.send(new MigrationMessage.Page(page, PageSender.page(ram, page)));
+                }
+                default -> throw new IOException("the destination does not say that it is ready");
             }
         }
     }

@@ -213,7 +213,7 @@ final class MigrationTarget {
         LaterPages later = null;
         try {
             if (hello.pagesFollow()) {
-                later = LaterPages.open(guests.pages());
+                later = LaterPages.open(guests.pages(), link);
             }
             stream = SavedStream.live(link, progress, later, disks);
         } catch (Refused e) {
@@ -231,6 +231,7 @@ final class MigrationTarget {
             // All that can fail has to be done before the source decides.
             restore.join();
             if (later != null) {
+                later.endAsking();
                 migration.comesBy(later.ram());
             }
             migration.enter(MigrationPhase.READY);

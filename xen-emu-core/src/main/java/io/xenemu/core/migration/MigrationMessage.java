@@ -3,6 +3,7 @@ package io.xenemu.core.migration;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
@@ -48,6 +49,8 @@ public sealed interface MigrationMessage {
     int RUNNING = 6;
     int RECOVER = 7;
     int STORED = 8;
+    int NEED = 9;
+    int PAGE = 10;
 
     /// The source begins: which guest it is, and what it needs.
     ///
@@ -164,6 +167,14 @@ public sealed interface MigrationMessage {
     /// @param round its number
     record Stored(int round) implements MigrationMessage {}
 
+    /// The destination needs a page that is to follow, before it is ready.
+    record Need(int page) implements MigrationMessage {}
+
+    /// The source sends a page that the destination needs.
+    ///
+    /// @param content of the page; empty for zeros
+    record Page(int page, ByteBuffer content) implements MigrationMessage {}
+
     /// Bytes of a message.
     ///
     /// @param hex two digits for each
@@ -198,6 +209,8 @@ public sealed interface MigrationMessage {
             case Running _ -> RUNNING;
             case Recover _ -> RECOVER;
             case Stored _ -> STORED;
+            case Need _ -> NEED;
+            case Page _ -> PAGE;
         };
     }
 
@@ -211,6 +224,12 @@ public sealed interface MigrationMessage {
             case Recover(UUID id) ->
                     body.u64(id.getMostSignificantBits()).u64(id.getLeastSignificantBits());
             case Stored(int round) -> body.u32(round);
+            case Need(int page) -> body.u32(page);
+            case Page(int page, ByteBuffer content) -> {
+                byte[] bytes = new byte[content.remaining()];
+                content.duplicate().get(bytes);
+                yield body.u32(page).bytes(bytes);
+            }
             case Ready _, Go _, Running _ -> body;
         };
     }
@@ -264,6 +283,8 @@ public sealed interface MigrationMessage {
             case REFUSE -> 2 * Integer.BYTES + MAX_TEXT_BYTES;
             case RECOVER -> 2 * Long.BYTES;
             case STORED -> Integer.BYTES;
+            case NEED -> Integer.BYTES;
+            case PAGE -> 2 * Integer.BYTES + SaveFormat.PAGE;
             default -> 0;
         };
     }
@@ -283,6 +304,11 @@ public sealed interface MigrationMessage {
                     case RUNNING -> new Running();
                     case RECOVER -> new Recover(new UUID(body.u64(), body.u64()));
                     case STORED -> new Stored(body.u32());
+                    case NEED -> new Need(body.count(Integer.MAX_VALUE));
+                    case PAGE ->
+                            new Page(
+                                    body.count(Integer.MAX_VALUE),
+                                    ByteBuffer.wrap(body.bytes(SaveFormat.PAGE)));
                     default ->
                             throw new WireException(
                                     "a message of type " + Integer.toUnsignedString(type));

@@ -277,8 +277,26 @@ public final class PageSender implements AutoCloseable {
     }
 
     private boolean isZero(int page) {
+        return isZero(ram, page);
+    }
+
+    private static boolean isZero(MemorySegment ram, int page) {
         long at = (long) page * SaveFormat.PAGE;
         return MemorySegment.mismatch(ram, at, at + SaveFormat.PAGE, ZEROS, 0, SaveFormat.PAGE) < 0;
+    }
+
+    /// A copy of a page, for a destination that needs it before it has taken the guest over.
+    ///
+    /// @return its content; empty for zeros
+    public static ByteBuffer page(RamSource ram, int page) {
+        MemorySegment pages = ram.pages();
+        if (isZero(pages, page)) {
+            return ByteBuffer.allocate(0);
+        }
+        ByteBuffer content = ByteBuffer.allocate(SaveFormat.PAGE);
+        MemorySegment.ofBuffer(content)
+                .copyFrom(pages.asSlice((long) page * SaveFormat.PAGE, SaveFormat.PAGE));
+        return content;
     }
 
     /// Sends pages which are all zeros, or none of them.

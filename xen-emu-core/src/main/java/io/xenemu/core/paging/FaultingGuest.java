@@ -8,6 +8,7 @@ import io.xenemu.kvm.memory.PresentPages;
 import io.xenemu.kvm.memory.UserFaultFd;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.BitSet;
 import java.util.Collection;
@@ -142,6 +143,13 @@ final class FaultingGuest implements AutoCloseable {
     /// @return whether there may be more
     boolean take(PeerPages peer) throws IOException {
         return peer.look(this::provide);
+    }
+
+    /// Takes in a page that the service has got from another host.
+    ///
+    /// @param content empty for zeros
+    void take(PeerPages peer, int page, ByteBuffer content) throws IOException {
+        peer.take(page, content, this::provide);
     }
 
     /// Takes in what is told of waiting threads of the service.

@@ -23,6 +23,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import java.util.function.IntConsumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -62,6 +63,9 @@ public final class LateRam implements LatePages {
 
     /// Complete when the guest runs.
     private final CompletableFuture<Void> runs = new CompletableFuture<>();
+
+    /// What happens when a page is needed before there was a connection.
+    private volatile IntConsumer isNeeded = _ -> {};
 
     /// What happens when a connection is lost.
     private volatile Consumer<String> linkIsLost = _ -> {};
@@ -202,6 +206,31 @@ public final class LateRam implements LatePages {
         }
     }
 
+    /// Calls `then` with the number of each page that a thread waits for before [#join]; another thread gives it by
+    /// [#bring]. A page that is not given comes after [#join]. `then` does not wait.
+    public void whenNeeded(IntConsumer then) {
+        isNeeded = then;
+    }
+
+    /// A thread waits for a page, and there was no connection.
+    void isNeeded(int page) {
+        isNeeded.accept(page);
+    }
+
+    /// Lets a page be there that somebody has needed.
+    ///
+    /// @param content of the page; empty for zeros
+    public void bring(int page, ByteBuffer content) {
+        service.bring(this, new PageMessage.Page(number, page, content));
+    }
+
+    /// Gives the missing pages up: they will not come.
+    ///
+    /// @param reason for an operator
+    public void giveUp(String reason) {
+        service.giveUp(this, reason);
+    }
+
     /// Lets pages come over a connection to the host that has them. One before it is not used any more. That host is
     /// told when all pages are there and the guest runs.
     ///
@@ -280,7 +309,7 @@ public final class LateRam implements LatePages {
     }
 
     /// Whether the pages that are missing will not come.
-    boolean isLost() {
+    public boolean isLost() {
         return lost.isDone();
     }
 

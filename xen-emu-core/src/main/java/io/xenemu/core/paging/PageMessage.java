@@ -1,8 +1,10 @@
 package io.xenemu.core.paging;
 
+import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -26,6 +28,11 @@ sealed interface PageMessage {
     int JOIN = 10;
     int RUNNING = 11;
     int LOST = 12;
+    int NEED = 13;
+    int PAGE = 14;
+
+    /// The longest content of a page, in bytes.
+    int MAX_PAGE_BYTES = Math.toIntExact(GuestMemory.PAGE_SIZE);
 
     /// The number that the service has given the guest.
     int guest();
@@ -88,6 +95,14 @@ sealed interface PageMessage {
     /// @param reason for an operator
     record Lost(int guest, int link, String reason) implements PageMessage {}
 
+    /// To the service: a thread waits for a page of another host, before there was a connection.
+    record Need(int guest, int page) implements PageMessage {}
+
+    /// To the server: a page that the service has got from the other host.
+    ///
+    /// @param content of the page; empty for zeros
+    record Page(int guest, int page, ByteBuffer content) implements PageMessage {}
+
     /// To the server: bring a guest all pages, also those that it shares with others. The answer is [Done].
     record BringAll(int guest) implements PageMessage {}
 
@@ -130,6 +145,12 @@ sealed interface PageMessage {
             case Unshare(int guest, int sharer) -> body.u8(UNSHARE).u32(guest).u32(sharer);
             case NotShared(int guest, int sharer, String reason) ->
                     body.u8(NOT_SHARED).u32(guest).u32(sharer).string(reason);
+            case Need(int guest, int page) -> body.u8(NEED).u32(guest).u32(page);
+            case Page(int guest, int page, ByteBuffer content) -> {
+                byte[] bytes = new byte[content.remaining()];
+                content.duplicate().get(bytes);
+                body.u8(PAGE).u32(guest).u32(page).bytes(bytes);
+            }
             case BringAll(int guest) -> body.u8(BRING_ALL).u32(guest);
             case Drop(int guest) -> body.u8(DROP).u32(guest);
             case Done(int guest, int link) -> body.u8(DONE).u32(guest).u32(link);
@@ -165,6 +186,10 @@ sealed interface PageMessage {
                     case UNSHARE -> new Unshare(guest, body.u32());
                     case NOT_SHARED ->
                             new NotShared(guest, body.u32(), body.string(MAX_TEXT_BYTES));
+                    case NEED -> new Need(guest, body.u32());
+                    case PAGE ->
+                            new Page(
+                                    guest, body.u32(), ByteBuffer.wrap(body.bytes(MAX_PAGE_BYTES)));
                     case BRING_ALL -> new BringAll(guest);
                     case DROP -> new Drop(guest);
                     case DONE -> new Done(guest, body.u32());

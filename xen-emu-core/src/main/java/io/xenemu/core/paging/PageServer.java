@@ -144,6 +144,20 @@ public final class PageServer implements AutoCloseable {
         }
     }
 
+    /// Takes in a page that the service has got from another host.
+    private void take(FaultingGuest guest, PageMessage.Page page) throws IOException {
+        PeerPages peer = guest.peer();
+        if (peer == null) {
+            throw new IOException("its pages do not come from another host");
+        }
+        guest.take(peer, page.page(), page.content());
+        if (peer.isDone()) {
+            complete(guest, peer);
+        } else if (peer.isComplete() && peer.fd() < 0) {
+            service.send(new PageMessage.Done(guest.number(), 0).encode());
+        }
+    }
+
     private void complete(FaultingGuest guest, PeerPages peer) throws IOException {
         unlink(peer, new PageFrame.Complete());
         service.send(new PageMessage.Done(guest.number(), peer.link()).encode());
@@ -297,6 +311,7 @@ public final class PageServer implements AutoCloseable {
                                     }
                                 }
                             });
+            case PageMessage.Page page -> on(guests.get(page.guest()), it -> take(it, page));
             case PageMessage.Share share -> share(share, message.descriptors());
             case PageMessage.Unshare(int guest, int sharer) ->
                     on(
@@ -312,6 +327,7 @@ public final class PageServer implements AutoCloseable {
                     PageMessage.Failed _,
                     PageMessage.Dropped _,
                     PageMessage.Lost _,
+                    PageMessage.Need _,
                     PageMessage.NotShared _ ->
                     throw new IOException("the service has sent a server's message");
         }
@@ -330,7 +346,14 @@ public final class PageServer implements AutoCloseable {
                     add,
                     faults,
                     present,
-                    new PeerPages(missing, present, add.total(), add.start() != 0));
+                    new PeerPages(
+                            missing,
+                            present,
+                            add.total(),
+                            add.start() != 0,
+                            page ->
+                                    service.send(
+                                            new PageMessage.Need(add.guest(), page).encode())));
             return;
         }
         PageSource source;

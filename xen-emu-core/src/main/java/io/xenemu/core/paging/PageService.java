@@ -239,6 +239,38 @@ public final class PageService implements AutoCloseable {
         }
     }
 
+    /// A thread waits for a page of a guest, and there was no connection.
+    private void isNeeded(int guest, int page) {
+        LateRam ram;
+        synchronized (this) {
+            ram = guests.get(guest);
+        }
+        if (ram != null) {
+            ram.isNeeded(page);
+        }
+    }
+
+    /// Gives a page to the server. One that has just ended has a successor soon, which asks for it.
+    synchronized void bring(LateRam ram, PageMessage.Page page) {
+        if (server != null && guests.containsKey(ram.number())) {
+            tell(server, page);
+        }
+    }
+
+    /// The missing pages of a guest will not come.
+    void giveUp(LateRam ram, String reason) {
+        synchronized (this) {
+            if (guests.remove(ram.number()) == null) {
+                return;
+            }
+            unlink(ram.number());
+            if (server != null) {
+                tell(server, new PageMessage.Drop(ram.number()));
+            }
+        }
+        lose(ram, reason);
+    }
+
     /// A connection is lost. Another one may be there already.
     private void lost(int guest, int number, String reason) {
         LateRam ram;
@@ -372,6 +404,7 @@ public final class PageService implements AutoCloseable {
                 }
             }
             case PageMessage.Lost(int guest, int link, String reason) -> lost(guest, link, reason);
+            case PageMessage.Need(int guest, int page) -> isNeeded(guest, page);
             case PageMessage.NotShared(int guest, int number, String reason) -> {
                 SharingProcess sharing = sharer(guest, number);
                 if (sharing != null) {
@@ -391,6 +424,7 @@ public final class PageService implements AutoCloseable {
                     PageMessage.BringAll _,
                     PageMessage.Drop _,
                     PageMessage.Join _,
+                    PageMessage.Page _,
                     PageMessage.Running _,
                     PageMessage.Share _,
                     PageMessage.Unshare _ ->

@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
 
 /// The pages of a guest that are still at the host which it comes from. The other host sends them one after the other;
 /// those that are asked for come first. While there is no connection, nothing comes: a page that is asked for then is
-/// asked for again on the next connection.
+/// asked for again on the next connection. Before the first one the service is told, which may get it by itself.
 ///
 /// Each connection begins with all that is missing, also one that a server before this one has used: what was on its
 /// way to that one is left out, and comes again.
@@ -56,11 +56,20 @@ final class PeerPages implements PageSource {
     /// Whether the other host was told on this connection that the guest runs.
     private boolean saysRunning;
 
-    /// Whether the guest is to run: before that, nothing may need a page.
-    private boolean mayRun;
+    /// Is told of pages that are needed before there was a connection.
+    private final NeededEarly needed;
+
+    /// Whether there was a connection.
+    private boolean hasJoined;
 
     /// The pages that have not come.
     private long left;
+
+    /// Takes a page that is needed before there was a connection.
+    @FunctionalInterface
+    interface NeededEarly {
+        void add(int page) throws IOException;
+    }
 
     /// The connection is lost, and nothing else is.
     static final class LinkLostException extends IOException {
@@ -73,12 +82,19 @@ final class PeerPages implements PageSource {
 
     /// @param missing those that the other host has; owned from now on
     /// @param present those that have come
-    /// @param mayRun whether there was a connection already
-    PeerPages(PresentPages missing, PresentPages present, long total, boolean mayRun) {
+    /// @param hasJoined whether there was a connection already
+    /// @param needed is told of pages that are needed before there was one
+    PeerPages(
+            PresentPages missing,
+            PresentPages present,
+            long total,
+            boolean hasJoined,
+            NeededEarly needed) {
         this.missing = missing;
         this.present = present;
         this.total = Math.toIntExact(total);
-        this.mayRun = mayRun;
+        this.hasJoined = hasJoined;
+        this.needed = needed;
         left = count();
     }
 
@@ -114,7 +130,7 @@ final class PeerPages implements PageSource {
         link = next;
         synced = false;
         saysRunning = false;
-        mayRun = true;
+        hasJoined = true;
         frames.clear();
         long nonce = new SecureRandom().nextLong();
         frames.skipTo(new PageFrame.Synced(nonce));
@@ -235,6 +251,26 @@ final class PeerPages implements PageSource {
         left -= fresh;
     }
 
+    /// Takes in a page that the service has got.
+    ///
+    /// @param content empty for zeros
+    /// @throws IOException if it is none, or cannot be provided
+    void take(int page, ByteBuffer content, PageRunSink sink) throws IOException {
+        boolean isWhole =
+                !content.hasRemaining() || content.remaining() == PageMessage.MAX_PAGE_BYTES;
+        if (page < 0 || page >= total || !missing.has(page) || !isWhole) {
+            throw new IOException("the other host has sent a page that is not its own");
+        }
+        boolean isFresh = !present.has(page);
+        try (Arena call = Arena.ofConfined()) {
+            MemorySegment copy = call.allocate(PageMessage.MAX_PAGE_BYTES);
+            copy.asSlice(0, content.remaining()).copyFrom(MemorySegment.ofBuffer(content));
+            sink.run(page, copy);
+        }
+        asked.remove(page);
+        left -= isFresh ? 1 : 0;
+    }
+
     /// Whether all pages have come.
     boolean isComplete() {
         return left == 0;
@@ -303,11 +339,13 @@ final class PeerPages implements PageSource {
     /// Asks for a page, which comes later.
     @Override
     public void bring(int page, PageRunSink sink) throws IOException {
-        if (!mayRun) {
-            throw new IOException("page %#x is needed before the guest runs".formatted(page));
+        if (!asked.add(page)) {
+            return;
         }
-        if (asked.add(page) && synced) {
+        if (synced) {
             send(new PageFrame.Need(page));
+        } else if (!hasJoined) {
+            needed.add(page);
         }
     }
 

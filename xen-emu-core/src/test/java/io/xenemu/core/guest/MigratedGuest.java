@@ -13,6 +13,8 @@ import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.DiskSpec;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.XenError;
+import io.xenemu.kvm.memory.CpuState;
+import io.xenemu.kvm.memory.LinearMemory;
 import io.xenemu.kvm.testing.Eventually;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -176,6 +178,39 @@ final class MigratedGuest implements AutoCloseable {
                 }
             }
             account.set(page, value);
+        }
+    }
+
+    /// Lets KVM write the second time area of its first vCPU into a page that the guest writes to.
+    void registersTimeArea() throws XenError {
+        LinearMemory unpaged = new LinearMemory(domain.memory().guest(), new Unpaged());
+        domain.vcpus().getFirst().areas().registerTime(unpaged, FIRST * PAGE + PAGE / 2);
+    }
+
+    private record Unpaged() implements CpuState {
+        @Override
+        public long cr0() {
+            return 0;
+        }
+
+        @Override
+        public long cr3() {
+            return 0;
+        }
+
+        @Override
+        public long cr4() {
+            return 0;
+        }
+
+        @Override
+        public long efer() {
+            return 0;
+        }
+
+        @Override
+        public boolean longMode() {
+            return false;
         }
     }
 

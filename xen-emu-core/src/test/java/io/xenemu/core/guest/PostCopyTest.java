@@ -100,6 +100,32 @@ final class PostCopyTest {
         assertEquals(0, out.missing());
     }
 
+    /// The domain looks at the page when it is made, before the source has decided.
+    @Test
+    void pageThatIsNeededBeforeTheDecisionIsAskedFor() throws Exception {
+        guest.registersTimeArea();
+        assertEquals(Arrays.asList(null, null), migrate(TestCarrier.Fault.NONE));
+        guest.assertWhole(guest.b.next());
+        assertHasLeft();
+    }
+
+    @Test
+    void guestStaysIfAPageDoesNotComeThatIsNeededBeforeTheDecision() throws Exception {
+        guest.registersTimeArea();
+        // A part of the request for the page.
+        List<Throwable> failures =
+                migrate(new TestCarrier.Fault(false, untilAccepted() + 10, true));
+        assertNotNull(failures.getFirst());
+        assertNotNull(failures.getLast());
+        assertEquals(GuestState.RUNNING, guest.guestsA.state("web"));
+        guest.assertWhole(guest.domain);
+        assertFalse(guest.hasRunAtB());
+        assertEquals(List.of(), guest.records());
+        assertEquals(Arrays.asList(null, null), migrate(TestCarrier.Fault.NONE));
+        guest.assertWhole(guest.b.next());
+        assertHasLeft();
+    }
+
     /// Everything up to the decision, and the first bytes of the pages.
     private long untilPages() throws Exception {
         try (MigratedGuest clean = new MigratedGuest(folder.resolve("clean"));
@@ -147,17 +173,20 @@ final class PostCopyTest {
 
     /// The connection is lost in what the destination sends after it is ready: where it begins with the pages.
     private List<Throwable> migrateUntilPaused() throws Exception {
-        long accept;
+        // The word that it is ready, and a part of what follows.
+        return migrate(new TestCarrier.Fault(false, untilAccepted() + 16 + 30, true));
+    }
+
+    /// What the destination sends until it has accepted the guest.
+    private long untilAccepted() throws Exception {
         try (MigratedGuest clean = new MigratedGuest(folder.resolve("asks"));
                 TestCarrier carrier = carrier(TestCarrier.Fault.NONE)) {
             clean.migrate(
                     carrier,
                     new MigrationOptions(
                             POST_COPY.downtimeLimit(), 0, POST_COPY.timeout(), false, false, true));
-            accept = carrier.toSource.get();
+            return carrier.toSource.get();
         }
-        // The word that it is ready, and a part of what follows.
-        return migrate(new TestCarrier.Fault(false, accept + 16 + 30, true));
     }
 
     @Test
@@ -200,6 +229,7 @@ final class PostCopyTest {
                                     : sent - random.nextLong(6000);
             TestCarrier.Fault fault = new TestCarrier.Fault(toTarget, at, random.nextBoolean());
             guest = new MigratedGuest(folder.resolve("guest" + i));
+            guest.registersTimeArea();
             guest.awaitSteps();
             try {
                 paused += faulty(fault) ? 1 : 0;

@@ -53,6 +53,9 @@ final class MigrationMessagePropertyTest {
                     new MigrationMessage.Go(),
                     new MigrationMessage.Running(),
                     new MigrationMessage.Recover(new UUID(5, -6)),
+                    new MigrationMessage.Need(70_000),
+                    new MigrationMessage.Page(0, ByteBuffer.allocate(0)),
+                    new MigrationMessage.Page(5, ByteBuffer.wrap(new byte[] {1, 2})),
                     new MigrationMessage.Hello(
                             2,
                             new UUID(3, -4),

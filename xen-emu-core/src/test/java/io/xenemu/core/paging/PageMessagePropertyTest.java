@@ -1,9 +1,11 @@
 package io.xenemu.core.paging;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.xenemu.kvm.wire.WireException;
+import java.nio.ByteBuffer;
 import java.util.List;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
@@ -41,6 +43,8 @@ final class PageMessagePropertyTest {
                                 guest, ~guest, "vhost", List.of(new MappedRam(number, 1, 2))),
                         new PageMessage.Join(guest, ~guest),
                         new PageMessage.Running(guest),
+                        new PageMessage.Need(guest, ~guest),
+                        new PageMessage.Page(guest, ~guest, ByteBuffer.wrap(text.getBytes(UTF_8))),
                         new PageMessage.Lost(guest, ~guest, "because"),
                         new PageMessage.Unshare(guest, ~guest),
                         new PageMessage.NotShared(guest, ~guest, "because"),

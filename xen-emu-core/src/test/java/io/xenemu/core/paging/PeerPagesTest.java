@@ -25,10 +25,13 @@ import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.BitSet;
+import java.util.List;
 import java.util.Objects;
+import java.util.Queue;
 import java.util.Random;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -61,6 +64,10 @@ class PeerPagesTest {
     private final CompletableFuture<Void> running = new CompletableFuture<>();
     private final BlockingQueue<String> lost = new LinkedBlockingQueue<>();
     private final CompletableFuture<Void> there = new CompletableFuture<>();
+
+    /// The pages that were given before there was a connection.
+    private final Queue<Integer> early = new ConcurrentLinkedQueue<>();
+
     @TempDir private Path folder = Path.of("");
     private PageSender sender;
 
@@ -214,12 +221,75 @@ class PeerPagesTest {
         assertTrue(lost.isEmpty());
     }
 
+    /// Gives pages that are needed before there is a connection, on a thread of its own.
+    private void giveEarly() {
+        ram.whenNeeded(page ->
+                Thread.ofPlatform()
+                        .daemon()
+                        .start(() -> {
+                            early.add(page);
+                            ram.bring(page, PageSender.page(new RamSource(source, pages), page));
+                        }));
+    }
+
     @Test
-    void pageThatIsNeededBeforeTheGuestRunsLosesThem() throws Exception {
+    void pagesThatAreNeededBeforeThereIsAConnectionAreGiven() throws Exception {
+        giveEarly();
+        assertEquals(expected(FIRST + 1), reader(FIRST + 1).get());
+        assertEquals(expected(PAGES - 1), reader(PAGES - 1).get());
+        assertEquals(0, reader(FIRST + 6).get());
+        // Zeros at the other host are known here.
+        assertEquals(0, reader(FIRST + 7 - FIRST % 7).get());
+        FutureTask<PageSender.End> end = connect(NEVER, true);
+        ram.running();
+        assertEquals("", end.get().reason());
+        assertWhole();
+        assertEquals(List.of(FIRST + 1, PAGES - 1, FIRST + 6), List.copyOf(early));
+    }
+
+    @Test
+    void allPagesMayBeNeededBeforeThereIsAConnection() throws Exception {
+        giveEarly();
+        for (int page = FIRST; page < PAGES; page++) {
+            assertEquals(expected(page), reader(page).get());
+        }
+        there.get();
+        FutureTask<PageSender.End> end = connect(NEVER, true);
+        assertFalse(end.isDone());
+        ram.running();
+        assertEquals("", end.get().reason());
+        assertEquals(-1, pages.mismatch(memory.all()));
+    }
+
+    @Test
+    void otherServerAsksAgainForWhatIsNeededEarly() throws Exception {
+        CompletableFuture<Void> isAsked = new CompletableFuture<>();
+        ram.whenNeeded(_ -> isAsked.complete(null));
+        FutureTask<Long> reader = reader(FIRST + 1);
+        isAsked.get();
+        giveEarly();
+        signal("KILL");
+        assertEquals(expected(FIRST + 1), reader.get());
+    }
+
+    @Test
+    void pageThatIsNotGivenEarlyComesWithTheConnection() throws Exception {
+        CompletableFuture<Void> isAsked = new CompletableFuture<>();
+        ram.whenNeeded(_ -> isAsked.complete(null));
+        FutureTask<Long> reader = reader(PAGES - 1);
+        isAsked.get();
+        FutureTask<PageSender.End> _ = connect(NEVER, true);
+        assertEquals(expected(PAGES - 1), reader.get());
+    }
+
+    @Test
+    void pagesThatAreGivenUpAreLost() throws Exception {
         CompletableFuture<String> reason = new CompletableFuture<>();
         ram.whenLost(reason::complete);
+        ram.whenNeeded(_ ->
+                Thread.ofPlatform().daemon().start(() -> ram.giveUp("the other host has gone")));
         FutureTask<Long> reader = reader(FIRST + 1);
-        assertEquals("page 0x1f5 is needed before the guest runs", reason.get());
+        assertEquals("the other host has gone", reason.get());
         assertThrows(ExecutionException.class, reader::get);
         FutureTask<PageSender.End> end = connect(NEVER, true);
         assertEquals("its memory is lost", end.get().reason());
