@@ -81,20 +81,34 @@ public final class RunningCommand implements AutoCloseable {
 
     /// Waits until the command has printed `text`.
     public void awaitText(String text) throws InterruptedException {
-        await(text, printed -> printed.contains(text));
+        await(text, printed -> printed.contains(text), false);
     }
 
     /// Waits until `text` has been printed `times` times in all.
     public void awaitText(String text, int times) throws InterruptedException {
-        await(
-                times + " times " + text,
-                printed -> printed.split(Pattern.quote(text), -1).length > times);
+        await(times + " times " + text, isPrinted(text, times), false);
     }
 
-    private void await(String what, Predicate<String> done) throws InterruptedException {
+    /// As [#awaitText(String, int)], but for as long as the command prints something: GRUB, which tells of its
+    /// progress, can need minutes for a kernel here.
+    public void awaitTextWhileItPrints(String text, int times) throws InterruptedException {
+        await(times + " times " + text, isPrinted(text, times), true);
+    }
+
+    private static Predicate<String> isPrinted(String text, int times) {
+        return printed -> printed.split(Pattern.quote(text), -1).length > times;
+    }
+
+    private void await(String what, Predicate<String> done, boolean whileItPrints)
+            throws InterruptedException {
         long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(LIMIT_SECONDS);
         synchronized (output) {
+            int seen = output.length();
             while (!done.test(output.toString())) {
+                if (whileItPrints && output.length() > seen) {
+                    seen = output.length();
+                    deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(LIMIT_SECONDS);
+                }
                 long left = TimeUnit.NANOSECONDS.toMillis(deadline - System.nanoTime());
                 boolean ended = !process.isAlive() && !stdout.isAlive();
                 if (left <= 0 || ended) {

@@ -54,6 +54,10 @@ public final class Soak implements AutoCloseable {
     private static final int SECOND_PORT = 9108;
     private static final int P9_OPERATIONS = 10_000;
     private static final int P9_PROCESSES = 4;
+
+    /// Commands that make them: on a loaded machine a single one takes longer than a test waits for a command.
+    private static final int P9_COMMANDS = 5;
+
     private static final int P9_ROUNDS = 200;
     private static final int INTERFACES = 100;
     private static final int PLUGS = 100;
@@ -305,7 +309,12 @@ public final class Soak implements AutoCloseable {
         System.out.println("seed " + seed);
         try (P9Load load = P9Load.boot(daemon())) {
             load.mount("", "");
-            load.files(P9_PROCESSES, P9_OPERATIONS / P9_PROCESSES, seed);
+            for (int i = 0; i < P9_COMMANDS; i++) {
+                load.files(
+                        P9_PROCESSES,
+                        P9_OPERATIONS / P9_COMMANDS / P9_PROCESSES,
+                        seed + i * P9_PROCESSES);
+            }
             load.unmount();
             load.rounds(P9_ROUNDS);
             load.shell().assertNoComplaint();
