@@ -84,21 +84,12 @@ public final class SavesOfLinux {
 
     private void measure(String what, String meter, String request)
             throws IOException, InterruptedException {
-        double before = value(meter);
+        double before = Meters.value(daemon, meter);
         String reply = daemon.ask(request);
         if (!reply.endsWith("ok\n")) {
             throw new IOException(request + ": " + reply);
         }
-        times.computeIfAbsent(what, _ -> new ArrayList<>()).add(value(meter) - before);
-    }
-
-    private double value(String meter) throws IOException, InterruptedException {
-        return daemon.scrape()
-                .lines()
-                .filter(line -> line.startsWith(meter + " "))
-                .mapToDouble(line -> Double.parseDouble(line.substring(meter.length() + 1)))
-                .findFirst()
-                .orElse(0);
+        times.computeIfAbsent(what, _ -> new ArrayList<>()).add(Meters.value(daemon, meter) - before);
     }
 
     private void print() {

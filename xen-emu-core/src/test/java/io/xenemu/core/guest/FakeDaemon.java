@@ -5,17 +5,18 @@ import io.xenemu.core.control.ControlSocket;
 import io.xenemu.core.control.OperatedService;
 import io.xenemu.core.control.VerbTable;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 
 /// A daemon on fake VMs, with a control socket and a folder for the records of its migrations.
-final class FakeDaemon implements AutoCloseable {
+public final class FakeDaemon implements AutoCloseable {
     final FakeHypervisor fake;
     final HostedGuests guests;
     private final ControlSocket socket;
 
     /// @param folder for its socket, which has its name, and for what belongs to it
     /// @param kinds the devices that it serves
-    FakeDaemon(Path folder, String name, BackendKind... kinds) throws IOException {
+    public FakeDaemon(Path folder, String name, BackendKind... kinds) throws IOException {
         fake = new FakeHypervisor(kinds);
         guests = new HostedGuests(fake.hypervisor, Path.of("/nonexistent"), records(folder, name));
         ChangeGate changes = new ChangeGate();
@@ -33,6 +34,15 @@ final class FakeDaemon implements AutoCloseable {
                         new VerbTable(
                                 OperatedService.ofDaemon(
                                         fake.hypervisor, guests, changes, updates)));
+    }
+
+    /// Starts the guest `web`, without devices.
+    ///
+    /// @param memory in bytes
+    /// @return its RAM
+    public MemorySegment create(Path kernel, long memory) throws Exception {
+        guests.create(WebGuest.request(kernel, memory), false);
+        return fake.next().memory().ram();
     }
 
     /// The folder of a daemon's records.

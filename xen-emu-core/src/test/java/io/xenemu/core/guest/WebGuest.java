@@ -18,10 +18,14 @@ final class WebGuest {
 
     /// Its domain.
     static DomainConfig config(int vcpus) {
+        return config(vcpus, GuestMemoryMap.MIN_BYTES);
+    }
+
+    private static DomainConfig config(int vcpus, long memory) {
         return new DomainConfig(
                 "web",
                 new UUID(1, 2),
-                GuestMemoryMap.MIN_BYTES,
+                memory,
                 vcpus,
                 XEN_VERSION,
                 GrantLimits.defaults(),
@@ -31,6 +35,21 @@ final class WebGuest {
     /// One without devices and with one vCPU, whose end is the usual one.
     static GuestRequest request(Path kernel) {
         return request(kernel, EndActions.DEFAULT, List.of(), EngineMap.DEFAULT);
+    }
+
+    /// One of a size, without devices and with one vCPU.
+    ///
+    /// @param memory in bytes
+    static GuestRequest request(Path kernel, long memory) {
+        return new GuestRequest(
+                config(1, memory),
+                1,
+                kernel,
+                List.of(),
+                "",
+                PlatformSettings.DEFAULT,
+                EndActions.DEFAULT,
+                true);
     }
 
     /// One with one vCPU.
