@@ -143,8 +143,7 @@ public final class MigrationsOfLinux {
 
     /// A process of the peer, which waits for a guest unless it is the first one.
     private RunningCommand qemu(Load load, int number) throws IOException, InterruptedException {
-        List<String> options =
-                LinuxImages.arguments(lab, "6.12", Optional.of(load.script));
+        List<String> options = LinuxImages.arguments(lab, "6.12", Optional.of(load.script));
         List<String> command = new ArrayList<>(List.of(lab.images().qemu().toString()));
         command.addAll(List.of("-accel", "kvm", "-cpu", "host", "-M", "q35", "-smp", "1"));
         command.addAll(List.of("-m", memory + "M", "-nodefaults", "-display", "none"));
@@ -184,7 +183,10 @@ public final class MigrationsOfLinux {
     }
 
     private static String completed(String output) {
-        return output.lines().filter(line -> line.contains("\"completed\"")).findFirst().orElseThrow();
+        return output.lines()
+                .filter(line -> line.contains("\"completed\""))
+                .findFirst()
+                .orElseThrow();
     }
 
     private static double number(Pattern pattern, String text) {

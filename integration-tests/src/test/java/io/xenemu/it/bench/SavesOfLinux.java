@@ -89,7 +89,8 @@ public final class SavesOfLinux {
         if (!reply.endsWith("ok\n")) {
             throw new IOException(request + ": " + reply);
         }
-        times.computeIfAbsent(what, _ -> new ArrayList<>()).add(Meters.value(daemon, meter) - before);
+        times.computeIfAbsent(what, _ -> new ArrayList<>())
+                .add(Meters.value(daemon, meter) - before);
     }
 
     private void print() {

@@ -30,6 +30,7 @@ final class ServiceTraining {
         OurClasses.load();
         EventFd.create().close();
         HypercallTraining.run(kernel);
+        MigrationTraining.run(folder.resolve("migration"), kernel);
         daemon(folder, kernel.toString());
     }
 

@@ -67,6 +67,25 @@ public record VcpuState(
         }
     }
 
+    /// A state of zeros, which no processor has.
+    public static VcpuState blank(MpState mp) {
+        return new VcpuState(
+                blank(REGISTERS_BYTES),
+                blank(SYSTEM_BYTES),
+                blank(DEBUG_BYTES),
+                blank(XCRS_BYTES),
+                blank(MIN_XSAVE_BYTES),
+                List.of(),
+                blank(LAPIC_BYTES),
+                blank(EVENTS_BYTES),
+                mp,
+                0);
+    }
+
+    private static KernelBytes blank(int size) {
+        return new KernelBytes(new byte[size]);
+    }
+
     /// The state of a vCPU that is out of the guest, with its last exit completed.
     ///
     /// @param msrs from [SavedMsrs#of]
