@@ -7,6 +7,8 @@ import io.xenemu.it.fixture.Needs;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
 import java.io.IOException;
+import java.util.Collections;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
@@ -14,11 +16,13 @@ import org.junit.jupiter.api.extension.ExtendWith;
 @Needs(HostPackage.XENSTORE_UTILS)
 @ExtendWith(LabExtension.class)
 class MigrationIT {
-    private static final int TIMES = 3;
+    private static final List<MigrateLoad.Move> MOVES =
+            Collections.nCopies(3, MigrateLoad.Move.LIVE);
+
     private static final int PORT = 9107;
 
     @Test
     void linuxDoesNotNoticeThatItMoves(Lab lab) throws IOException, InterruptedException {
-        System.out.println(MigrateLoad.run(LabDaemon.shared(lab), PORT, TIMES));
+        System.out.println(MigrateLoad.run(LabDaemon.shared(lab), PORT, MOVES));
     }
 }

@@ -34,6 +34,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import java.util.SplittableRandom;
@@ -50,6 +51,7 @@ public final class Soak implements AutoCloseable {
     private static final int SUSPENDS = 100;
     private static final int SAVES = 50;
     private static final int MIGRATIONS = 10;
+    private static final int POST_COPIES = 20;
     private static final int UPGRADES = 4;
     private static final int SECOND_PORT = 9108;
     private static final int P9_OPERATIONS = 10_000;
@@ -138,7 +140,12 @@ public final class Soak implements AutoCloseable {
                             "migrate",
                             5,
                             "a Linux guest with a raw and a qcow2 disk and an interface moves between two daemons 10 times while it works",
-                            Soak::migrate),
+                            soak -> soak.migrate(MigrateLoad.Move.LIVE, MIGRATIONS)),
+                    new Load(
+                            "postcopy",
+                            1,
+                            "the same guest moves 20 times, and its pages follow it",
+                            soak -> soak.migrate(MigrateLoad.Move.POST_COPY, POST_COPIES)),
                     new Load(
                             "upgrade",
                             5,
@@ -268,8 +275,10 @@ public final class Soak implements AutoCloseable {
         System.out.print(program.play("moving 500"));
     }
 
-    private void migrate() throws IOException, InterruptedException {
-        MigrateLoad.withServer(daemon(), SECOND_PORT, MIGRATIONS).forEach(System.out::println);
+    private void migrate(MigrateLoad.Move move, int times)
+            throws IOException, InterruptedException {
+        MigrateLoad.withServer(daemon(), SECOND_PORT, Collections.nCopies(times, move))
+                .forEach(System.out::println);
     }
 
     private void upgrade() throws IOException, InterruptedException {

@@ -65,7 +65,7 @@ final class MigrateOptions {
     @Option(
             names = "--postcopy",
             description =
-                    "Not possible yet, and refused: let the guest go after one round of its memory, and its other pages follow it.")
+                    "Let the guest go after one round of its memory, and its other pages follow it. If this host ends before all have, the guest is lost.")
     private boolean postCopy;
 
     @Spec(Spec.Target.MIXEE)

@@ -171,11 +171,6 @@ final class MigrationCommands {
 
     private static MigrationOptions options(Map<String, String> settings) throws Refused {
         MigrationOptions usual = MigrationOptions.DEFAULT;
-        if (truth(settings, "postcopy", usual.postCopy())) {
-            // Seen in the lab: the destination needs a page of Linux while it makes the domain.
-            throw new Refused(
-                    "post-copy is not possible yet: KVM needs pages of the guest before it runs at the other host");
-        }
         boolean copies = truth(settings, "copy-storage", usual.copiesStorage());
         boolean replaces = truth(settings, "replace-storage", usual.replacesStorage());
         if (replaces && !copies) {
@@ -191,7 +186,7 @@ final class MigrationCommands {
                 truth(settings, "throttle", usual.throttles()),
                 truth(settings, "dry-run", usual.onlyAsks()),
                 truth(settings, "trust-storage", usual.trustsStorage()),
-                usual.postCopy(),
+                truth(settings, "postcopy", usual.postCopy()),
                 copies,
                 replaces);
     }
