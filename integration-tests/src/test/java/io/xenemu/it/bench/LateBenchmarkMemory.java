@@ -6,10 +6,14 @@ import io.xenemu.core.memory.RamView;
 import io.xenemu.core.migration.FileContents;
 import io.xenemu.core.migration.SaveReader;
 import io.xenemu.core.migration.SavedPages;
+import io.xenemu.core.paging.LateRam;
 import io.xenemu.core.paging.PageService;
 import io.xenemu.kvm.file.HostFile;
+import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.memory.MemFd;
+import io.xenemu.kvm.memory.PresentPages;
 import io.xenemu.kvm.memory.UserFaultFd;
+import io.xenemu.kvm.socket.StreamSocket;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;
@@ -19,15 +23,46 @@ import java.util.Objects;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/// Memory without a guest that comes from a file by a page server.
+/// Memory without a guest that comes by a page server.
 final class LateBenchmarkMemory implements LateMemory, AutoCloseable {
     private final MemFd ram;
     private final MemorySegment all;
     private @Nullable LatePages late;
 
+    /// Memory that comes from a file.
     LateBenchmarkMemory(long bytes) {
-        ram = MemFd.createLarge("late", bytes);
-        all = ram.map(0, bytes);
+        this(MemFd.createLarge("late", bytes));
+    }
+
+    private LateBenchmarkMemory(MemFd ram) {
+        this.ram = ram;
+        all = ram.map(0, ram.size());
+    }
+
+    /// Memory that comes from another host, without large pages.
+    static LateBenchmarkMemory ofPeer(long bytes) {
+        return new LateBenchmarkMemory(MemFd.create("late", bytes));
+    }
+
+    /// Lets all pages come over a connection.
+    LateRam bringFromPeer(PageService service, StreamSocket link) throws IOException {
+        long pages = ram.size() / GuestMemory.PAGE_SIZE;
+        PresentPages missing = PresentPages.create("missing", pages);
+        missing.set(0, pages);
+        LateRam comes =
+                service.bring(
+                        "late",
+                        this,
+                        UserFaultFd.open(),
+                        missing,
+                        PresentPages.create("present", pages));
+        comes.join(link);
+        return comes;
+    }
+
+    /// The memory, for a page server of another kind.
+    MemorySegment all() {
+        return all;
     }
 
     /// Does what a lazy restore does with a file before the guest runs.
@@ -84,7 +119,9 @@ final class LateBenchmarkMemory implements LateMemory, AutoCloseable {
 
     @Override
     public void close() {
-        pages().end();
+        if (late != null) {
+            late.end();
+        }
         ram.close();
     }
 }
