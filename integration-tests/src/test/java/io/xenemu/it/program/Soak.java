@@ -52,6 +52,10 @@ public final class Soak implements AutoCloseable {
     private static final int SAVES = 50;
     private static final int MIGRATIONS = 10;
     private static final int POST_COPIES = 20;
+
+    /// An odd number: the guest ends where its disk is a copy.
+    private static final int STORAGE_MOVES = 3;
+
     private static final int UPGRADES = 4;
     private static final int SECOND_PORT = 9108;
     private static final int P9_OPERATIONS = 10_000;
@@ -146,6 +150,11 @@ public final class Soak implements AutoCloseable {
                             1,
                             "the same guest moves 20 times, and its pages follow it",
                             soak -> soak.migrate(MigrateLoad.Move.POST_COPY, POST_COPIES)),
+                    new Load(
+                            "storage",
+                            1,
+                            "a Linux guest moves with its raw disk 3 times between two daemons, of which each has its own",
+                            Soak::storage),
                     new Load(
                             "upgrade",
                             5,
@@ -273,6 +282,12 @@ public final class Soak implements AutoCloseable {
         }
         System.out.print(program.play("rate 100000 2000"));
         System.out.print(program.play("moving 500"));
+    }
+
+    private void storage() throws IOException, InterruptedException {
+        List<MigrateLoad.Move> moves =
+                Collections.nCopies(STORAGE_MOVES, MigrateLoad.Move.WITH_STORAGE);
+        MigrateLoad.run(daemon(), SECOND_PORT, moves).forEach(System.out::println);
     }
 
     private void migrate(MigrateLoad.Move move, int times)
