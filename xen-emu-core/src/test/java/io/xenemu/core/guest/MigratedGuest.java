@@ -64,6 +64,7 @@ final class MigratedGuest implements AutoCloseable {
     private volatile boolean movesBack;
     private final AtomicLong steps = new AtomicLong();
     private volatile int writesPerStep = 20;
+    private volatile boolean hasTimeArea;
 
     MigratedGuest(Path folder) throws Exception {
         this(folder, true);
@@ -163,7 +164,7 @@ final class MigratedGuest implements AutoCloseable {
         }
         steps.incrementAndGet();
         for (int i = 0; i < writesPerStep; i++) {
-            int page = random.nextInt(PAGES);
+            int page = hasTimeArea && i == 0 ? 0 : random.nextInt(PAGES);
             long value = account.get(page) + 1;
             long gpa = (long) (FIRST + page) * PAGE;
             if (page % 2 == 0) {
@@ -181,8 +182,10 @@ final class MigratedGuest implements AutoCloseable {
         }
     }
 
-    /// Lets KVM write the second time area of its first vCPU into a page that the guest writes to.
+    /// Lets KVM write the second time area of its first vCPU into a page that the guest writes to in each round.
     void registersTimeArea() throws XenError {
+        hasTimeArea = true;
+        alwaysWrites();
         LinearMemory unpaged = new LinearMemory(domain.memory().guest(), new Unpaged());
         domain.vcpus().getFirst().areas().registerTime(unpaged, FIRST * PAGE + PAGE / 2);
     }
