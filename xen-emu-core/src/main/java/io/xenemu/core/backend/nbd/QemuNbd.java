@@ -23,7 +23,8 @@ import org.jspecify.annotations.Nullable;
 /// died, but not for ever. It ends with the service, however that ends ([ServerProgram]).
 ///
 /// A `qemu-nbd` lives by its connections. So another process of this service takes it over by connecting to its socket,
-/// before this one ends. The folder has the id of the process too.
+/// before this one ends. The folder has the id of the process too. The other one does not end what it has not started:
+/// if it gives the server up, this one has it still.
 public final class QemuNbd implements NbdServer {
     /// Connections at once: those of a store, one that asks for the size, and one spare.
     private static final int CLIENTS = 4;
@@ -47,6 +48,9 @@ public final class QemuNbd implements NbdServer {
     /// To end by itself, and then by each signal.
     private static final Duration END = Duration.ofSeconds(10);
 
+    /// To end by itself if another process has started it, and may still use it.
+    private static final Duration RELEASE = Duration.ofSeconds(2);
+
     private final ServerProgram program;
     private final DiskImage image;
     private final String name;
@@ -59,6 +63,10 @@ public final class QemuNbd implements NbdServer {
     private @Nullable HostFile opened;
 
     private boolean isAnothers;
+
+    /// Whether another process has started the one that serves.
+    private boolean isReceived;
+
     private final AtomicLong count = new AtomicLong();
 
     private QemuNbd(ServerProgram program, DiskImage image, String name, Path folder) {
@@ -102,6 +110,7 @@ public final class QemuNbd implements NbdServer {
             // One that has just ended is started again.
             server.process = ProcessHandle.of(id).orElse(null);
             server.count.set(1);
+            server.isReceived = true;
             return server;
         } catch (NbdException e) {
             throw e;
@@ -179,6 +188,7 @@ public final class QemuNbd implements NbdServer {
                         name + "-qemu");
         output = started;
         process = started.process().toHandle();
+        isReceived = false;
         Files.writeString(idFile(), Long.toString(started.process().pid()));
     }
 
@@ -249,7 +259,12 @@ public final class QemuNbd implements NbdServer {
         if (isAnothers) {
             return;
         }
-        if (process != null && !(program.endsByItself() && HostProgram.hasEnded(process, END))) {
+        Duration limit = isReceived ? RELEASE : END;
+        if (process != null && !(program.endsByItself() && HostProgram.hasEnded(process, limit))) {
+            if (isReceived) {
+                // The process that has started it goes on with it: it has not been taken over after all.
+                return;
+            }
             HostProgram.end(process, END);
         }
         process = null;

@@ -15,7 +15,6 @@ import io.xenemu.core.toolstack.DiskSpec;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.file.HostFile;
-import io.xenemu.kvm.socket.StreamSocket;
 import io.xenemu.kvm.testing.Eventually;
 import io.xenemu.kvm.testing.Tool;
 import java.io.IOException;
@@ -245,10 +244,12 @@ class QemuNbdTest {
         QemuNbd server = server(path, ImageFormat.QCOW2, true);
         NbdStore store = store(server, true);
         ProcessHandle process = server.process().orElseThrow();
-        try (StreamSocket _ = received(path, server).connect()) {
-            assertTrue(process.isAlive());
-        }
+        NbdStore given = store(received(path, server), true);
+        assertEquals(0, user(given).read(0, CLUSTER).errno());
+        given.close();
+        assertTrue(process.isAlive());
         assertEquals(0, user(store).write(0, CLUSTER, 1).errno());
+        assertEquals(0, store.restarts());
         store.close();
         assertFalse(process.isAlive());
     }
