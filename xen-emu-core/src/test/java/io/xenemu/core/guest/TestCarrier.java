@@ -8,8 +8,10 @@ import java.nio.ByteBuffer;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
@@ -29,6 +31,9 @@ final class TestCarrier implements AutoCloseable {
     /// @param toTarget whether those count that the source sends
     private record Passing(boolean toTarget, long bytes, Runnable action) {}
 
+    /// From a damaged byte to the end of the connection.
+    private static final Duration PATIENCE = Duration.ofSeconds(20);
+
     private final ServerSocketChannel source;
     private final ServerSocketChannel target;
     private final Path folder;
@@ -39,7 +44,7 @@ final class TestCarrier implements AutoCloseable {
 
     private volatile boolean cutsNext;
     private volatile @Nullable Passing passing;
-    private final List<Thread> threads = new ArrayList<>();
+    private final List<Thread> threads = new CopyOnWriteArrayList<>();
     private final List<SocketChannel> open = new ArrayList<>();
     final AtomicLong toTarget = new AtomicLong();
     final AtomicLong toSource = new AtomicLong();
@@ -123,6 +128,7 @@ final class TestCarrier implements AutoCloseable {
                     }
                     if (fault.at() >= at) {
                         bytes.put(index, (byte) (bytes.get(index) ^ 4));
+                        start(this::cutLater);
                     }
                 }
                 write(bytes, to, isToTarget);
@@ -130,6 +136,16 @@ final class TestCarrier implements AutoCloseable {
             to.shutdownOutput();
         } catch (IOException e) {
             cut();
+        }
+    }
+
+    /// A length that is damaged makes a side wait for more, for minutes.
+    private void cutLater() {
+        try {
+            Thread.sleep(PATIENCE);
+            cut();
+        } catch (InterruptedException e) {
+            // The test has ended.
         }
     }
 

@@ -28,6 +28,9 @@ import io.xenemu.kvm.net.NetInterface;
 import io.xenemu.kvm.net.Tap;
 import io.xenemu.kvm.testing.Eventually;
 import io.xenemu.kvm.testing.Tool;
+import java.io.IOException;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -152,7 +155,7 @@ final class UpdateDisksTest {
                                 image("disk").toString())
                         .start();
         try {
-            Eventually.holds("it serves", () -> Files.exists(socket));
+            Eventually.holds("it serves", () -> answers(socket));
             Domain domain = create(disk("nbd+unix:///?socket=" + socket + ",raw,xvda,rw"));
             assertEquals(List.of("left", "taken"), update());
             Eventually.holds("it has left", () -> guestsA.named("web") == null);
@@ -161,6 +164,14 @@ final class UpdateDisksTest {
             assertTrue(server.isAlive());
         } finally {
             server.destroy();
+        }
+    }
+
+    private static boolean answers(Path socket) {
+        try (SocketChannel _ = SocketChannel.open(UnixDomainSocketAddress.of(socket))) {
+            return true;
+        } catch (IOException e) {
+            return false;
         }
     }
 
