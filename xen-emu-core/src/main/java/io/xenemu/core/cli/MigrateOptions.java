@@ -53,7 +53,7 @@ final class MigrateOptions {
     @Option(
             names = "--copy-storage",
             description =
-                    "Copy the guest's raw images to files of the same paths at the other host, while it runs. They may not be there yet.")
+                    "Copy the guest's raw images to new files of the same paths at the other host, while it runs. Not with --postcopy.")
     private boolean copyStorage;
 
     @Option(

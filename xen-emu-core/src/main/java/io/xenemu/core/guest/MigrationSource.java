@@ -171,9 +171,12 @@ final class MigrationSource {
     private String reason(IOException e) {
         BackChannel answers = back;
         try {
-            if (answers != null
-                    && answers.next(REASON_LIMIT) instanceof MigrationMessage.Refuse refuse) {
-                return migration.peer() + ": " + refuse.reason();
+            // What has come before it was not waited for.
+            long end = System.nanoTime() + REASON_LIMIT.toNanos();
+            while (answers != null && System.nanoTime() - end < 0) {
+                if (answers.next(REASON_LIMIT) instanceof MigrationMessage.Refuse refuse) {
+                    return migration.peer() + ": " + refuse.reason();
+                }
             }
         } catch (IOException lost) {
             log.debug("{}: no reason came: {}", names(), lost.toString());
@@ -276,7 +279,9 @@ final class MigrationSource {
         }
         SaveWriter writer = new SaveWriter(link.channel(), PageEncoding.ZSTD);
         try (MovingGuests moving = new MovingGuests(writer, guests, wanted, hypervisor.devices());
-                MigrationRounds rounds = new MigrationRounds(moving, wanted, this::awaitStored)) {
+                MigrationRounds rounds =
+                        new MigrationRounds(
+                                moving, wanted, round -> awaitStored(round, STORED_LIMIT))) {
             migration.copies(moving::disks);
             List<BitSet> left = rounds.run();
             sent = moving.bytes();
@@ -307,7 +312,7 @@ final class MigrationSource {
                 }
                 moving.end(writer, still.states().stream().map(XenState::write).toList());
                 sent = writer.end();
-                awaitStored(moving.round());
+                awaitStored(moving.round(), READY_LIMIT);
                 awaitReady(follow);
                 migration.enter(MigrationPhase.READY);
                 decide();
@@ -331,9 +336,12 @@ final class MigrationSource {
     }
 
     /// Waits until the destination has a round's disks on its storage, those of each guest of which disks are copied.
-    private void awaitStored(int round) throws IOException, Refused, InterruptedException {
+    ///
+    /// @param limit for each guest
+    private void awaitStored(int round, Duration limit)
+            throws IOException, Refused, InterruptedException {
         for (long left = copied; left > 0; left--) {
-            if (!next(STORED_LIMIT).equals(new MigrationMessage.Stored(round))) {
+            if (!next(limit).equals(new MigrationMessage.Stored(round))) {
                 throw new IOException("the destination does not say that it has stored the disks");
             }
         }

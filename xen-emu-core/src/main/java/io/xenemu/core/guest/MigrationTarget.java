@@ -209,7 +209,7 @@ final class MigrationTarget {
 
     private void load(Migration migration, MigrationMessage.Hello hello, IncomingDisks disks)
             throws IOException, Refused, BootException, InterruptedException {
-        SavedStream stream;
+        SavedStream stream = null;
         LaterPages later = null;
         try {
             if (hello.pagesFollow()) {
@@ -217,11 +217,12 @@ final class MigrationTarget {
             }
             stream = SavedStream.live(link, progress, later, disks);
         } catch (Refused e) {
-            if (later != null) {
-                later.close();
-            }
             refuse(e.reason());
             throw e;
+        } finally {
+            if (stream == null && later != null) {
+                later.close();
+            }
         }
         GuestsRestore restore = new GuestsRestore(stream, () -> {});
         boolean told = false;

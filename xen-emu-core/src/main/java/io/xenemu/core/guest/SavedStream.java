@@ -367,6 +367,9 @@ final class SavedStream implements AutoCloseable {
         boolean done = false;
         try {
             do {
+                require(
+                        all.size() < MigrationMessage.MAX_TOGETHER,
+                        "more guests move together than are taken");
                 if (!all.isEmpty()) {
                     next = readHead();
                 }

@@ -105,8 +105,16 @@ public final class SaveWriter {
         step(Step.GUEST, Step.ROUNDS);
         live++;
         DiskWriter writer = new DiskWriter(disks, encoding, sections);
-        writer.begin();
-        RamWriter.begin(sections, ram.pages().byteSize());
+        boolean begun = false;
+        try {
+            writer.begin();
+            RamWriter.begin(sections, ram.pages().byteSize());
+            begun = true;
+        } finally {
+            if (!begun) {
+                writer.close();
+            }
+        }
         return new RoundWriter(ram, writer, encoding, sections, progress, pace);
     }
 

@@ -32,8 +32,8 @@ final class IncomingFile implements BackendKind.IncomingDisk {
     /// The suffix of the name of a disk whose guest does not run yet.
     static final String SUFFIX = ".incoming";
 
-    /// That of its name while it takes the place of another file.
-    private static final String NEXT = ".next";
+    /// That of its third name while it takes the place of another file.
+    private static final String NEXT = SUFFIX + ".next";
 
     private static final int MIB_SHIFT = 20;
 

@@ -262,7 +262,8 @@ public final class QemuNbd implements NbdServer {
         Duration limit = isReceived ? RELEASE : END;
         if (process != null && !(program.endsByItself() && HostProgram.hasEnded(process, limit))) {
             if (isReceived) {
-                // The process that has started it goes on with it: it has not been taken over after all.
+                // The process that has started it goes on with it: it has not been taken over after
+                // all.
                 return;
             }
             HostProgram.end(process, END);
