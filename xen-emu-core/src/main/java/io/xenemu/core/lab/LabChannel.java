@@ -10,6 +10,8 @@ import java.net.StandardSocketOptions;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
 import java.util.Arrays;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /// The way into a running lab machine: a port on the host's loopback that QEMU forwards to the machine's agent
 /// (`l1-agent`). On every connection the agent speaks first. Then come the machine's secret and the role of the
@@ -21,6 +23,8 @@ import java.util.Arrays;
 /// @param port on the loopback interface
 /// @param token the machine's secret
 record LabChannel(int port, String token) {
+    private static final Logger log = LoggerFactory.getLogger(LabChannel.class);
+
     /// The agent's first line.
     private static final byte[] GREETING = "agent\n".getBytes(UTF_8);
 
@@ -46,6 +50,15 @@ record LabChannel(int port, String token) {
         } catch (IOException e) {
             socket.close();
             throw e;
+        }
+    }
+
+    /// Makes the machine's network device interrupt it. Nothing else comes of it.
+    void nudge() {
+        try {
+            open().close();
+        } catch (IOException e) {
+            log.debug("the lab machine is not nudged: {}", e.toString());
         }
     }
 

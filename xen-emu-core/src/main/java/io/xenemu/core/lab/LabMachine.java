@@ -85,8 +85,10 @@ public final class LabMachine implements AutoCloseable {
                 MachineWatch watch = new MachineWatch(qemu, monitor, folder, images.progress());
                 watch.start();
                 int port = forwardedPort(qemu, monitor, watch, folder);
+                LabChannel channel = new LabChannel(port, token);
+                watch.nudgedBy(channel::nudge);
                 awaitReady(qemu, watch, folder);
-                return new LabMachine(qemu, watch, folder, new LabChannel(port, token), executable);
+                return new LabMachine(qemu, watch, folder, channel, executable);
             } catch (InterruptedException e) {
                 qemu.destroyForcibly();
                 Thread.currentThread().interrupt();

@@ -11,6 +11,10 @@ import java.util.function.Consumer;
 /// Notices that a lab machine hangs, reports its observations, and ends the machine. So all commands fail at once
 /// instead of each after its own limit. QEMU's nested virtualization does hang at times (seen with 10.0.2).
 ///
+/// QEMU before 10.2 changes a CPU's pending interrupts in `helper_vmrun` and `do_vmexit` without a lock. So one that a
+/// device raises at that moment can be lost. If it was the timer's, the machine never looks at its clock again. Any
+/// other interrupt brings it back, and so a machine whose heart has stopped is nudged.
+///
 /// A machine that boots computes without a pause: it hangs when QEMU hardly wants a CPU. A machine that has booted
 /// writes a heartbeat every 5 s (`l1-init`), whatever its commands do.
 final class MachineWatch {
@@ -23,6 +27,9 @@ final class MachineWatch {
     /// Looks in the time of 24 heartbeats, so that a host without a free CPU is not taken for a hang.
     private static final int SILENT_LOOKS = 120;
 
+    /// Looks in the time of 4 heartbeats, after which each one nudges the machine.
+    private static final int LATE_LOOKS = 20;
+
     private static final Duration LOOK = Duration.ofSeconds(1);
     private static final Duration ANSWER_LIMIT = Duration.ofSeconds(2);
 
@@ -32,6 +39,9 @@ final class MachineWatch {
     private final Consumer<String> tell;
     private final Pulse boot = new Pulse(BOOT_LOOKS, BOOT_LEAST_NANOS);
     private final Pulse heart = new Pulse(SILENT_LOOKS, 1);
+    private final Pulse late = new Pulse(LATE_LOOKS, 1);
+    private volatile Runnable nudge = () -> {};
+    private int nudges;
     private volatile Optional<LabHangException> hang = Optional.empty();
 
     /// A watch that has not begun.
@@ -47,6 +57,13 @@ final class MachineWatch {
     /// Watches until QEMU has ended.
     void start() {
         Thread.ofPlatform().name("lab-watch").daemon().start(this::watch);
+    }
+
+    /// Lets a machine be nudged.
+    ///
+    /// @param nudge makes a device of the machine interrupt its CPU
+    void nudgedBy(Runnable nudge) {
+        this.nudge = nudge;
     }
 
     /// The observations of a machine that hung; set before the machine is ended.
@@ -72,8 +89,19 @@ final class MachineWatch {
             if (boot.silentAt(ProcessThreads.of(qemu.pid()).wantedNanos())) {
                 end("it has hardly used a CPU for %d s of its boot".formatted(BOOT_LOOKS));
             }
-        } else if (heart.silentAt(lastHeartbeat())) {
-            end("it has had no heartbeat for %d s".formatted(SILENT_LOOKS));
+        } else {
+            long beat = lastHeartbeat();
+            if (heart.silentAt(beat)) {
+                end("it has had no heartbeat for %d s".formatted(SILENT_LOOKS));
+            } else if (late.silentAt(beat)) {
+                nudges++;
+                nudge.run();
+            } else if (nudges > 0) {
+                tell.accept(
+                        "the lab machine had no heartbeat for %d s, and goes on after %d nudges"
+                                .formatted(LATE_LOOKS + nudges - 1, nudges));
+                nudges = 0;
+            }
         }
     }
 
@@ -110,12 +138,18 @@ final class MachineWatch {
         Thread.sleep(LOOK);
         String threads = ProcessThreads.of(qemu.pid()).since(before);
         Optional<String> second = first.isPresent() ? registers() : first;
-        return threads + registers(first, second) + "\n  console: " + folder.lastWords();
+        // It has the interrupts that wait.
+        String lapic = second.isPresent() ? indented(ask("info lapic").orElse("")) : "";
+        return threads + registers(first, second) + lapic + "\n  console: " + folder.lastWords();
     }
 
     private Optional<String> registers() throws IOException, InterruptedException {
+        return ask("info registers -a");
+    }
+
+    private Optional<String> ask(String question) throws IOException, InterruptedException {
         try {
-            return monitor.ask("info registers -a", ANSWER_LIMIT);
+            return monitor.ask(question, ANSWER_LIMIT);
         } catch (IOException e) {
             if (qemu.isAlive()) {
                 throw e;
@@ -130,12 +164,13 @@ final class MachineWatch {
         }
         String same =
                 first.equals(second) ? "the same a second later" : "not the same a second later";
-        // General, segment and control registers, without those of floating point.
-        String text =
-                second.get()
-                        .lines()
-                        .filter(line -> !line.matches("(FPR|XMM|YMM|FCW|Opmask|ZMM).*"))
-                        .reduce("", (all, line) -> all + "\n    " + line);
-        return "\n  registers, " + same + ":" + text;
+        return "\n  registers, " + same + ":" + indented(second.get());
+    }
+
+    /// Without floating point registers.
+    private static String indented(String text) {
+        return text.lines()
+                .filter(line -> !line.matches("(FPR|XMM|YMM|FCW|Opmask|ZMM).*"))
+                .reduce("", (all, line) -> all + "\n    " + line);
     }
 }

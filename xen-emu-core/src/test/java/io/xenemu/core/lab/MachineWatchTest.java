@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -79,6 +80,28 @@ final class MachineWatchTest {
         assertTrue(seen.contains("registers, the same a second later"), seen);
         assertTrue(seen.contains("RIP=ffffffff81000000 RFL=00000046"), seen);
         assertFalse(seen.contains("FPR0"), seen);
+    }
+
+    @Test
+    void aMachineThatHasLostAnInterruptGoesOnWhenItIsNudged() throws Exception {
+        MachineWatch watch = watch();
+        beat(1);
+        Files.createFile(folder.ready());
+        AtomicInteger nudges = new AtomicInteger();
+        watch.nudgedBy(nudges::incrementAndGet);
+
+        for (int i = 0; i < 25; i++) {
+            watch.look();
+            if (nudges.get() == 2) {
+                beat(2);
+            }
+        }
+
+        assertEquals(2, nudges.get());
+        assertTrue(watch.hang().isEmpty());
+        assertEquals(
+                List.of("the lab machine had no heartbeat for 21 s, and goes on after 2 nudges"),
+                told);
     }
 
     @Test
