@@ -19,7 +19,6 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutionException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -76,17 +75,21 @@ final class TerminalRelayTest {
     }
 
     @Test
-    void consoleThatEndsEndsIt() throws InterruptedException, ExecutionException {
-        CompletableFuture<Void> relay;
-        try (PseudoTerminal pty = PseudoTerminal.open();
-                Arena arena = Arena.ofConfined()) {
-            MemorySegment buffer = arena.allocate(PIECE);
-            buffer.set(JAVA_BYTE, 0, (byte) 'x');
-            relay = connect(pty, new PipedInputStream());
-            assertEquals(1, pty.stream().write(buffer, 1));
-            Eventually.holds("output", () -> printed.toString(US_ASCII).equals("x"));
+    void consoleThatEndsEndsIt() throws Exception {
+        // Input that comes to its end would end it too.
+        try (PipedOutputStream keys = new PipedOutputStream();
+                InputStream typed = new PipedInputStream(keys)) {
+            CompletableFuture<Void> relay;
+            try (PseudoTerminal pty = PseudoTerminal.open();
+                    Arena arena = Arena.ofConfined()) {
+                MemorySegment buffer = arena.allocate(PIECE);
+                buffer.set(JAVA_BYTE, 0, (byte) 'x');
+                relay = connect(pty, typed);
+                assertEquals(1, pty.stream().write(buffer, 1));
+                Eventually.holds("output", () -> printed.toString(US_ASCII).equals("x"));
+            }
+            relay.get();
         }
-        relay.get();
     }
 
     /// The process may go on, and an exception of a thread would be printed.
