@@ -222,6 +222,39 @@ public final class HostFile implements AutoCloseable {
         return result;
     }
 
+    /// A preadv(2) or pwritev(2), which may move a part only.
+    @FunctionalInterface
+    private interface Move {
+        long part(HostFile file, IoVectors memory, long offset);
+    }
+
+    /// Reads until all vectors are full, and takes out of them what was read.
+    ///
+    /// @return 0; EIO at the end of the file; or another errno
+    public int readAll(IoVectors into, long offset) {
+        return all(HostFile::read, into, offset);
+    }
+
+    /// Writes all vectors, and takes out of them what was written.
+    ///
+    /// @return 0 or an errno
+    public int writeAll(IoVectors from, long offset) {
+        return all(HostFile::write, from, offset);
+    }
+
+    private int all(Move move, IoVectors memory, long from) {
+        long offset = from;
+        while (memory.bytes() > 0) {
+            long moved = move.part(this, memory, offset);
+            if (moved <= 0) {
+                return moved == 0 ? Errno.EIO : Math.toIntExact(-moved);
+            }
+            memory.skip(moved);
+            offset += moved;
+        }
+        return 0;
+    }
+
     /// fdatasync(2): returns when all data written so far, by any descriptor, is on the disk.
     ///
     /// @return 0 or a negated errno

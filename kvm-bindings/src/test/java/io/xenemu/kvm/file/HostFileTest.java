@@ -35,6 +35,29 @@ class HostFileTest {
     }
 
     @Test
+    void allIsWrittenAndReadUnlessTheFileEnds() throws IOException {
+        MemorySegment memory = arena.allocate(1000);
+        memory.fill((byte) 3);
+        try (HostFile file = HostFile.open(file(1500), WRITE)) {
+            vectors.add(memory.address(), 1000);
+            assertEquals(0, file.writeAll(vectors, 500));
+            assertEquals(0, vectors.bytes());
+            memory.fill((byte) 0);
+            vectors.add(memory.address(), 1000);
+            assertEquals(0, file.readAll(vectors, 500));
+            assertEquals(3, memory.get(ValueLayout.JAVA_BYTE, 999));
+            vectors.add(memory.address(), 1000);
+            assertEquals(Errno.EIO, file.readAll(vectors, 501));
+            assertEquals(1, vectors.bytes());
+        }
+        vectors.clear();
+        try (HostFile unwritable = HostFile.open(file(1500), Set.of())) {
+            vectors.add(memory.address(), 1000);
+            assertEquals(Errno.EBADF, unwritable.writeAll(vectors, 0));
+        }
+    }
+
+    @Test
     void dataGoesToAndFromScatteredMemory() throws IOException {
         Path path = file(8192);
         MemorySegment memory = arena.allocate(4096, 4096);

@@ -91,15 +91,9 @@ final class ComparedFile implements BackendKind.IncomingDisk {
         MemorySegment memory = arena.allocate(count);
         IoVectors vectors = new IoVectors(arena, 1);
         vectors.add(memory.address(), count);
-        long offset = at;
-        while (vectors.bytes() > 0) {
-            long moved = file.read(vectors, offset);
-            if (moved <= 0) {
-                throw new IOException(
-                        path + ": " + Errno.name(moved == 0 ? Errno.EIO : (int) -moved));
-            }
-            vectors.skip(moved);
-            offset += moved;
+        int errno = file.readAll(vectors, at);
+        if (errno != 0) {
+            throw new IOException(path + ": " + Errno.name(errno));
         }
         return memory;
     }

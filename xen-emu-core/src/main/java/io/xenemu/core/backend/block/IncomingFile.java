@@ -216,14 +216,9 @@ final class IncomingFile implements BackendKind.IncomingDisk {
             }
             IoVectors vectors = new IoVectors(arena, 1);
             vectors.add(memory.address(), memory.byteSize());
-            long offset = at;
-            while (vectors.bytes() > 0) {
-                long written = file.write(vectors, offset);
-                if (written <= 0) {
-                    throw failed(written == 0 ? Errno.EIO : Math.toIntExact(-written));
-                }
-                vectors.skip(written);
-                offset += written;
+            int errno = file.writeAll(vectors, at);
+            if (errno != 0) {
+                throw failed(errno);
             }
             // So that little is left for the round's end. That tells if it fails.
             int _ = file.writeOut(at, part.byteSize(), false);
