@@ -49,6 +49,11 @@ public final class Backends implements ServiceBackends, AutoCloseable {
     /// process ends or starts.
     private static final Duration HAND_OVER = Duration.ofSeconds(60);
 
+    /// What is done with saved devices, for messages.
+    private static final String RESTORED = "restored";
+
+    private static final String COPIED = "copied";
+
     /// The end of a device that was removed by force takes so long, unless its requests are still in flight.
     private static final Duration REMOVAL = Duration.ofSeconds(1);
 
@@ -277,16 +282,37 @@ public final class Backends implements ServiceBackends, AutoCloseable {
     ///
     /// @throws Refused if it cannot be used
     public DeviceSpec spec(SavedSpec saved) throws Refused {
-        String name = saved.kind().directory();
-        if (!(kinds.get(saved.kind()) instanceof BackendKind.Savable kind)) {
-            throw new Refused("a device of the kind %s cannot be restored".formatted(name));
+        BackendKind.Savable kind = kind(saved, BackendKind.Savable.class, RESTORED);
+        return decoded(saved, RESTORED, () -> kind.decode(saved.version(), saved.reader()));
+    }
+
+    /// The kind of a saved device.
+    ///
+    /// @param done what cannot be done with other kinds
+    private <T> T kind(SavedSpec saved, Class<T> type, String done) throws Refused {
+        BackendKind kind = kinds.get(saved.kind());
+        if (kind == null || !type.isInstance(kind)) {
+            throw new Refused(
+                    "a device of the kind %s cannot be %s"
+                            .formatted(saved.kind().directory(), done));
         }
+        return type.cast(kind);
+    }
+
+    /// A use of a saved device's body.
+    @FunctionalInterface
+    private interface Decoding<T> {
+        T get() throws WireException, Refused;
+    }
+
+    private static <T> T decoded(SavedSpec saved, String done, Decoding<T> decoding)
+            throws Refused {
         try {
-            return kind.decode(saved.version(), saved.reader());
+            return decoding.get();
         } catch (WireException e) {
             throw new Refused(
-                    "a device of the kind %s cannot be restored: %s"
-                            .formatted(name, e.getMessage()));
+                    "a device of the kind %s cannot be %s: %s"
+                            .formatted(saved.kind().directory(), done, e.getMessage()));
         }
     }
 
@@ -324,23 +350,16 @@ public final class Backends implements ServiceBackends, AutoCloseable {
     /// @return what was found, in one line for an operator
     /// @throws Refused with one line for the operator: the host has not what it needs
     public String check(SavedSpec saved, boolean trusts) throws Refused {
-        String name = saved.kind().directory();
-        if (!(kinds.get(saved.kind()) instanceof BackendKind.Savable kind)) {
-            throw new Refused("a device of the kind %s cannot be restored".formatted(name));
-        }
+        BackendKind.Savable kind = kind(saved, BackendKind.Savable.class, RESTORED);
         String found =
                 hostCalls.make(
-                        () -> {
-                            try {
-                                return kind.check(saved.version(), saved.reader(), trusts);
-                            } catch (WireException e) {
-                                throw new Refused(
-                                        "a device of the kind %s cannot be restored: %s"
-                                                .formatted(name, e.getMessage()));
-                            }
-                        },
+                        () ->
+                                decoded(
+                                        saved,
+                                        RESTORED,
+                                        () -> kind.check(saved.version(), saved.reader(), trusts)),
                         _ -> {});
-        return name + ": " + found;
+        return saved.kind().directory() + ": " + found;
     }
 
     private static Optional<BackendDevice.Copied> copied(ServedDevice device) {
@@ -381,15 +400,13 @@ public final class Backends implements ServiceBackends, AutoCloseable {
     /// @throws Refused with one line for the operator
     public BackendKind.CopyPlace place(SavedSpec saved, long bytes, boolean replaces)
             throws Refused {
-        BackendKind.Copied kind = copiedKind(saved);
+        BackendKind.Copied kind = kind(saved, BackendKind.Copied.class, COPIED);
         return hostCalls.make(
-                () -> {
-                    try {
-                        return kind.place(saved.version(), saved.reader(), bytes, replaces);
-                    } catch (WireException e) {
-                        throw notCopied(saved, e);
-                    }
-                },
+                () ->
+                        decoded(
+                                saved,
+                                COPIED,
+                                () -> kind.place(saved.version(), saved.reader(), bytes, replaces)),
                 _ -> {});
     }
 
@@ -398,30 +415,14 @@ public final class Backends implements ServiceBackends, AutoCloseable {
     /// @param replaces as for [#place]
     /// @throws Refused with one line for the operator
     public BackendKind.IncomingDisk incoming(SavedSpec saved, boolean replaces) throws Refused {
-        BackendKind.Copied kind = copiedKind(saved);
+        BackendKind.Copied kind = kind(saved, BackendKind.Copied.class, COPIED);
         return hostCalls.make(
-                () -> {
-                    try {
-                        return kind.copy(saved.version(), saved.reader(), replaces);
-                    } catch (WireException e) {
-                        throw notCopied(saved, e);
-                    }
-                },
+                () ->
+                        decoded(
+                                saved,
+                                COPIED,
+                                () -> kind.copy(saved.version(), saved.reader(), replaces)),
                 BackendKind.IncomingDisk::close);
-    }
-
-    private BackendKind.Copied copiedKind(SavedSpec saved) throws Refused {
-        if (kinds.get(saved.kind()) instanceof BackendKind.Copied kind) {
-            return kind;
-        }
-        throw new Refused(
-                "a device of the kind %s cannot be copied".formatted(saved.kind().directory()));
-    }
-
-    private static Refused notCopied(SavedSpec saved, WireException e) {
-        return new Refused(
-                "a device of the kind %s cannot be copied: %s"
-                        .formatted(saved.kind().directory(), e.getMessage()));
     }
 
     /// Flushes the devices of a domain of which one host alone may have a part. The guest runs.
