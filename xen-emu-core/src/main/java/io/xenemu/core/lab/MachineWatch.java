@@ -11,9 +11,9 @@ import java.util.function.Consumer;
 /// Notices that a lab machine hangs, reports its observations, and ends the machine. So all commands fail at once
 /// instead of each after its own limit. QEMU's nested virtualization does hang at times (seen with 10.0.2).
 ///
-/// QEMU before 10.2 changes a CPU's pending interrupts in `helper_vmrun` and `do_vmexit` without a lock. So one that a
-/// device raises at that moment can be lost. If it was the timer's, the machine never looks at its clock again. Any
-/// other interrupt brings it back, and so a machine whose heart has stopped is nudged.
+/// QEMU before 10.2 sets a bit of a CPU's pending interrupts in `helper_vmrun` without the lock that devices hold. So
+/// one that a device raises at that moment can be lost. This may be the cause: if it was the timer's, the machine never
+/// looks at its clock again, and any other interrupt brings it back. So a machine whose heart has stopped is nudged.
 ///
 /// A machine that boots computes without a pause: it hangs when QEMU hardly wants a CPU. A machine that has booted
 /// writes a heartbeat every 5 s (`l1-init`), whatever its commands do.
@@ -39,7 +39,6 @@ final class MachineWatch {
     private final Consumer<String> tell;
     private final Pulse boot = new Pulse(BOOT_LOOKS, BOOT_LEAST_NANOS);
     private final Pulse heart = new Pulse(SILENT_LOOKS, 1);
-    private final Pulse late = new Pulse(LATE_LOOKS, 1);
     private volatile Runnable nudge = () -> {};
     private int nudges;
     private volatile Optional<LabHangException> hang = Optional.empty();
@@ -89,19 +88,16 @@ final class MachineWatch {
             if (boot.silentAt(ProcessThreads.of(qemu.pid()).wantedNanos())) {
                 end("it has hardly used a CPU for %d s of its boot".formatted(BOOT_LOOKS));
             }
-        } else {
-            long beat = lastHeartbeat();
-            if (heart.silentAt(beat)) {
-                end("it has had no heartbeat for %d s".formatted(SILENT_LOOKS));
-            } else if (late.silentAt(beat)) {
-                nudges++;
-                nudge.run();
-            } else if (nudges > 0) {
-                tell.accept(
-                        "the lab machine had no heartbeat for %d s, and goes on after %d nudges"
-                                .formatted(LATE_LOOKS + nudges - 1, nudges));
-                nudges = 0;
-            }
+        } else if (heart.silentAt(lastHeartbeat())) {
+            end("it has had no heartbeat for %d s".formatted(SILENT_LOOKS));
+        } else if (heart.isLateBy(LATE_LOOKS)) {
+            nudges++;
+            nudge.run();
+        } else if (nudges > 0) {
+            tell.accept(
+                    "the lab machine had no heartbeat for %d s, and goes on after %d nudges"
+                            .formatted(LATE_LOOKS + nudges - 1, nudges));
+            nudges = 0;
         }
     }
 

@@ -29,4 +29,9 @@ final class Pulse {
         looks++;
         return looks >= limit;
     }
+
+    /// Whether it has made no progress in so many looks.
+    boolean isLateBy(int count) {
+        return looks >= count;
+    }
 }
