@@ -26,62 +26,7 @@ public record MigrationOptions(
         boolean postCopy,
         boolean copiesStorage,
         boolean replacesStorage) {
-    /// The same, by post-copy.
-    public MigrationOptions withPostCopy() {
-        return new MigrationOptions(
-                downtimeLimit,
-                bytesPerSecond,
-                timeout,
-                force,
-                throttles,
-                onlyAsks,
-                trustsStorage,
-                true,
-                copiesStorage,
-                replacesStorage);
-    }
-
-    /// The same, with the content of the guest's disks.
-    ///
-    /// @param replaces whether a copy takes the place of a file that is there
-    public MigrationOptions withStorage(boolean replaces) {
-        return new MigrationOptions(
-                downtimeLimit,
-                bytesPerSecond,
-                timeout,
-                force,
-                throttles,
-                onlyAsks,
-                trustsStorage,
-                postCopy,
-                true,
-                replaces);
-    }
-
-    /// With disks that both hosts see.
-    public MigrationOptions(
-            Duration downtimeLimit,
-            long bytesPerSecond,
-            Optional<Duration> timeout,
-            boolean force,
-            boolean throttles,
-            boolean onlyAsks,
-            boolean trustsStorage,
-            boolean postCopy) {
-        this(
-                downtimeLimit,
-                bytesPerSecond,
-                timeout,
-                force,
-                throttles,
-                onlyAsks,
-                trustsStorage,
-                postCopy,
-                false,
-                false);
-    }
-
-    /// Without trust in the storage.
+    /// With disks that both hosts see, which is checked, and without post-copy.
     public MigrationOptions(
             Duration downtimeLimit,
             long bytesPerSecond,
@@ -89,7 +34,49 @@ public record MigrationOptions(
             boolean force,
             boolean throttles,
             boolean onlyAsks) {
-        this(downtimeLimit, bytesPerSecond, timeout, force, throttles, onlyAsks, false, false);
+        this(
+                downtimeLimit,
+                bytesPerSecond,
+                timeout,
+                force,
+                throttles,
+                onlyAsks,
+                false,
+                false,
+                false,
+                false);
+    }
+
+    /// The same, by post-copy.
+    public MigrationOptions withPostCopy() {
+        return with(trustsStorage, true, copiesStorage, replacesStorage);
+    }
+
+    /// The same, with trust in the storage.
+    public MigrationOptions withTrust() {
+        return with(true, postCopy, copiesStorage, replacesStorage);
+    }
+
+    /// The same, with the content of the guest's disks.
+    ///
+    /// @param replaces whether a copy takes the place of a file that is there
+    public MigrationOptions withStorage(boolean replaces) {
+        return with(trustsStorage, postCopy, true, replaces);
+    }
+
+    private MigrationOptions with(
+            boolean trusts, boolean follows, boolean copies, boolean replaces) {
+        return new MigrationOptions(
+                downtimeLimit,
+                bytesPerSecond,
+                timeout,
+                force,
+                throttles,
+                onlyAsks,
+                trusts,
+                follows,
+                copies,
+                replaces);
     }
 
     /// What most operators want.

@@ -245,16 +245,7 @@ final class MigrationTest {
             assertTrue(carrier.toTarget.get() < BEFORE_THE_STREAM);
         }
         assertStillHere();
-        MigrationOptions trusts =
-                new MigrationOptions(
-                        Duration.ofMillis(300),
-                        0,
-                        Optional.empty(),
-                        false,
-                        true,
-                        false,
-                        true,
-                        false);
+        MigrationOptions trusts = MigrationOptions.DEFAULT.withTrust();
         assertEquals(Arrays.asList(null, null), migrate(TestCarrier.Fault.NONE, trusts));
         guest.assertWhole(guest.b.next());
     }
