@@ -253,14 +253,8 @@ final class CopyStorageTest {
             answered = Math.toIntExact(carrier.toSource.get());
         }
         for (int i = 0; i < FAULTS; i++) {
-            boolean toTarget = random.nextInt(3) != 0;
-            long at =
-                    !toTarget
-                            ? random.nextInt(answered)
-                            : random.nextBoolean()
-                                    ? random.nextLong(sent)
-                                    : sent - random.nextLong(2 * MESSAGE + 200);
-            TestCarrier.Fault fault = new TestCarrier.Fault(toTarget, at, random.nextBoolean());
+            TestCarrier.Fault fault =
+                    TestCarrier.Fault.any(random, 3, answered, sent, 2 * MESSAGE + 200);
             guest = MigratedGuest.ofOwnStorage(folder.resolve("guest" + i));
             try {
                 faulty(fault, random.nextBoolean());
@@ -273,29 +267,8 @@ final class CopyStorageTest {
 
     private void faulty(TestCarrier.Fault fault, boolean atSource) throws Exception {
         List<Throwable> failures = migrate(fault, TWO_ROUNDS);
-        boolean isHere = guest.guestsA.state("web") == GuestState.RUNNING;
         Domain copy = guest.b.built();
-        if (guest.isUndecidedAtA()) {
-            assertNotNull(failures.getFirst());
-            isHere = guest.isWaiting() ? atSource : !guest.isDoneAtB();
-            if (guest.isWaiting()) {
-                guest.guestsB
-                        .migrations()
-                        .resolve(
-                                "web",
-                                isHere ? Migration.Resolution.DESTROY : Migration.Resolution.RUN);
-            }
-            guest.guestsA
-                    .migrations()
-                    .resolve(
-                            "web",
-                            isHere ? Migration.Resolution.RUN : Migration.Resolution.DESTROY);
-        } else if (isHere) {
-            assertNotNull(failures.getFirst());
-            if (guest.isWaiting()) {
-                guest.guestsB.migrations().resolve("web", Migration.Resolution.DESTROY);
-            }
-        }
+        boolean isHere = guest.settle(failures, atSource);
         if (isHere) {
             Eventually.holds("nothing is left", () -> guest.storage().namesThere().isEmpty());
             Eventually.holds("it runs", () -> guest.guestsA.state("web") == GuestState.RUNNING);

@@ -52,7 +52,7 @@ final class GroupMigrationTest {
         return new TestCarrier(Files.createTempDirectory(folder, "c"), fault);
     }
 
-    private List<@Nullable Throwable> migrate(TestCarrier.Fault fault, MigrationOptions options)
+    private List<Throwable> migrate(TestCarrier.Fault fault, MigrationOptions options)
             throws Exception {
         try (TestCarrier carrier = carrier(fault)) {
             return pair.migrate(carrier, options);
@@ -70,7 +70,7 @@ final class GroupMigrationTest {
         pair.assertRunAt(pair.b);
         Eventually.holds("they have left", () -> MigratedPair.names(pair.guestsA).isEmpty());
         assertEquals(List.of("db", "web"), MigratedPair.names(pair.guestsB));
-        assertEquals(0, pair.records());
+        assertEquals(0, pair.records().size());
         Migration.Status out = pair.guestsA.migrations().list().getLast();
         assertEquals(List.of("web", "db"), out.guests());
         assertEquals(MigrationPhase.DONE, out.phase());
@@ -98,7 +98,7 @@ final class GroupMigrationTest {
     void bothSidesAreAskedForBoth() throws Exception {
         MigrationOptions asks =
                 new MigrationOptions(Duration.ZERO, 0, Optional.empty(), false, false, true);
-        List<@Nullable Throwable> failures = migrate(TestCarrier.Fault.NONE, asks);
+        List<Throwable> failures = migrate(TestCarrier.Fault.NONE, asks);
         assertEquals(null, failures.getFirst());
         String checked = pair.guestsA.migrations().list().getLast().checked();
         for (String name : List.of("web", "db")) {
@@ -130,7 +130,7 @@ final class GroupMigrationTest {
         MigrationOptions endless =
                 new MigrationOptions(Duration.ZERO, 100_000, Optional.empty(), false, false, false);
         try (TestCarrier carrier = carrier(TestCarrier.Fault.NONE)) {
-            FutureTask<List<@Nullable Throwable>> migration =
+            FutureTask<List<Throwable>> migration =
                     new FutureTask<>(() -> pair.migrate(carrier, endless));
             Thread.ofPlatform().start(migration);
             Eventually.holds("it begins", () -> carrier.toTarget.get() > 0);
@@ -146,12 +146,12 @@ final class GroupMigrationTest {
     /// The word that they run is lost.
     private void decideWithoutAnswer() throws Exception {
         accept = accept();
-        List<@Nullable Throwable> failures =
+        List<Throwable> failures =
                 migrate(new TestCarrier.Fault(false, accept + MESSAGE, true), USUAL);
         assertTrue(
                 reason(failures.getFirst()).startsWith("it is decided that host b runs web and db"),
                 reason(failures.getFirst()));
-        assertEquals(1, pair.records());
+        assertEquals(1, pair.records().size());
     }
 
     @Test
@@ -163,7 +163,7 @@ final class GroupMigrationTest {
                         .left().stream().map(Migration::guests).toList());
         MigratedPair.resolve(pair.guestsA, "db", Migration.Resolution.DESTROY);
         Eventually.holds("both leave", () -> MigratedPair.names(pair.guestsA).isEmpty());
-        assertEquals(0, pair.records());
+        assertEquals(0, pair.records().size());
         pair.assertRunAt(pair.b);
     }
 
@@ -176,9 +176,9 @@ final class GroupMigrationTest {
         assertEquals(List.of("db", "web"), MigratedPair.names(pair.guestsA));
         pair.a.hypervisor.operated().destroy(pair.web);
         Eventually.holds("both end", () -> MigratedPair.names(pair.guestsA).isEmpty());
-        assertEquals(1, pair.records());
+        assertEquals(1, pair.records().size());
         MigratedPair.resolve(pair.guestsA, "web", Migration.Resolution.DESTROY);
-        assertEquals(0, pair.records());
+        assertEquals(0, pair.records().size());
         pair.assertRunAt(pair.b);
     }
 
@@ -196,7 +196,7 @@ final class GroupMigrationTest {
         Eventually.holds("web goes on", () -> pair.guestsA.state("web") == GuestState.RUNNING);
         Eventually.holds("db ends", () -> MigratedPair.names(pair.guestsA).equals(List.of("web")));
         assertFalse(pair.hasRunAtB());
-        assertEquals(0, pair.records());
+        assertEquals(0, pair.records().size());
     }
 
     /// A service that ends waits for none of them in vain.
@@ -205,7 +205,7 @@ final class GroupMigrationTest {
         decideWithoutAnswer();
         pair.guestsA.close();
         assertEquals(List.of(), MigratedPair.names(pair.guestsA));
-        assertEquals(1, pair.records());
+        assertEquals(1, pair.records().size());
         pair.assertRunAt(pair.b);
     }
 
@@ -213,7 +213,7 @@ final class GroupMigrationTest {
         MigrationOptions asks =
                 new MigrationOptions(Duration.ZERO, 0, Optional.empty(), false, false, true);
         try (TestCarrier carrier = carrier(TestCarrier.Fault.NONE)) {
-            List<@Nullable Throwable> _ = pair.migrate(carrier, asks);
+            List<Throwable> _ = pair.migrate(carrier, asks);
             return Math.toIntExact(carrier.toSource.get());
         }
     }
@@ -225,19 +225,13 @@ final class GroupMigrationTest {
         accept = accept();
         long sent;
         try (TestCarrier carrier = carrier(TestCarrier.Fault.NONE)) {
-            List<@Nullable Throwable> _ = pair.migrate(carrier, USUAL);
+            List<Throwable> _ = pair.migrate(carrier, USUAL);
             sent = carrier.toTarget.get();
         }
         for (int i = 0; i < FAULTS; i++) {
-            boolean toTarget = random.nextInt(4) != 0;
-            // Half of those in the stream are near its end, where the decisions are.
-            long at =
-                    !toTarget
-                            ? random.nextInt(accept + 2 * MESSAGE)
-                            : random.nextBoolean()
-                                    ? random.nextLong(sent)
-                                    : sent - random.nextLong(2 * MESSAGE + 200);
-            TestCarrier.Fault fault = new TestCarrier.Fault(toTarget, at, random.nextBoolean());
+            TestCarrier.Fault fault =
+                    TestCarrier.Fault.any(
+                            random, 4, accept + 2 * MESSAGE, sent, 2 * MESSAGE + 200);
             pair.close();
             pair = new MigratedPair(folder.resolve("pair" + i));
             try {
@@ -249,7 +243,7 @@ final class GroupMigrationTest {
     }
 
     private void faulty(TestCarrier.Fault fault, boolean atSource) throws Exception {
-        List<@Nullable Throwable> failures = migrate(fault, USUAL);
+        List<Throwable> failures = migrate(fault, USUAL);
         boolean isHere = pair.guestsA.state("web") == GuestState.RUNNING;
         if (pair.isUndecidedAtA()) {
             isHere = pair.isWaiting() && atSource;
@@ -267,7 +261,7 @@ final class GroupMigrationTest {
         HostedGuests other = isHere ? pair.guestsB : pair.guestsA;
         Eventually.holds("no copy is left", () -> MigratedPair.names(other).isEmpty());
         pair.assertRunAt(isHere ? pair.a : pair.b);
-        Eventually.holds("no decision is open", () -> pair.records() == 0);
+        Eventually.holds("no decision is open", () -> pair.records().isEmpty());
     }
 
     private static void decide(HostedGuests guests, boolean runs) throws Refused {

@@ -131,8 +131,8 @@ final class GuestAccount implements AutoCloseable {
         }
     }
 
-    /// Half of the pages are written by the guest, the others by the service.
-    private static void write(FakeHypervisor where, Domain running, int page, long value) {
+    /// Writes a page's first word. Half of the pages are written by the guest, the others by the service.
+    static void write(FakeHypervisor where, Domain running, int page, long value) {
         long gpa = (long) page * PAGE;
         if (page % 2 == 0) {
             byte[] bytes = new byte[Long.BYTES];

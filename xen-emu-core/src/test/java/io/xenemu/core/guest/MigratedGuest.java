@@ -2,6 +2,7 @@ package io.xenemu.core.guest;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
 
 import io.xenemu.core.backend.engine.EngineMap;
 import io.xenemu.core.device.GenerationId;
@@ -16,7 +17,6 @@ import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.CpuState;
 import io.xenemu.kvm.memory.LinearMemory;
 import io.xenemu.kvm.testing.Eventually;
-import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
@@ -25,7 +25,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.Random;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicLongArray;
@@ -33,7 +32,7 @@ import org.jspecify.annotations.Nullable;
 
 /// A guest that writes to its memory, and two services between which it moves. It keeps an account of its own of what
 /// it has written, and of where it has run last.
-final class MigratedGuest implements AutoCloseable {
+final class MigratedGuest extends TwoSides {
     private static final int PAGE = 4096;
 
     private static final String NEIGHBOUR = "neighbour";
@@ -43,16 +42,9 @@ final class MigratedGuest implements AutoCloseable {
 
     private static final int PAGES = 400;
 
-    final CountedDisks disksA = new CountedDisks();
-    final CountedDisks disksB = new CountedDisks();
-    final FakeHypervisor a = new FakeHypervisor(disksA.kind());
-    final FakeHypervisor b = new FakeHypervisor(disksB.kind());
-    final HostedGuests guestsA;
-    final HostedGuests guestsB;
     final Domain domain;
     private final boolean hasDisk;
     private final @Nullable OwnStorage storage;
-    private final Path folder;
     private final Random random = new Random(1);
 
     /// What is in the first word of each of these pages.
@@ -81,12 +73,9 @@ final class MigratedGuest implements AutoCloseable {
 
     private MigratedGuest(Path folder, boolean hasDisk, @Nullable OwnStorage storage)
             throws Exception {
+        super(folder);
         this.hasDisk = hasDisk;
         this.storage = storage;
-        this.folder = folder;
-        Files.createDirectories(folder);
-        guestsA = new HostedGuests(a.hypervisor, folder, folder.resolve("records-a"));
-        guestsB = new HostedGuests(b.hypervisor, folder, folder.resolve("records-b"));
         a.domains().runs(running -> step(a, running));
         b.domains().runs(running -> step(b, running));
         Files.write(folder.resolve("kernel"), TrainingKernel.image());
@@ -166,18 +155,7 @@ final class MigratedGuest implements AutoCloseable {
         for (int i = 0; i < writesPerStep; i++) {
             int page = hasTimeArea && i == 0 ? 0 : random.nextInt(PAGES);
             long value = account.get(page) + 1;
-            long gpa = (long) (FIRST + page) * PAGE;
-            if (page % 2 == 0) {
-                byte[] bytes = new byte[Long.BYTES];
-                MemorySegment.ofArray(bytes).set(ValueLayout.JAVA_LONG_UNALIGNED, 0, value);
-                where.domains().vm(running).guestWrites(gpa, bytes);
-            } else {
-                try {
-                    running.memory().guest().write64(gpa, value);
-                } catch (XenError e) {
-                    throw new IllegalStateException(e);
-                }
-            }
+            GuestAccount.write(where, running, FIRST + page, value);
             account.set(page, value);
         }
     }
@@ -238,30 +216,19 @@ final class MigratedGuest implements AutoCloseable {
     ///
     /// @return the failure of the source and of the target; null for none
     List<Throwable> migrate(TestCarrier carrier, MigrationOptions options) throws Exception {
-        FutureTask<String> target =
-                new FutureTask<>(() -> guestsB.receive(carrier.target(), "host a"));
+        FutureTask<String> target = begun(() -> guestsB.receive(carrier.target(), "host a"));
         FutureTask<Migration.Status> source =
-                new FutureTask<>(() ->
-                        guestsA.migrate(domain, carrier.source(), "host b", options, _ -> {}));
-        Thread.ofPlatform().start(target);
-        Thread.ofPlatform().start(source);
-        Throwable atSource = failure(source);
-        // It ends, or waits for an operator, and then it has lost its connection.
-        Eventually.holds("the target knows", () -> target.isDone() || isWaiting());
-        return Arrays.asList(atSource, target.isDone() ? failure(target) : null);
+                begun(() -> guestsA.migrate(domain, carrier.source(), "host b", options, _ -> {}));
+        return failures(source, target);
     }
 
     /// Moves the guest from the second service to the first one.
     List<Throwable> moveBack(Domain there, TestCarrier carrier, MigrationOptions options)
             throws Exception {
         movesBack = true;
-        FutureTask<String> target =
-                new FutureTask<>(() -> guestsA.receive(carrier.target(), "host b"));
+        FutureTask<String> target = begun(() -> guestsA.receive(carrier.target(), "host b"));
         FutureTask<Migration.Status> source =
-                new FutureTask<>(
-                        () -> guestsB.migrate(there, carrier.source(), "host a", options, _ -> {}));
-        Thread.ofPlatform().start(target);
-        Thread.ofPlatform().start(source);
+                begun(() -> guestsB.migrate(there, carrier.source(), "host a", options, _ -> {}));
         return Arrays.asList(failure(source), failure(target));
     }
 
@@ -269,42 +236,51 @@ final class MigratedGuest implements AutoCloseable {
     ///
     /// @return as [#migrate]
     List<Throwable> recover(TestCarrier carrier) throws Exception {
-        FutureTask<String> target =
-                new FutureTask<>(() -> guestsB.receive(carrier.target(), "host a"));
+        FutureTask<String> target = begun(() -> guestsB.receive(carrier.target(), "host a"));
         FutureTask<Migration.Status> source =
-                new FutureTask<>(() -> guestsA.recover("web", carrier.source(), "host b", _ -> {}));
-        Thread.ofPlatform().start(target);
-        Thread.ofPlatform().start(source);
+                begun(() -> guestsA.recover("web", carrier.source(), "host b", _ -> {}));
         Throwable atSource = failure(source);
         // Without a migration to recover, nobody connects.
         carrier.cut();
         return Arrays.asList(atSource, failure(target));
     }
 
-    /// Whether the target waits for an operator.
-    boolean isWaiting() {
-        return guestsB.migrations().list().stream()
-                .anyMatch(it -> it.phase() == MigrationPhase.UNDECIDED);
+    /// Lets operators decide after a migration with a fault, where a service cannot know.
+    ///
+    /// @param failures of the migration
+    /// @param atSource where the guest is to run if nobody runs it
+    /// @return whether it runs at the source; otherwise it does at the target
+    boolean settle(List<Throwable> failures, boolean atSource) throws Refused {
+        boolean isHere = guestsA.state("web") == GuestState.RUNNING;
+        if (isUndecidedAtA()) {
+            assertNotNull(failures.getFirst());
+            assertFalse(isHere);
+            boolean isNowhere = isWaiting();
+            isHere = isNowhere ? atSource : !isDoneAtB();
+            if (isNowhere) {
+                // The operator looks at both, and chooses.
+                assertFalse(hasRunAtB);
+                decide(guestsB, !isHere);
+            }
+            decide(guestsA, isHere);
+        } else if (isHere) {
+            assertNotNull(failures.getFirst());
+            if (isWaiting()) {
+                decide(guestsB, false);
+            }
+        }
+        return isHere;
     }
 
-    /// Whether the source has decided, and does not know what the target does.
-    boolean isUndecidedAtA() {
-        return guestsA.migrations().list().getLast().phase() == MigrationPhase.UNDECIDED;
+    private static void decide(HostedGuests guests, boolean runs) throws Refused {
+        guests.migrations()
+                .resolve("web", runs ? Migration.Resolution.RUN : Migration.Resolution.DESTROY);
     }
 
     /// Whether the target runs it.
     boolean isDoneAtB() {
         return guestsB.migrations().list().stream()
                 .anyMatch(it -> it.phase() == MigrationPhase.DONE);
-    }
-
-    private static @Nullable Throwable failure(FutureTask<?> task) throws InterruptedException {
-        try {
-            task.get();
-            return null;
-        } catch (ExecutionException e) {
-            return e.getCause();
-        }
     }
 
     /// Checks that the guest runs in this domain, with all that it has written.
@@ -333,24 +309,5 @@ final class MigratedGuest implements AutoCloseable {
 
     boolean hasRunTwice() {
         return hasRunTwice;
-    }
-
-    /// The files of open decisions.
-    List<String> records() throws IOException {
-        Path records = folder.resolve("records-a");
-        if (!Files.exists(records)) {
-            return List.of();
-        }
-        try (var all = Files.list(records)) {
-            return all.map(file -> String.valueOf(file.getFileName())).toList();
-        }
-    }
-
-    @Override
-    public void close() {
-        guestsA.close();
-        guestsB.close();
-        a.close();
-        b.close();
     }
 }

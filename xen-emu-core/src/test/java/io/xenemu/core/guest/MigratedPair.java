@@ -18,14 +18,11 @@ import io.xenemu.evtchn.EvtchnPort;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.testing.Eventually;
-import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.List;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
@@ -33,7 +30,7 @@ import org.jspecify.annotations.Nullable;
 /// Two guests that share a page and an event channel, and two services between which they move. `db` counts, in memory
 /// of its own and in the page of `web` that it maps, and sends an event for each number. `web` looks at the number with
 /// each event.
-final class MigratedPair implements AutoCloseable {
+final class MigratedPair extends TwoSides {
     static final String WEB = "web";
     static final String DB = "db";
     private static final int PAGE = 4096;
@@ -43,15 +40,8 @@ final class MigratedPair implements AutoCloseable {
 
     private static final int PAGES = 50;
 
-    final CountedDisks disksA = new CountedDisks();
-    final CountedDisks disksB = new CountedDisks();
-    final FakeHypervisor a = new FakeHypervisor(disksA.kind());
-    final FakeHypervisor b = new FakeHypervisor(disksB.kind());
-    final HostedGuests guestsA;
-    final HostedGuests guestsB;
     final Domain web;
     final Domain db;
-    private final Path folder;
     private final EvtchnPort offered;
     private final EvtchnPort bound;
     private final AtomicLong sent = new AtomicLong();
@@ -63,10 +53,7 @@ final class MigratedPair implements AutoCloseable {
     private volatile @Nullable String failure;
 
     MigratedPair(Path folder) throws Exception {
-        this.folder = folder;
-        Files.createDirectories(folder);
-        guestsA = new HostedGuests(a.hypervisor, folder, folder.resolve("records-a"));
-        guestsB = new HostedGuests(b.hypervisor, folder, folder.resolve("records-b"));
+        super(folder);
         Files.write(folder.resolve("kernel"), TrainingKernel.image());
         web = create(WEB);
         db = create(DB);
@@ -163,39 +150,14 @@ final class MigratedPair implements AutoCloseable {
     /// Moves both over a carrier.
     ///
     /// @return the failure of the source and of the target; null for none
-    List<@Nullable Throwable> migrate(TestCarrier carrier, MigrationOptions options)
+    List<Throwable> migrate(TestCarrier carrier, MigrationOptions options)
             throws Exception {
-        FutureTask<String> target =
-                new FutureTask<>(() -> guestsB.receive(carrier.target(), "host a"));
+        FutureTask<String> target = begun(() -> guestsB.receive(carrier.target(), "host a"));
         FutureTask<Migration.Status> source =
-                new FutureTask<>(() ->
+                begun(() ->
                         guestsA.migrate(
                                 List.of(web, db), carrier.source(), "host b", options, _ -> {}));
-        Thread.ofPlatform().start(target);
-        Thread.ofPlatform().start(source);
-        Throwable atSource = failure(source);
-        Eventually.holds("the target knows", () -> target.isDone() || isWaiting());
-        return Arrays.asList(atSource, target.isDone() ? failure(target) : null);
-    }
-
-    private static @Nullable Throwable failure(FutureTask<?> task) throws InterruptedException {
-        try {
-            task.get();
-            return null;
-        } catch (ExecutionException e) {
-            return e.getCause();
-        }
-    }
-
-    /// Whether the target waits for an operator.
-    boolean isWaiting() {
-        return guestsB.migrations().list().stream()
-                .anyMatch(it -> it.phase() == MigrationPhase.UNDECIDED);
-    }
-
-    /// Whether the source has decided, and does not know what the target does.
-    boolean isUndecidedAtA() {
-        return guestsA.migrations().list().getLast().phase() == MigrationPhase.UNDECIDED;
+        return failures(source, target);
     }
 
     boolean hasRunAtB() {
@@ -235,28 +197,9 @@ final class MigratedPair implements AutoCloseable {
         return guests.left().stream().sorted().toList();
     }
 
-    /// The number of open decisions of the source.
-    int records() throws IOException {
-        Path records = folder.resolve("records-a");
-        if (!Files.exists(records)) {
-            return 0;
-        }
-        try (var all = Files.list(records)) {
-            return Math.toIntExact(all.count());
-        }
-    }
-
     /// Decides on a side, by the name of one of them.
     static void resolve(HostedGuests guests, String name, Migration.Resolution answer)
             throws Refused {
         guests.migrations().resolve(name, answer);
-    }
-
-    @Override
-    public void close() {
-        guestsA.close();
-        guestsB.close();
-        a.close();
-        b.close();
     }
 }

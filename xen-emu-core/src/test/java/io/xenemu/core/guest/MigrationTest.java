@@ -599,15 +599,9 @@ final class MigrationTest {
             sent = carrier.toTarget.get();
         }
         for (int i = 0; i < FAULTS; i++) {
-            boolean toTarget = random.nextInt(4) != 0;
-            // Half of those in the stream are near its end, where the decisions are.
-            long at =
-                    !toTarget
-                            ? random.nextInt(accept + 2 * MESSAGE)
-                            : random.nextBoolean()
-                                    ? random.nextLong(sent)
-                                    : sent - random.nextLong(2 * MESSAGE + 200);
-            TestCarrier.Fault fault = new TestCarrier.Fault(toTarget, at, random.nextBoolean());
+            TestCarrier.Fault fault =
+                    TestCarrier.Fault.any(
+                            random, 4, accept + 2 * MESSAGE, sent, 2 * MESSAGE + 200);
             guest = new MigratedGuest(folder.resolve("guest" + i));
             try {
                 faulty(fault, random.nextBoolean());
@@ -620,39 +614,8 @@ final class MigrationTest {
 
     private void faulty(TestCarrier.Fault fault, boolean atSource) throws Exception {
         List<Throwable> failures = migrate(fault, MigrationOptions.DEFAULT);
-        boolean isHere = guest.guestsA.state("web") == GuestState.RUNNING;
         Domain copy = guest.b.built();
-        if (guest.isUndecidedAtA()) {
-            assertNotNull(failures.getFirst());
-            assertFalse(isHere);
-            if (guest.isWaiting()) {
-                // Nobody runs it. The operator looks at both, and chooses.
-                assertFalse(guest.hasRunAtB());
-                guest.guestsB
-                        .migrations()
-                        .resolve(
-                                "web",
-                                atSource ? Migration.Resolution.DESTROY : Migration.Resolution.RUN);
-                guest.guestsA
-                        .migrations()
-                        .resolve(
-                                "web",
-                                atSource ? Migration.Resolution.RUN : Migration.Resolution.DESTROY);
-                isHere = atSource;
-            } else {
-                isHere = !guest.isDoneAtB();
-                guest.guestsA
-                        .migrations()
-                        .resolve(
-                                "web",
-                                isHere ? Migration.Resolution.RUN : Migration.Resolution.DESTROY);
-            }
-        } else if (isHere) {
-            assertNotNull(failures.getFirst());
-            if (guest.isWaiting()) {
-                guest.guestsB.migrations().resolve("web", Migration.Resolution.DESTROY);
-            }
-        }
+        boolean isHere = guest.settle(failures, atSource);
         if (isHere) {
             guest.assertWhole(guest.domain);
             assertFalse(guest.hasRunAtB());

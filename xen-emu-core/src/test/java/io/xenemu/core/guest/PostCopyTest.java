@@ -220,14 +220,7 @@ final class PostCopyTest {
         Random random = new Random(20_261_130);
         int paused = 0;
         for (int i = 0; i < FAULTS; i++) {
-            boolean toTarget = random.nextInt(3) != 0;
-            long at =
-                    !toTarget
-                            ? random.nextInt(600)
-                            : random.nextBoolean()
-                                    ? random.nextLong(sent)
-                                    : sent - random.nextLong(6000);
-            TestCarrier.Fault fault = new TestCarrier.Fault(toTarget, at, random.nextBoolean());
+            TestCarrier.Fault fault = TestCarrier.Fault.any(random, 3, 600, sent, 6000);
             guest = new MigratedGuest(folder.resolve("guest" + i));
             guest.registersTimeArea();
             guest.awaitSteps();

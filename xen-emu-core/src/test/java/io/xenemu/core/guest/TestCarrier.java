@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Random;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
@@ -24,6 +25,23 @@ final class TestCarrier implements AutoCloseable {
     /// @param isCut whether the connection is lost there; otherwise a bit is changed
     record Fault(boolean toTarget, long at, boolean isCut) {
         static final Fault NONE = new Fault(true, Long.MAX_VALUE, true);
+
+        /// A random one.
+        ///
+        /// @param share one of so many is in what the target sends
+        /// @param answered the bytes that the target sends
+        /// @param sent those that the source sends
+        /// @param nearEnd half of the faults in these are so near to their end, where the decisions are
+        static Fault any(Random random, int share, int answered, long sent, int nearEnd) {
+            boolean toTarget = random.nextInt(share) != 0;
+            long at =
+                    !toTarget
+                            ? random.nextInt(answered)
+                            : random.nextBoolean()
+                                    ? random.nextLong(sent)
+                                    : sent - random.nextLong(nearEnd);
+            return new Fault(toTarget, at, random.nextBoolean());
+        }
     }
 
     /// Something that happens once when so many bytes have passed.

@@ -100,15 +100,6 @@ final class UpdateTest {
         }
     }
 
-    private static @Nullable Throwable failure(FutureTask<?> task) throws InterruptedException {
-        try {
-            task.get();
-            return null;
-        } catch (ExecutionException e) {
-            return e.getCause();
-        }
-    }
-
     private static String reason(@Nullable Throwable failure) {
         return failure == null ? "" : String.valueOf(failure.getMessage());
     }
@@ -124,8 +115,8 @@ final class UpdateTest {
     void guestGoesOnInTheNewProcessInTheSameMemory() throws Exception {
         guest.awaitSteps();
         try (Update update = new Update(NEVER, NEVER)) {
-            assertNull(failure(update.source));
-            assertNull(failure(update.target));
+            assertNull(TwoSides.failure(update.source));
+            assertNull(TwoSides.failure(update.target));
             assertEquals(STEPS, update.oldLink.steps().size());
             assertEquals(STEPS, update.newLink.steps().size());
         }
@@ -142,7 +133,7 @@ final class UpdateTest {
     void newProcessThatIsKilledAtAnyPointLosesNothingThatItHasNotTaken() throws Exception {
         for (int step = 0; step <= SAYS_TAKEN; step++) {
             try (Update update = new Update(NEVER, step)) {
-                assertFalse(reason(failure(update.source)).isEmpty(), "step " + step);
+                assertFalse(reason(TwoSides.failure(update.source)).isEmpty(), "step " + step);
                 assertStillHere();
             }
         }
@@ -153,7 +144,7 @@ final class UpdateTest {
     @Test
     void newProcessThatIsKilledWhenItHasTakenTheGuestLeavesNoSecondOne() throws Exception {
         try (Update update = new Update(NEVER, SAYS_TAKEN + 1)) {
-            assertNull(failure(update.source));
+            assertNull(TwoSides.failure(update.source));
             Eventually.holds("it has left", () -> guest.guestsA.named("web") == null);
             assertFalse(guest.hasRunAtB());
         }
@@ -164,7 +155,7 @@ final class UpdateTest {
     void oldProcessThatIsKilledLeavesTheGuestToTheNewOneOrToNobody() throws Exception {
         for (int step = 0; step < STEPS - 2; step++) {
             try (Update update = new Update(step, NEVER)) {
-                String reason = reason(failure(update.target));
+                String reason = reason(TwoSides.failure(update.target));
                 boolean runs = reason.isEmpty();
                 assertEquals(runs, guest.hasRunAtB() || hasRunWhole(runs), "step " + step);
                 if (runs) {
@@ -190,13 +181,13 @@ final class UpdateTest {
             try (Update update = new Update(NEVER, NEVER)) {
                 Thread.sleep(random.nextInt(20));
                 update.newLink.kill();
-                if (failure(update.source) != null) {
+                if (TwoSides.failure(update.source) != null) {
                     assertStillHere();
                     continue;
                 }
                 // It may hang as it was killed when it had just said that the guest is its own.
                 update.newLink.testIsOver();
-                if (failure(update.target) == null) {
+                if (TwoSides.failure(update.target) == null) {
                     guest.assertWhole(taken());
                 }
             }
@@ -216,8 +207,8 @@ final class UpdateTest {
 
     private void assertUpdatesNow() throws Exception {
         try (Update update = new Update(NEVER, NEVER)) {
-            assertNull(failure(update.source));
-            assertNull(failure(update.target));
+            assertNull(TwoSides.failure(update.source));
+            assertNull(TwoSides.failure(update.target));
         }
         guest.assertWhole(taken());
     }
@@ -226,8 +217,8 @@ final class UpdateTest {
     void blockerIsNamedBeforeAnythingIsSent() throws Exception {
         guest.domain.add(OwnPart.unsaved("clay", "it is wet"));
         try (Update update = new Update(NEVER, NEVER)) {
-            assertEquals("web: clay: it is wet", reason(failure(update.source)));
-            assertEquals("web: clay: it is wet", reason(failure(update.target)));
+            assertEquals("web: clay: it is wet", reason(TwoSides.failure(update.source)));
+            assertEquals("web: clay: it is wet", reason(TwoSides.failure(update.target)));
             assertEquals(
                     List.of("receives", "has received", "sends Refuse", "has sent Refuse"),
                     update.oldLink.steps());
@@ -241,8 +232,8 @@ final class UpdateTest {
         try (Update update = new Update(NEVER, NEVER)) {
             String why = "a domain has this name already: web";
             assertEquals(
-                    "the new version cannot take over: " + why, reason(failure(update.source)));
-            assertEquals(why, reason(failure(update.target)));
+                    "the new version cannot take over: " + why, reason(TwoSides.failure(update.source)));
+            assertEquals(why, reason(TwoSides.failure(update.target)));
         }
         assertStillHere();
     }
@@ -276,8 +267,8 @@ final class UpdateTest {
                 .put(DriverRequest.of(DriverRequest.Kind.PAUSE));
         Eventually.holds("it pauses", () -> guest.guestsA.state("web") == GuestState.PAUSED);
         try (Update update = new Update(NEVER, NEVER)) {
-            assertNull(failure(update.source));
-            assertNull(failure(update.target));
+            assertNull(TwoSides.failure(update.source));
+            assertNull(TwoSides.failure(update.target));
         }
         assertEquals(GuestState.PAUSED, guest.guestsB.state("web"));
         assertFalse(guest.hasRunAtB());
@@ -293,8 +284,8 @@ final class UpdateTest {
             client.write("/local/domain/1/data/mine", "kept too");
         }
         try (Update update = new Update(NEVER, NEVER)) {
-            assertNull(failure(update.source));
-            assertNull(failure(update.target));
+            assertNull(TwoSides.failure(update.source));
+            assertNull(TwoSides.failure(update.target));
         }
         try (XenStoreClient client = guest.b.hypervisor.xenstore().client()) {
             assertEquals("kept", client.read("/tool/mine"));
@@ -314,8 +305,8 @@ final class UpdateTest {
             client.write("/tool/mine", "kept");
         }
         try (Update update = new Update(NEVER, NEVER)) {
-            assertNull(failure(update.source));
-            assertNull(failure(update.target));
+            assertNull(TwoSides.failure(update.source));
+            assertNull(TwoSides.failure(update.target));
         }
         try (XenStoreClient client = guest.b.hypervisor.xenstore().client()) {
             assertEquals("kept", client.read("/tool/mine"));
