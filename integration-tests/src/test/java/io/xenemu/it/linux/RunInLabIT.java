@@ -11,6 +11,7 @@ import io.xenemu.it.fixture.Needs;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
 import io.xenemu.it.lab.RunningCommand;
+import io.xenemu.kvm.testing.FreePort;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
@@ -36,7 +37,7 @@ class RunInLabIT {
 
     @Test
     void consoleXenStoreAndMetricsAreOnTheHost(Lab lab) throws Exception {
-        String metrics = "127.0.0.1:" + freePort();
+        String metrics = "127.0.0.1:" + FreePort.next();
         Path socket = folder.resolve("xenstore");
         RunningCommand guest =
                 start(lab, "--xenstore-socket", socket.toString(), "--metrics", metrics);
@@ -92,12 +93,6 @@ class RunInLabIT {
         arguments.addAll(List.of(more));
         arguments.addAll(LinuxImages.arguments(lab, "6.12", Optional.empty()));
         return lab.xenEmuOnTheHost(arguments);
-    }
-
-    private static int freePort() throws IOException {
-        try (ServerSocket socket = new ServerSocket(0)) {
-            return socket.getLocalPort();
-        }
     }
 
     private static String store(Path socket, String... command)

@@ -3,6 +3,7 @@ package io.xenemu.core.cli;
 import io.xenemu.core.guest.FakeDaemon;
 import io.xenemu.core.hypervisor.HostException;
 import io.xenemu.core.startup.TrainingKernel;
+import io.xenemu.kvm.testing.FreePort;
 import java.io.IOException;
 import java.io.InputStream;
 import java.lang.foreign.MemorySegment;
@@ -66,7 +67,7 @@ public final class MigrationStream {
         Path kernel = Files.write(folder.resolve("kernel"), TrainingKernel.image());
         for (int side = 0; side < 2; side++) {
             daemons.add(new FakeDaemon(folder, "host-" + side));
-            ports.add(freePort());
+            ports.add(FreePort.next());
             listen(side);
         }
         int sink = sink();
@@ -125,12 +126,6 @@ public final class MigrationStream {
                 authority.certificate().toString());
     }
 
-    private static int freePort() throws IOException {
-        try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            return free.getLocalPort();
-        }
-    }
-
     private String socket(int side) {
         return folder.resolve("host-" + side).toString();
     }
@@ -150,7 +145,7 @@ public final class MigrationStream {
 
     /// Takes all that comes, and says so by a byte.
     private int sink() throws IOException {
-        int port = freePort();
+        int port = FreePort.next();
         Thread _ =
                 Thread.ofPlatform()
                         .daemon()

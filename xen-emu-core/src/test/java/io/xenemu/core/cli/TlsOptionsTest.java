@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.core.hypervisor.HostException;
 import io.xenemu.kvm.testing.Eventually;
+import io.xenemu.kvm.testing.FreePort;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
@@ -64,15 +65,9 @@ final class TlsOptionsTest {
                 trusts.certificate().toString());
     }
 
-    private static int freePort() throws IOException {
-        try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            return free.getLocalPort();
-        }
-    }
-
     /// Listens, and echoes what comes.
     private String listen(TlsOptions options) throws IOException {
-        int port = freePort();
+        int port = FreePort.next();
         Thread _ =
                 Thread.ofPlatform()
                         .daemon()

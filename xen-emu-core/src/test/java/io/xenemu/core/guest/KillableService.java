@@ -4,6 +4,7 @@ import io.xenemu.core.backend.engine.EngineMap;
 import io.xenemu.core.control.ControlClient;
 import io.xenemu.core.hypervisor.HostException;
 import io.xenemu.core.toolstack.DiskSpec;
+import io.xenemu.kvm.testing.TestJvm;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -34,15 +35,10 @@ final class KillableService implements AutoCloseable {
         name = name(side);
         process =
                 new ProcessBuilder(
-                                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                                "--enable-native-access=ALL-UNNAMED",
-                                "-XX:+UseSerialGC",
-                                "-XX:TieredStopAtLevel=1",
-                                "-cp",
-                                System.getProperty("java.class.path"),
-                                KillableService.class.getName(),
-                                folder.toString(),
-                                Integer.toString(side))
+                                TestJvm.command(
+                                        KillableService.class,
+                                        folder.toString(),
+                                        Integer.toString(side)))
                         .redirectError(Redirect.appendTo(folder.resolve(name + ".log").toFile()))
                         .start();
         answers =

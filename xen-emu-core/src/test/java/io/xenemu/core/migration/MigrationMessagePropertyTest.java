@@ -33,6 +33,11 @@ final class MigrationMessagePropertyTest {
             new GuestSummary(
                     "web", DomId.of(7), new UUID(5, 6), 2, 1L << 33, Instant.ofEpochMilli(99));
 
+    private static final List<MigrationMessage.BodyBytes> DEVICES =
+            List.of(
+                    MigrationMessage.BodyBytes.of(new BodyWriter().u16(9)),
+                    MigrationMessage.BodyBytes.of(new BodyWriter()));
+
     private static final MigrationMessage.Needs NO_DEVICE =
             new MigrationMessage.Needs(0, false, false, List.of());
 
@@ -56,29 +61,10 @@ final class MigrationMessagePropertyTest {
                     new MigrationMessage.Need(70_000),
                     new MigrationMessage.Page(0, ByteBuffer.allocate(0)),
                     new MigrationMessage.Page(5, ByteBuffer.wrap(new byte[] {1, 2})),
-                    new MigrationMessage.Hello(
-                            2,
-                            new UUID(3, -4),
-                            WEB,
-                            3,
-                            MigrationMessage.BodyBytes.of(new BodyWriter().u32(1)),
-                            false,
-                            new MigrationMessage.Needs(
-                                    2_400_000,
-                                    false,
-                                    true,
-                                    List.of(
-                                            MigrationMessage.BodyBytes.of(new BodyWriter().u16(9)),
-                                            MigrationMessage.BodyBytes.of(new BodyWriter()))),
-                            List.of()),
+                    hello(2, new MigrationMessage.Needs(2_400_000, false, true, DEVICES), List.of()),
                     new MigrationMessage.Accept(2, "xen-emu 2", "memory\ndisk"),
-                    new MigrationMessage.Hello(
+                    hello(
                             4,
-                            new UUID(3, -4),
-                            WEB,
-                            3,
-                            MigrationMessage.BodyBytes.of(new BodyWriter().u32(1)),
-                            false,
                             NO_DEVICE,
                             List.of(
                                     new MigrationMessage.Comer(
@@ -96,23 +82,23 @@ final class MigrationMessagePropertyTest {
                     withCopies(List.of(new MigrationMessage.Copy(1, 1L << 40))));
 
     private static MigrationMessage.Hello withCopies(List<MigrationMessage.Copy> copies) {
-        return new MigrationMessage.Hello(
+        return hello(
                 5,
+                new MigrationMessage.Needs(2_400_000, false, false, DEVICES, true, copies),
+                List.of());
+    }
+
+    private static MigrationMessage.Hello hello(
+            int version, MigrationMessage.Needs needs, List<MigrationMessage.Comer> others) {
+        return new MigrationMessage.Hello(
+                version,
                 new UUID(3, -4),
                 WEB,
                 3,
                 MigrationMessage.BodyBytes.of(new BodyWriter().u32(1)),
                 false,
-                new MigrationMessage.Needs(
-                        2_400_000,
-                        false,
-                        false,
-                        List.of(
-                                MigrationMessage.BodyBytes.of(new BodyWriter().u16(9)),
-                                MigrationMessage.BodyBytes.of(new BodyWriter())),
-                        true,
-                        copies),
-                List.of());
+                needs,
+                others);
     }
 
     /// A pipe to oneself.

@@ -1,5 +1,6 @@
 package io.xenemu.core.paging;
 
+import io.xenemu.kvm.testing.TestJvm;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.xenemu.kvm.file.HostFile;
@@ -60,19 +61,7 @@ final class ClientProcess implements AutoCloseable {
 
     /// The command of one in Java.
     static List<String> inJava() {
-        return java(PageClient.class);
-    }
-
-    /// The command that starts a program of the tests.
-    static List<String> java(Class<?> program) {
-        return List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "--enable-native-access=ALL-UNNAMED",
-                "-XX:+UseSerialGC",
-                "-XX:TieredStopAtLevel=1",
-                "-cp",
-                System.getProperty("java.class.path"),
-                program.getName());
+        return TestJvm.command(PageClient.class);
     }
 
     /// Starts one, which shares the memory from then on.

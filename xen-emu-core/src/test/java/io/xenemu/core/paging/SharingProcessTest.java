@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.xenemu.kvm.testing.TestJvm;
 import io.xenemu.kvm.file.HostFile;
 import io.xenemu.kvm.memory.EventFd;
 import io.xenemu.kvm.memory.UserFaultFd;
@@ -147,7 +148,7 @@ class SharingProcessTest {
     @Test
     void collectionsOfGarbageGoOnWhilePagesAreHalfASecondAway() throws Exception {
         service.close();
-        service = new PageService(ClientProcess.java(SlowPageServer.class));
+        service = new PageService(TestJvm.command(SlowPageServer.class));
         LateRam ram = saved.bring(service, memory, false);
         ClientProcess other = client("other", ClientProcess.inC(folder), ram);
         other.read();

@@ -186,21 +186,17 @@ class QemuNbdTest {
         }
     }
 
+    private static DiskImage qcow2(Path path) {
+        return new DiskImage(
+                new ImageSource.ImageFile(path), ImageFormat.QCOW2, null, true, true, false);
+    }
+
     /// As another process of the service gets it.
     private QemuNbd received(Path path, QemuNbd server) throws IOException {
         assertEquals(Optional.empty(), server.stays());
         Path opened = Path.of("/proc/self/fd/" + server.descriptors().get(0));
         try (HostFile its = HostFile.open(opened, Set.of())) {
-            return QemuNbd.received(
-                    new DiskImage(
-                            new ImageSource.ImageFile(path),
-                            ImageFormat.QCOW2,
-                            null,
-                            true,
-                            true,
-                            false),
-                    NAME,
-                    its);
+            return QemuNbd.received(qcow2(path), NAME, its);
         }
     }
 
@@ -376,15 +372,7 @@ class QemuNbdTest {
                 assertThrows(
                         NbdException.class,
                         () ->
-                                QemuNbd.of(
-                                        new DiskImage(
-                                                new ImageSource.ImageFile(folder.resolve("x")),
-                                                ImageFormat.QCOW2,
-                                                null,
-                                                true,
-                                                true,
-                                                false),
-                                        NAME,
+                                QemuNbd.of(qcow2(folder.resolve("x")), NAME,
                                         folder.toString()));
         assertEquals(
                 folder.resolve("x")
