@@ -36,11 +36,6 @@ record DiskReturn(
 
     private static final Logger log = LoggerFactory.getLogger(DiskReturn.class);
 
-    /// Claims the disks of a domain: see the method for several.
-    static void claim(DomainDevices devices, Domain domain) throws Refused {
-        claim(devices, List.of(domain));
-    }
-
     /// Claims the disks of domains.
     ///
     /// @throws Refused if another has one of them, or has written to it

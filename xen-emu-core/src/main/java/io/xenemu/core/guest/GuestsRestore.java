@@ -25,15 +25,14 @@ final class GuestsRestore implements AutoCloseable {
         this.told = told;
     }
 
-    /// Starts a guest's driver, and waits until it has made the guest's domain.
+    /// Starts a guest's driver, and waits until it has made the guest's domain, which does not run.
     ///
-    /// @return the domain, which does not run
     /// @throws BootException when the image cannot be used, or the host cannot run the guest
     /// @throws Refused when one of the guests is destroyed
-    Domain make(GuestImage image, HostedGuest guest)
+    void make(GuestImage image, HostedGuest guest)
             throws BootException, Refused, InterruptedException {
         begin(image, guest);
-        return awaitMade().getLast();
+        List<Domain> _ = awaitMade();
     }
 
     /// Starts a guest's driver. [#awaitMade] follows.

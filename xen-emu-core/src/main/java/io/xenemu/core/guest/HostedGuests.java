@@ -169,7 +169,7 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
             List<String> names = new ArrayList<>();
             for (GuestImage image = stream.next(); image != null; image = stream.next()) {
                 names.add(image.request().config().name());
-                Domain _ = restore.make(image, add(image, paused));
+                restore.make(image, add(image, paused));
             }
             restore.letGo();
             result = SaveMetrics.Result.OK;
@@ -245,17 +245,6 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
     /// The migrations from and to this service.
     public Migrations migrations() {
         return migrations;
-    }
-
-    /// Moves a guest to another host. See the method for several guests.
-    public Migration.Status migrate(
-            Domain domain,
-            SavePlace place,
-            String peer,
-            MigrationOptions options,
-            Consumer<Migration.Status> told)
-            throws Refused, InterruptedException {
-        return migrate(List.of(domain), place, peer, options, told);
     }
 
     /// Moves guests to another host: all of them, at one moment, or none.

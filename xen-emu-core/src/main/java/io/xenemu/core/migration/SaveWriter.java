@@ -86,19 +86,14 @@ public final class SaveWriter {
         chunks.file(content.position(0), size, isIncluded);
     }
 
-    /// Begins the RAM of a guest that runs. [#guest] follows for each further one that moves with it. Then come rounds
-    /// of all of them in their order, again and again, and [#endRounds] for each in place of [#state] and [#ram].
+    /// Begins the RAM of a guest that runs, and the disks whose content goes with it. [#guest] follows for each further
+    /// one that moves with it. Then come rounds of all of them in their order, again and again, and [#endRounds] for
+    /// each in place of [#state] and [#ram].
     ///
+    /// @param disks at most 256, each of at most 4 TiB
     /// @param progress of the round that is written
     /// @param pace of the stream
     /// @return writes the rounds; to be closed
-    public RoundWriter rounds(RamSource ram, WorkProgress progress, Pace pace) throws IOException {
-        return rounds(ram, List.of(), progress, pace);
-    }
-
-    /// Begins the RAM of a guest that runs, and the disks whose content goes with it, as [#rounds] does.
-    ///
-    /// @param disks at most 256, each of at most 4 TiB
     public RoundWriter rounds(
             RamSource ram, List<? extends DiskSource> disks, WorkProgress progress, Pace pace)
             throws IOException {

@@ -85,7 +85,7 @@ final class GroupMigrationTest {
                             Refused.class,
                             () ->
                                     pair.guestsA.migrate(
-                                            pair.db, carrier.source(), "host b", USUAL, _ -> {}));
+                                            List.of(pair.db), carrier.source(), "host b", USUAL, _ -> {}));
             assertEquals(
                     "db cannot be migrated: grants: it maps pages of dom1\n"
                             + "evtchn: it has an event channel to dom1",

@@ -46,7 +46,7 @@ final class GroupRoundsPropertyTest {
         try {
             for (TestGuest guest : guests) {
                 writer.guest(guest.summary(), 7, TestGuest.config());
-                all.add(writer.rounds(guest.ram(), new WorkProgress(), new Pace(0)));
+                all.add(writer.rounds(guest.ram(), List.of(), new WorkProgress(), new Pace(0)));
             }
             BitSet first = new BitSet();
             first.set(0, PAGES);
