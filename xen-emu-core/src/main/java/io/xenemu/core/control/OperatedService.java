@@ -13,6 +13,7 @@ import io.xenemu.core.hypervisor.OperatedDomains;
 import io.xenemu.core.toolstack.GuestControls;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.core.trace.TracePoints;
+import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
 /// The service that an operator's verbs work on.
@@ -45,13 +46,18 @@ public record OperatedService(
         return of(hypervisor, null, new ChangeGate(), null);
     }
 
-    /// A daemon.
+    /// A daemon, which can be handed over.
     ///
-    /// @param changes the commands that change it
-    /// @param updates hands it over
+    /// @param upgrade the path of the socket for the new process, which only this user can use
+    /// @param handedOver called when the new process runs the guests: see [LiveUpdates]
     public static OperatedService ofDaemon(
-            Hypervisor hypervisor, HostedGuests guests, ChangeGate changes, LiveUpdates updates) {
-        return of(hypervisor, guests, changes, updates);
+            Hypervisor hypervisor, HostedGuests guests, Path upgrade, Runnable handedOver) {
+        ChangeGate changes = new ChangeGate();
+        return of(
+                hypervisor,
+                guests,
+                changes,
+                new LiveUpdates(hypervisor, guests, changes, upgrade, handedOver));
     }
 
     private static OperatedService of(

@@ -10,8 +10,8 @@ import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.IoReason;
 import java.io.IOException;
 import java.time.Duration;
-import java.util.List;
 import java.util.BitSet;
+import java.util.List;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -168,7 +168,9 @@ final class PostCopySource {
         log.warn("{}: {}", domain(), paused(migration, lost));
         wanted.migrations().metrics().paused();
         CompletableFuture<Migration.Resolution> answer =
-                migration.pause(lost, () -> DiskReturn.claim(hypervisor.devices(), List.of(guest.domain())));
+                migration.pause(
+                        lost,
+                        () -> DiskReturn.claim(hypervisor.devices(), List.of(guest.domain())));
         guest.inbox()
                 .cancelWith(() -> {
                     isDestroyed.set(true);

@@ -3,9 +3,7 @@ package io.xenemu.core.service;
 import io.xenemu.core.control.ControlSocket;
 import io.xenemu.core.control.OperatedService;
 import io.xenemu.core.control.VerbTable;
-import io.xenemu.core.guest.ChangeGate;
 import io.xenemu.core.guest.HostedGuests;
-import io.xenemu.core.guest.LiveUpdates;
 import io.xenemu.core.guest.OrderlyStop;
 import io.xenemu.core.hypervisor.HostException;
 import io.xenemu.core.hypervisor.HostKvm;
@@ -130,16 +128,13 @@ public final class Daemon {
     }
 
     private VerbTable verbs(Hypervisor hypervisor, HostedGuests guests) {
-        ChangeGate changes = new ChangeGate();
         Path control = request.controlSocket();
-        LiveUpdates updates =
-                new LiveUpdates(
+        return new VerbTable(
+                OperatedService.ofDaemon(
                         hypervisor,
                         guests,
-                        changes,
                         control.toAbsolutePath().resolveSibling(control.getFileName() + ".upgrade"),
-                        handedOver);
-        return new VerbTable(OperatedService.ofDaemon(hypervisor, guests, changes, updates));
+                        handedOver));
     }
 
     /// Serves the sockets of a service that was taken over. Its guests run, whatever fails.

@@ -4,9 +4,7 @@ import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.control.ControlSocket;
 import io.xenemu.core.control.OperatedService;
 import io.xenemu.core.control.VerbTable;
-import io.xenemu.core.guest.ChangeGate;
 import io.xenemu.core.guest.HostedGuests;
-import io.xenemu.core.guest.LiveUpdates;
 import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.xenstore.quota.Quotas;
 import java.io.IOException;
@@ -26,15 +24,13 @@ final class TrainingService implements AutoCloseable {
                         TrainingDomains::new, new SimpleMeterRegistry(), Quotas.DEFAULT, List.of());
         guests =
                 new HostedGuests(hypervisor, folder.resolve("dumps"), folder.resolve("migrations"));
-        ChangeGate changes = new ChangeGate();
-        LiveUpdates updates =
-                new LiveUpdates(hypervisor, guests, changes, folder.resolve("upgrade"), () -> {});
         control =
                 ControlSocket.open(
                         socket(folder),
                         null,
                         new VerbTable(
-                                OperatedService.ofDaemon(hypervisor, guests, changes, updates)));
+                                OperatedService.ofDaemon(
+                                        hypervisor, guests, folder.resolve("upgrade"), () -> {})));
     }
 
     /// The path of its control socket.

@@ -10,8 +10,6 @@ import io.xenemu.core.hypervisor.HostException;
 import io.xenemu.kvm.testing.Eventually;
 import io.xenemu.kvm.testing.FreePort;
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;

@@ -19,21 +19,16 @@ public final class FakeDaemon implements AutoCloseable {
     public FakeDaemon(Path folder, String name, BackendKind... kinds) throws IOException {
         fake = new FakeHypervisor(kinds);
         guests = new HostedGuests(fake.hypervisor, Path.of("/nonexistent"), records(folder, name));
-        ChangeGate changes = new ChangeGate();
-        LiveUpdates updates =
-                new LiveUpdates(
-                        fake.hypervisor,
-                        guests,
-                        changes,
-                        folder.resolve(name + ".upgrade"),
-                        () -> {});
         socket =
                 ControlSocket.open(
                         folder.resolve(name),
                         null,
                         new VerbTable(
                                 OperatedService.ofDaemon(
-                                        fake.hypervisor, guests, changes, updates)));
+                                        fake.hypervisor,
+                                        guests,
+                                        folder.resolve(name + ".upgrade"),
+                                        () -> {})));
     }
 
     /// Starts the guest `web`, without devices.

@@ -85,7 +85,11 @@ final class GroupMigrationTest {
                             Refused.class,
                             () ->
                                     pair.guestsA.migrate(
-                                            List.of(pair.db), carrier.source(), "host b", USUAL, _ -> {}));
+                                            List.of(pair.db),
+                                            carrier.source(),
+                                            "host b",
+                                            USUAL,
+                                            _ -> {}));
             assertEquals(
                     "db cannot be migrated: grants: it maps pages of dom1\n"
                             + "evtchn: it has an event channel to dom1",
@@ -230,8 +234,7 @@ final class GroupMigrationTest {
         }
         for (int i = 0; i < FAULTS; i++) {
             TestCarrier.Fault fault =
-                    TestCarrier.Fault.any(
-                            random, 4, accept + 2 * MESSAGE, sent, 2 * MESSAGE + 200);
+                    TestCarrier.Fault.any(random, 4, accept + 2 * MESSAGE, sent, 2 * MESSAGE + 200);
             pair.close();
             pair = new MigratedPair(folder.resolve("pair" + i));
             try {

@@ -218,7 +218,9 @@ final class MigratedGuest extends TwoSides {
     List<Throwable> migrate(TestCarrier carrier, MigrationOptions options) throws Exception {
         FutureTask<String> target = begun(() -> guestsB.receive(carrier.target(), "host a"));
         FutureTask<Migration.Status> source =
-                begun(() -> guestsA.migrate(List.of(domain), carrier.source(), "host b", options, _ -> {}));
+                begun(() ->
+                        guestsA.migrate(
+                                List.of(domain), carrier.source(), "host b", options, _ -> {}));
         return failures(source, target);
     }
 
@@ -228,7 +230,9 @@ final class MigratedGuest extends TwoSides {
         movesBack = true;
         FutureTask<String> target = begun(() -> guestsA.receive(carrier.target(), "host b"));
         FutureTask<Migration.Status> source =
-                begun(() -> guestsB.migrate(List.of(there), carrier.source(), "host a", options, _ -> {}));
+                begun(() ->
+                        guestsB.migrate(
+                                List.of(there), carrier.source(), "host a", options, _ -> {}));
         return Arrays.asList(failure(source), failure(target));
     }
 

@@ -150,8 +150,7 @@ final class MigratedPair extends TwoSides {
     /// Moves both over a carrier.
     ///
     /// @return the failure of the source and of the target; null for none
-    List<Throwable> migrate(TestCarrier carrier, MigrationOptions options)
-            throws Exception {
+    List<Throwable> migrate(TestCarrier carrier, MigrationOptions options) throws Exception {
         FutureTask<String> target = begun(() -> guestsB.receive(carrier.target(), "host a"));
         FutureTask<Migration.Status> source =
                 begun(() ->

@@ -600,8 +600,7 @@ final class MigrationTest {
         }
         for (int i = 0; i < FAULTS; i++) {
             TestCarrier.Fault fault =
-                    TestCarrier.Fault.any(
-                            random, 4, accept + 2 * MESSAGE, sent, 2 * MESSAGE + 200);
+                    TestCarrier.Fault.any(random, 4, accept + 2 * MESSAGE, sent, 2 * MESSAGE + 200);
             guest = new MigratedGuest(folder.resolve("guest" + i));
             try {
                 faulty(fault, random.nextBoolean());

@@ -21,7 +21,6 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
 import java.util.Random;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
@@ -232,7 +231,8 @@ final class UpdateTest {
         try (Update update = new Update(NEVER, NEVER)) {
             String why = "a domain has this name already: web";
             assertEquals(
-                    "the new version cannot take over: " + why, reason(TwoSides.failure(update.source)));
+                    "the new version cannot take over: " + why,
+                    reason(TwoSides.failure(update.source)));
             assertEquals(why, reason(TwoSides.failure(update.target)));
         }
         assertStillHere();

@@ -61,7 +61,10 @@ final class MigrationMessagePropertyTest {
                     new MigrationMessage.Need(70_000),
                     new MigrationMessage.Page(0, ByteBuffer.allocate(0)),
                     new MigrationMessage.Page(5, ByteBuffer.wrap(new byte[] {1, 2})),
-                    hello(2, new MigrationMessage.Needs(2_400_000, false, true, DEVICES), List.of()),
+                    hello(
+                            2,
+                            new MigrationMessage.Needs(2_400_000, false, true, DEVICES),
+                            List.of()),
                     new MigrationMessage.Accept(2, "xen-emu 2", "memory\ndisk"),
                     hello(
                             4,

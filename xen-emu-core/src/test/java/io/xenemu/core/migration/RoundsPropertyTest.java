@@ -55,7 +55,8 @@ final class RoundsPropertyTest {
             ByteArrayOutputStream bytes = new ByteArrayOutputStream();
             SaveWriter writer = new SaveWriter(TestGuest.to(bytes), encoding);
             writer.guest(guest.summary(), 7, TestGuest.config());
-            try (RoundWriter pages = writer.rounds(guest.ram(), List.of(), new WorkProgress(), new Pace(0))) {
+            try (RoundWriter pages =
+                    writer.rounds(guest.ram(), List.of(), new WorkProgress(), new Pace(0))) {
                 long _ = pages.write(all(), NOTHING);
                 for (int i = 0; i < rounds.size(); i++) {
                     long _ = pages.write(change(guest, rounds.get(i), i), NOTHING);
@@ -208,7 +209,8 @@ final class RoundsPropertyTest {
             ByteArrayOutputStream bytes = new ByteArrayOutputStream();
             SaveWriter writer = new SaveWriter(TestGuest.to(bytes), PageEncoding.NONE);
             writer.guest(guest.summary(), 7, TestGuest.config());
-            try (RoundWriter pages = writer.rounds(guest.ram(), List.of(), new WorkProgress(), new Pace(0))) {
+            try (RoundWriter pages =
+                    writer.rounds(guest.ram(), List.of(), new WorkProgress(), new Pace(0))) {
                 assertEquals(
                         1,
                         pages.write(
@@ -231,7 +233,8 @@ final class RoundsPropertyTest {
                     new SaveWriter(TestGuest.to(new ByteArrayOutputStream()), PageEncoding.NONE);
             writer.guest(guest.summary(), 7, TestGuest.config());
             guest.fill(1, 1);
-            try (RoundWriter pages = writer.rounds(guest.ram(), List.of(), new WorkProgress(), new Pace(1))) {
+            try (RoundWriter pages =
+                    writer.rounds(guest.ram(), List.of(), new WorkProgress(), new Pace(1))) {
                 assertEquals(1, pages.writeLast(all(), NOTHING));
             }
         }
@@ -254,7 +257,8 @@ final class RoundsPropertyTest {
                                             try (RoundWriter pages =
                                                     writer.rounds(
                                                             guest.ram(),
-                                                            List.of(), new WorkProgress(),
+                                                            List.of(),
+                                                            new WorkProgress(),
                                                             new Pace(1))) {
                                                 pages.write(all(), NOTHING);
                                             }

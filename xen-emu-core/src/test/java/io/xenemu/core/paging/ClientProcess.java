@@ -1,11 +1,11 @@
 package io.xenemu.core.paging;
 
-import io.xenemu.kvm.testing.TestJvm;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.xenemu.kvm.file.HostFile;
 import io.xenemu.kvm.memory.UserFaultFd;
 import io.xenemu.kvm.socket.MessageSocket;
+import io.xenemu.kvm.testing.TestJvm;
 import io.xenemu.kvm.testing.Tool;
 import java.io.IOException;
 import java.lang.ProcessBuilder.Redirect;

@@ -5,11 +5,11 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import io.xenemu.kvm.testing.TestJvm;
 import io.xenemu.kvm.file.HostFile;
 import io.xenemu.kvm.memory.EventFd;
 import io.xenemu.kvm.memory.UserFaultFd;
 import io.xenemu.kvm.socket.MessageSocket;
+import io.xenemu.kvm.testing.TestJvm;
 import io.xenemu.kvm.testing.Tool;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;

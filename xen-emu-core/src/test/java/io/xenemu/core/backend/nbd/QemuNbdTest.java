@@ -371,9 +371,7 @@ class QemuNbdTest {
         var e =
                 assertThrows(
                         NbdException.class,
-                        () ->
-                                QemuNbd.of(qcow2(folder.resolve("x")), NAME,
-                                        folder.toString()));
+                        () -> QemuNbd.of(qcow2(folder.resolve("x")), NAME, folder.toString()));
         assertEquals(
                 folder.resolve("x")
                         + ": this format needs qemu-nbd (Debian: qemu-utils) or qemu-storage-daemon"
