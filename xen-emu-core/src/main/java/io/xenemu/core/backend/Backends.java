@@ -321,6 +321,11 @@ public final class Backends implements ServiceBackends, AutoCloseable {
         of(domain).forEach(ServedDevice::resume);
     }
 
+    /// A domain's devices, in the order of [#needs].
+    public List<PvDevice> devices(DomId domain) {
+        return of(domain).stream().map(ServedDevice::device).toList();
+    }
+
     /// What a domain's devices need where it goes on: their specifications, and the sizes of disks. The domain runs.
     ///
     /// @throws Refused if one cannot be saved

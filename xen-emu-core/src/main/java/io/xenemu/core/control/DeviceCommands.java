@@ -4,7 +4,9 @@ import static io.xenemu.core.control.VerbArgument.flag;
 import static io.xenemu.core.control.VerbArgument.one;
 import static io.xenemu.core.control.VerbArgument.some;
 
+import io.xenemu.core.domain.Domain;
 import io.xenemu.core.hypervisor.DeviceAttachment;
+import io.xenemu.core.hypervisor.DeviceChanges;
 import io.xenemu.core.json.Json;
 import io.xenemu.core.toolstack.DetachMode;
 import io.xenemu.core.toolstack.DeviceKind;
@@ -121,9 +123,11 @@ final class DeviceCommands {
             throws Refused, InterruptedException {
         DeviceSpec spec = DeviceSpec.parse(kind, call.all(SPEC), new SecureRandom());
         DeviceAttachment attachment = service.attachment();
-        PvDevice device = attachment.create(call.one(DOMAIN), spec);
-        call.tell(Json.EMPTY.with("created", device.toString()));
-        attachment.devices().awaitBackend(device, spec);
+        try (DeviceChanges.Change _ = attachment.attaching(call.one(DOMAIN), spec)) {
+            PvDevice device = attachment.create(call.one(DOMAIN), spec);
+            call.tell(Json.EMPTY.with("created", device.toString()));
+            attachment.devices().awaitBackend(device, spec);
+        }
         return ControlReply.done();
     }
 
@@ -138,17 +142,22 @@ final class DeviceCommands {
 
     private static ControlReply detach(DeviceKind kind, OperatedService service, VerbCall call)
             throws Refused, InterruptedException {
-        DomId frontend = service.attachment().named(call.one(DOMAIN)).id();
+        Domain frontend = service.attachment().named(call.one(DOMAIN));
         PvDevices devices = service.attachment().devices();
-        devices.detach(
-                devices.list().find(kind, frontend, call.one(DEVICE)), mode(kind, call.has(FORCE)));
+        try (DeviceChanges.Change _ = service.attachment().change(frontend)) {
+            devices.detach(
+                    devices.list().find(kind, frontend.id(), call.one(DEVICE)),
+                    mode(kind, call.has(FORCE)));
+        }
         return ControlReply.done();
     }
 
     private static ControlReply resize(OperatedService service, VerbCall call) throws Refused {
-        DomId frontend = service.attachment().named(call.one(DOMAIN)).id();
+        Domain frontend = service.attachment().named(call.one(DOMAIN));
         PvDevices devices = service.attachment().devices();
-        devices.resize(devices.list().find(DeviceKind.VBD, frontend, call.one(DEVICE)));
+        try (DeviceChanges.Change _ = service.attachment().change(frontend)) {
+            devices.resize(devices.list().find(DeviceKind.VBD, frontend.id(), call.one(DEVICE)));
+        }
         return ControlReply.done();
     }
 

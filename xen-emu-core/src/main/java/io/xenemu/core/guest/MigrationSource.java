@@ -16,6 +16,7 @@ import io.xenemu.core.migration.PageEncoding;
 import io.xenemu.core.migration.PageSender;
 import io.xenemu.core.migration.RamSource;
 import io.xenemu.core.migration.SaveWriter;
+import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.abi.KvmException;
@@ -76,6 +77,9 @@ final class MigrationSource {
     private final long begun = System.nanoTime();
     private @Nullable BackChannel back;
     private long sent;
+
+    /// The devices of each guest that the destination has heard of.
+    private List<List<PvDevice>> devices = List.of();
 
     /// The number of guests of which disks are copied.
     private long copied;
@@ -140,6 +144,7 @@ final class MigrationSource {
         } finally {
             guests.forEach(guest -> guest.inbox().cancelWith(null));
             migration.cancelWith(null);
+            domains().forEach(hypervisor.devices()::thaw);
             link.close();
             wanted.migrations()
                     .metrics()
@@ -234,8 +239,34 @@ final class MigrationSource {
                 : MigrationMessage.WITH_NEEDS;
     }
 
+    /// Lets the devices of the guests stay as the destination hears of them.
+    private void freezeDevices() throws Refused {
+        for (SaveParty.Member guest : guests) {
+            try {
+                hypervisor.devices().freeze(guest.domain());
+            } catch (Refused e) {
+                throw new Refused(
+                        e.kind(), guest.name() + " cannot be migrated now: " + e.reason());
+            }
+        }
+    }
+
+    private List<List<PvDevice>> devices() {
+        return domains().stream().map(hypervisor.devices()::served).toList();
+    }
+
+    /// Checks that the guests, which stand still, have the devices that the destination has heard of. One may have gone
+    /// meanwhile that was removed by force before, when its last request has ended.
+    private void requireSameDevices() throws Refused {
+        if (!devices().equals(devices)) {
+            throw new Refused("devices of %s have come or gone meanwhile".formatted(names()));
+        }
+    }
+
     private void compatible() throws Refused, IOException, InterruptedException {
         requireNoBlockers();
+        freezeDevices();
+        devices = devices();
         List<String> files = new ArrayList<>();
         List<MigrationMessage.Comer> all = new ArrayList<>();
         for (SaveParty.Member guest : guests) {
@@ -302,6 +333,7 @@ final class MigrationSource {
         List<Parts> parts = domains().stream().map(Domain::parts).toList();
         try (StandStill still = new StandStill(parts, scope)) {
             try {
+                requireSameDevices();
                 for (Domain domain : domains()) {
                     hypervisor.devices().release(domain, wanted.options().copiesStorage());
                 }

@@ -7,12 +7,14 @@ import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.core.toolstack.PvDevices;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.DomId;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 
 /// Attaches PV devices whose ends are named as an operator names domains.
 public final class DeviceAttachment {
     private final NamedDomains domains;
     private final PvDevices devices;
+    private final DeviceChanges changes = new DeviceChanges();
 
     public DeviceAttachment(NamedDomains domains, PvDevices devices) {
         this.domains = domains;
@@ -31,6 +33,32 @@ public final class DeviceAttachment {
         return domains.named(name);
     }
 
+    /// Operators' changes of devices.
+    DeviceChanges changes() {
+        return changes;
+    }
+
+    /// Begins a change of a domain's devices: none of its guest's moves begins before it is closed.
+    ///
+    /// @param domain that has the device
+    /// @throws Refused if the guest moves
+    public DeviceChanges.Change change(Domain domain) throws Refused {
+        return changes.begin(List.of(domain.id()));
+    }
+
+    /// Begins to attach a device.
+    ///
+    /// @param frontend name or id of the domain that gets it
+    /// @return as [#change]
+    /// @throws Refused when an end does not exist, or moves
+    public DeviceChanges.Change attaching(String frontend, DeviceSpec spec) throws Refused {
+        return changes.begin(List.of(domains.named(frontend).id(), backend(spec)));
+    }
+
+    private DomId backend(DeviceSpec spec) throws Refused {
+        return spec.isByService() ? DomId.DOM0 : domains.named(spec.backend()).id();
+    }
+
     /// Creates a device. Holds no lock meanwhile, since XenStore may be slow. An end that ends first has no nodes in
     /// XenStore any more, and so gets no device.
     ///
@@ -38,8 +66,7 @@ public final class DeviceAttachment {
     /// @throws Refused when an end does not exist, or cannot have the device
     public PvDevice create(String frontend, DeviceSpec spec) throws Refused {
         Domain user = domains.named(frontend);
-        DomId backend = spec.isByService() ? DomId.DOM0 : domains.named(spec.backend()).id();
-        return devices.create(user.id(), backend, spec);
+        return devices.create(user.id(), backend(spec), spec);
     }
 
     /// Creates the devices that a guest has at its start, or had before a reboot.

@@ -164,6 +164,23 @@ public final class DomainDevices implements AutoCloseable {
         backends.resume(domain.id());
     }
 
+    /// Lets no operator change a domain's devices until [#thaw].
+    ///
+    /// @throws Refused if one does just now
+    public void freeze(Domain domain) throws Refused {
+        attachment.changes().freeze(domain.id());
+    }
+
+    /// Lets operators change a domain's devices again, if they cannot now.
+    public void thaw(Domain domain) {
+        attachment.changes().thaw(domain.id());
+    }
+
+    /// A domain's devices that the service serves, in the order of [#needs].
+    public List<PvDevice> served(Domain domain) {
+        return backends.devices(domain.id());
+    }
+
     /// What a domain's devices need where it goes on.
     ///
     /// @throws Refused if one cannot be saved

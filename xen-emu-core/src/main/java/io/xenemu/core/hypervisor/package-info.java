@@ -8,7 +8,8 @@
 /// - The host: [HostKvm], [HostException], [MemoryAdmission].
 /// - Domains in XenStore: [Introductions], [StoreChannels]. Channels of domain 0: [StoreChannel] with
 ///   [TracedRequests], [ConsoleChannel].
-/// - Devices of domains: [DomainDevices], [DeviceAttachment], [ServedKinds]. The memory that domains are to have:
+/// - Devices of domains: [DomainDevices], [DeviceAttachment], [DeviceChanges],
+///   [ServedKinds]. The memory that domains are to have:
 ///   [MemoryTargets].
 /// - Saved guests: [SavePlace], [SaveMetrics]. Migrations: [MigrationOptions], [MigrationMetrics].
 ///   Live updates: [UpdateMetrics].

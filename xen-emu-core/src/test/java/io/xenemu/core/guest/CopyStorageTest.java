@@ -4,10 +4,16 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.core.domain.Domain;
+import io.xenemu.core.hypervisor.DeviceAttachment;
+import io.xenemu.core.hypervisor.DeviceChanges;
 import io.xenemu.core.hypervisor.MigrationOptions;
+import io.xenemu.core.toolstack.DeviceSpec;
+import io.xenemu.core.toolstack.DiskSpec;
+import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.file.HostFile;
 import io.xenemu.kvm.testing.Eventually;
 import java.nio.file.Files;
@@ -21,6 +27,7 @@ import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.FutureTask;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -36,6 +43,10 @@ final class CopyStorageTest {
     private static final int STORED = MESSAGE + Integer.BYTES;
 
     private static final int BEFORE_THE_STREAM = 4000;
+
+    /// A byte of the stream, behind its beginning.
+    private static final int IN_THE_STREAM = 8000;
+
     private static final int FAULTS = 40;
 
     private static final MigrationOptions COPIES = MigrationOptions.DEFAULT.withStorage(false);
@@ -236,6 +247,72 @@ final class CopyStorageTest {
         }
         Eventually.holds("nothing is left", () -> guest.storage().namesThere().isEmpty());
         assertIsHere();
+        assertMovesNow(COPIES);
+    }
+
+    /// The other host would look neither for the new disk nor at it, and the guest would go on with another one there.
+    @Test
+    void diskThatIsBeingAttachedKeepsTheGuestFromMoving() throws Exception {
+        DeviceSpec second = DiskSpec.parse(List.of(folder.resolve("second") + ",raw,xvdb,rw"));
+        DeviceAttachment attachment = guest.a.hypervisor.devices().attachment();
+        try (DeviceChanges.Change _ = attachment.attaching("web", second)) {
+            assertRefused(
+                    "web cannot be migrated now: a device is being attached, detached or resized",
+                    COPIES);
+        }
+        assertMovesNow(COPIES);
+    }
+
+    /// Whoever has attached it.
+    @Test
+    void diskThatTheOtherHostHasNotHeardOfEndsTheMigration() throws Exception {
+        Path second = Files.write(folder.resolve("second"), new byte[4096]);
+        Path there = guest.storage().there().resolveSibling("second");
+        Files.writeString(there, "of somebody else");
+        try (TestCarrier carrier = carrier(TestCarrier.Fault.NONE)) {
+            carrier.whenPassed(true, IN_THE_STREAM, () -> attach(second));
+            assertEquals(
+                    "devices of web have come or gone meanwhile",
+                    reason(guest.migrate(carrier, COPIES).getFirst()));
+        }
+        assertFalse(guest.hasRunAtB());
+        assertEquals(GuestState.RUNNING, guest.guestsA.state("web"));
+        assertEquals("of somebody else", Files.readString(there));
+    }
+
+    private void attach(Path disk) {
+        try {
+            DeviceSpec spec = DiskSpec.parse(List.of(disk + ",raw,xvdb,rw"));
+            DeviceAttachment attachment = guest.a.hypervisor.devices().attachment();
+            attachment.devices().awaitBackend(attachment.create("web", spec), spec);
+        } catch (Refused | InterruptedException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    @Test
+    void devicesOfAGuestThatMovesDoNotChange() throws Exception {
+        DeviceAttachment attachment = guest.a.hypervisor.devices().attachment();
+        try (TestCarrier carrier = carrier(TestCarrier.Fault.NONE)) {
+            AtomicReference<String> refusal = new AtomicReference<>("");
+            carrier.whenPassed(
+                    true,
+                    BEFORE_THE_STREAM,
+                    () ->
+                            refusal.set(
+                                    assertThrows(
+                                                    Refused.class,
+                                                    () -> attachment.change(guest.domain).close())
+                                            .reason()));
+            assertEquals(Arrays.asList(null, null), guest.migrate(carrier, COPIES));
+            assertEquals("dom1 is being migrated: its devices cannot change now", refusal.get());
+        }
+    }
+
+    @Test
+    void devicesOfAGuestThatHasNotMovedChangeAgain() throws Exception {
+        assertNull(migrate(TestCarrier.Fault.NONE, ASKS).getFirst());
+        guest.a.hypervisor.devices().attachment().change(guest.domain).close();
         assertMovesNow(COPIES);
     }
 
