@@ -141,6 +141,10 @@ final class MigrationSource {
             throw failed("the service ends");
         } catch (Refused e) {
             throw failed(e.reason());
+        } catch (RuntimeException | Error e) {
+            log.error("{}: not migrated: this is a bug", names(), e);
+            Refused _ = failed("a bug of the service: " + e);
+            throw e;
         } finally {
             guests.forEach(guest -> guest.inbox().cancelWith(null));
             migration.cancelWith(null);
@@ -361,9 +365,21 @@ final class MigrationSource {
                 }
                 return true;
             }
+            return go(still, stopped, follow);
+        }
+    }
+
+    /// Lets the destination run the guest. Whatever fails now, the guest does not go on here by itself.
+    ///
+    /// @param follow the pages that follow it
+    private boolean go(StandStill still, long stopped, BitSet follow) {
+        try {
             return wanted.options().postCopy()
                     ? follow(still, stopped, follow)
                     : go(still, stopped);
+        } catch (RuntimeException | Error e) {
+            log.error("{}: this is a bug", names(), e);
+            return ask(still, "a bug of the service: " + e);
         }
     }
 

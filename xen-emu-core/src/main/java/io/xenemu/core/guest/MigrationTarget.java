@@ -111,6 +111,10 @@ final class MigrationTarget {
             throw failed(migration, IoReason.of(e));
         } catch (Refused e) {
             throw failed(migration, e.reason());
+        } catch (RuntimeException | Error e) {
+            log.error("a guest does not come: this is a bug", e);
+            Refused _ = failed(migration, "a bug of the service: " + e);
+            throw e;
         } finally {
             migrations.metrics().came(paused ? MigrationMetrics.Result.OK : result);
         }

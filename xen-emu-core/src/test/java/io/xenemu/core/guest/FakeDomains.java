@@ -25,6 +25,7 @@ import java.util.Objects;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import java.util.function.Function;
@@ -46,6 +47,7 @@ final class FakeDomains implements DomainSource {
     private volatile boolean stuck;
     private volatile boolean lacksFeature;
     private volatile int leastKhz;
+    private final AtomicBoolean fails = new AtomicBoolean();
 
     FakeDomains(DomainEnvironment environment) {
         this.environment = environment;
@@ -105,9 +107,17 @@ final class FakeDomains implements DomainSource {
         lacksFeature = true;
     }
 
+    /// Lets the next restore fail by a bug.
+    void failNext() {
+        fails.set(true);
+    }
+
     @Override
     public Domain restore(SavedDomain saved, Function<Domain, PortBus> devices)
             throws BootException {
+        if (fails.getAndSet(false)) {
+            throw new IllegalStateException("a bug");
+        }
         requireOffer(saved.origin().config());
         Domain domain = domain(saved.origin(), devices);
         domain.restored(saved.origin().state());

@@ -1,6 +1,5 @@
 package io.xenemu.core.guest;
 
-import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.backend.BackendKind;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.hypervisor.Hypervisor;
@@ -15,6 +14,7 @@ import org.jspecify.annotations.Nullable;
 /// A hypervisor with a real XenStore, whose domains run no code.
 final class FakeHypervisor implements AutoCloseable {
     private final List<FakeDomains> sources = new ArrayList<>();
+    final FaultyMeters meters = new FaultyMeters();
     final Hypervisor hypervisor;
 
     /// @param kinds the devices that it serves
@@ -25,7 +25,7 @@ final class FakeHypervisor implements AutoCloseable {
                             sources.add(new FakeDomains(environment));
                             return sources.getFirst();
                         },
-                        new SimpleMeterRegistry(),
+                        meters,
                         Quotas.DEFAULT,
                         List.of(kinds));
     }

@@ -29,6 +29,7 @@ import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.FutureTask;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -379,6 +380,52 @@ final class MigrationTest {
                 reason(failures.getFirst()).startsWith("the decision cannot be written"),
                 reason(failures.getFirst()));
         Files.delete(folder.resolve("guest/records-a"));
+        assertStillHere();
+        assertMovesNow();
+    }
+
+    @Test
+    void bugBeforeTheDecisionEndsTheMigrationAndTheGuestGoesOn() throws Exception {
+        AtomicBoolean fails = new AtomicBoolean(true);
+        guest.a
+                .domains()
+                .vm(guest.domain)
+                .whenForgotten(() -> {
+                    if (fails.getAndSet(false)) {
+                        throw new IllegalStateException("a bug");
+                    }
+                });
+        assertEquals(
+                "a bug",
+                reason(migrate(TestCarrier.Fault.NONE, MigrationOptions.DEFAULT).getFirst()));
+        Migration.Status failed = guest.guestsA.migrations().list().getLast();
+        assertEquals(MigrationPhase.FAILED, failed.phase());
+        assertEquals(
+                "a bug of the service: java.lang.IllegalStateException: a bug", failed.reason());
+        assertStillHere();
+        assertMovesNow();
+    }
+
+    /// The destination runs the guest.
+    @Test
+    void bugAfterTheDecisionDoesNotLetTheGuestGoOn() throws Exception {
+        guest.a.meters.failNext("xen.migration.downtime");
+        assertTrue(
+                reason(migrate(TestCarrier.Fault.NONE, MigrationOptions.DEFAULT).getFirst())
+                        .startsWith("it is decided that host b runs web, but not known"));
+        guest.assertWhole(guest.b.next());
+        assertTrue(guest.isUndecidedAtA());
+        assertEquals(1, guest.records().size());
+        guest.guestsA.migrations().resolve("web", Migration.Resolution.DESTROY);
+        guest.a.hypervisor.operated().awaitEnd(guest.domain);
+        assertEquals(List.of(), guest.records());
+    }
+
+    @Test
+    void bugOfTheTargetEndsTheMigration() throws Exception {
+        guest.b.domains().failNext();
+        assertNotNull(migrate(TestCarrier.Fault.NONE, MigrationOptions.DEFAULT).getFirst());
+        assertEquals(MigrationPhase.FAILED, guest.guestsB.migrations().list().getLast().phase());
         assertStillHere();
         assertMovesNow();
     }
