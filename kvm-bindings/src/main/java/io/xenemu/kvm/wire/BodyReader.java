@@ -35,6 +35,15 @@ public final class BodyReader {
         return need(Long.BYTES).getLong();
     }
 
+    /// Reads 64 bits for each of `count` values.
+    public long[] u64s(int count) throws WireException {
+        ByteBuffer source = need(Math.multiplyExact(count, Long.BYTES));
+        long[] values = new long[count];
+        source.asLongBuffer().get(values);
+        source.position(source.position() + count * Long.BYTES);
+        return values;
+    }
+
     /// Reads a byte that is 0 or 1.
     public boolean bool() throws WireException {
         int value = u8();

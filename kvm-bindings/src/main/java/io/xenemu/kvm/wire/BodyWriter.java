@@ -1,11 +1,29 @@
 package io.xenemu.kvm.wire;
 
-import java.io.ByteArrayOutputStream;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 
-/// Writes the body of a frame, little-endian. [BodyReader] has the same methods.
+/// Writes the body of a frame, little-endian. [BodyReader] has the same methods. A guest that moves stands still while
+/// its state is written.
 public final class BodyWriter {
-    private final ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    private static final VarHandle LONGS =
+            MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
+
+    private static final VarHandle INTS =
+            MethodHandles.byteArrayViewVarHandle(int[].class, ByteOrder.LITTLE_ENDIAN);
+
+    private static final VarHandle SHORTS =
+            MethodHandles.byteArrayViewVarHandle(short[].class, ByteOrder.LITTLE_ENDIAN);
+
+    /// Enough for most bodies.
+    private static final int FIRST_BYTES = 64;
+
+    private byte[] bytes = new byte[FIRST_BYTES];
+    private int size;
 
     /// An empty body.
     public BodyWriter() {}
@@ -17,7 +35,9 @@ public final class BodyWriter {
         if (value >>> Byte.SIZE != 0) {
             throw new IllegalArgumentException("not 8 bits: " + value);
         }
-        return put(value, Byte.BYTES);
+        int at = extend(Byte.BYTES);
+        bytes[at] = (byte) value;
+        return this;
     }
 
     /// Writes 16 bits.
@@ -27,17 +47,34 @@ public final class BodyWriter {
         if (value >>> Short.SIZE != 0) {
             throw new IllegalArgumentException("not 16 bits: " + value);
         }
-        return put(value, Short.BYTES);
+        int at = extend(Short.BYTES);
+        SHORTS.set(bytes, at, (short) value);
+        return this;
     }
 
     /// Writes 32 bits.
     public BodyWriter u32(int value) {
-        return put(value, Integer.BYTES);
+        int at = extend(Integer.BYTES);
+        INTS.set(bytes, at, value);
+        return this;
     }
 
     /// Writes 64 bits.
     public BodyWriter u64(long value) {
-        return put(value, Long.BYTES);
+        int at = extend(Long.BYTES);
+        LONGS.set(bytes, at, value);
+        return this;
+    }
+
+    /// Writes 64 bits for each value.
+    public BodyWriter u64s(long[] values) {
+        int at = extend((long) Long.BYTES * values.length);
+        ByteBuffer.wrap(bytes)
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .position(at)
+                .asLongBuffer()
+                .put(values);
+        return this;
     }
 
     /// Writes a byte, 0 or 1.
@@ -47,9 +84,9 @@ public final class BodyWriter {
 
     /// Writes a length of 32 bits, then the bytes.
     public BodyWriter bytes(byte[] value) {
-        requireRoom((long) Integer.BYTES + value.length);
         u32(value.length);
-        bytes.writeBytes(value);
+        int at = extend(value.length);
+        System.arraycopy(value, 0, bytes, at, value.length);
         return this;
     }
 
@@ -60,20 +97,21 @@ public final class BodyWriter {
 
     /// The bytes written so far.
     public byte[] toBytes() {
-        return bytes.toByteArray();
+        return Arrays.copyOf(bytes, size);
     }
 
-    private BodyWriter put(long value, int size) {
-        requireRoom(size);
-        for (int i = 0; i < size; i++) {
-            bytes.write((int) (value >>> (i * Byte.SIZE)));
-        }
-        return this;
-    }
-
-    private void requireRoom(long more) {
-        if (bytes.size() + more > WireLimits.MAX_BODY_BYTES) {
+    /// Makes room for more bytes behind those that were written.
+    ///
+    /// @return where they begin
+    private int extend(long more) {
+        if (size + more > WireLimits.MAX_BODY_BYTES) {
             throw new IllegalStateException("state is larger than WireLimits.MAX_BODY_BYTES");
         }
+        int at = size;
+        size = Math.toIntExact(at + more);
+        if (size > bytes.length) {
+            bytes = Arrays.copyOf(bytes, Math.max(size, 2 * bytes.length));
+        }
+        return at;
     }
 }

@@ -81,7 +81,7 @@ class FramePropertyTest {
 
     @Property(tries = 500)
     void arbitraryBodiesAreReadOrRefused(
-            @ForAll byte[] bytes, @ForAll List<@IntRange(max = 6) Integer> kinds) {
+            @ForAll byte[] bytes, @ForAll List<@IntRange(max = 7) Integer> kinds) {
         BodyReader body = new BodyReader(bytes);
         int before = body.remaining();
         try {
@@ -97,7 +97,11 @@ class FramePropertyTest {
 
     @Property(tries = 300)
     void valuesOfABodyComeBack(
-            @ForAll int word, @ForAll long number, @ForAll byte[] bytes, @ForAll boolean flag)
+            @ForAll int word,
+            @ForAll long number,
+            @ForAll byte[] bytes,
+            @ForAll long[] numbers,
+            @ForAll boolean flag)
             throws WireException {
         byte[] written =
                 new BodyWriter()
@@ -107,6 +111,8 @@ class FramePropertyTest {
                         .u64(number)
                         .bool(flag)
                         .bytes(bytes)
+                        .u64s(numbers)
+                        .u64(number)
                         .toBytes();
         BodyReader body = new BodyReader(written);
         assertEquals(word & 0xff, body.u8());
@@ -115,6 +121,8 @@ class FramePropertyTest {
         assertEquals(number, body.u64());
         assertEquals(flag, body.bool());
         assertArrayEquals(bytes, body.bytes(bytes.length));
+        assertArrayEquals(numbers, body.u64s(numbers.length));
+        assertEquals(number, body.u64());
         body.end();
     }
 
@@ -127,6 +135,7 @@ class FramePropertyTest {
                     case 3 -> body.u64();
                     case 4 -> body.bool();
                     case 5 -> body.bytes(100);
+                    case 6 -> body.u64s(2);
                     default -> body.string(100);
                 };
     }

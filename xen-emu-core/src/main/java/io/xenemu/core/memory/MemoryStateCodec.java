@@ -53,7 +53,7 @@ public final class MemoryStateCodec {
         body.u64(state.owned()).u32(state.contents().size());
         for (MemoryState.Content content : state.contents()) {
             body.u32(content.page());
-            content.words().forEach(body::u64);
+            body.u64s(content.words().toArray());
         }
         body.bool(state.further().isPresent());
         state.further().ifPresent(further -> encode(further, body));
@@ -64,7 +64,7 @@ public final class MemoryStateCodec {
         body.u32(gone.runs().size());
         for (PageRuns.Run run : gone.runs()) {
             body.u32(run.from()).u32(run.count()).bool(run.isFull());
-            run.words().forEach(body::u64);
+            body.u64s(run.words().toArray());
         }
     }
 
@@ -141,10 +141,6 @@ public final class MemoryStateCodec {
     }
 
     private static ImmutableLongArray words(BodyReader body, int count) throws WireException {
-        ImmutableLongArray.Builder words = ImmutableLongArray.builder();
-        for (int i = 0; i < count; i++) {
-            words.add(body.u64());
-        }
-        return words.build();
+        return ImmutableLongArray.copyOf(body.u64s(count));
     }
 }

@@ -22,6 +22,8 @@ public final class SpecialPages implements AutoCloseable {
     private static final int FIRST_GRANT_FRAME = SHARED_INFO + 1;
     private static final ValueLayout.OfLong WORD =
             ValueLayout.JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final MemorySegment ZEROS =
+            MemorySegment.ofArray(new byte[GuestMemory.PAGE_SIZE]);
 
     private final MemFd memfd;
     private final MemorySegment pages;
@@ -90,8 +92,9 @@ public final class SpecialPages implements AutoCloseable {
     List<MemoryState.Content> save() {
         List<MemoryState.Content> contents = new ArrayList<>();
         for (int page = 0; page < count; page++) {
-            ImmutableLongArray words = ImmutableLongArray.copyOf(page(page).toArray(WORD));
-            if (words.stream().anyMatch(word -> word != 0)) {
+            MemorySegment content = page(page);
+            if (content.mismatch(ZEROS) >= 0) {
+                ImmutableLongArray words = ImmutableLongArray.copyOf(content.toArray(WORD));
                 contents.add(new MemoryState.Content(page, words));
             }
         }
