@@ -530,7 +530,13 @@ final class MigrationSource {
                 unknown);
         wanted.migrations().metrics().undecided();
         CompletableFuture<Migration.Resolution> answer =
-                migration.ask(unknown, () -> DiskReturn.claim(hypervisor.devices(), domains()));
+                migration.ask(
+                        unknown,
+                        () ->
+                                DiskReturn.claim(
+                                        hypervisor.devices(),
+                                        domains(),
+                                        wanted.options().copiesStorage()));
         SaveParty.whenAllAreDestroyed(guests, () -> answer.cancel(false));
         boolean _ =
                 order.fail(

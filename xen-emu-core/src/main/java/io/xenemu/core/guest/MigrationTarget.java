@@ -339,7 +339,8 @@ final class MigrationTarget {
         // The source need not wait for an answer.
         link.close();
         CompletableFuture<Migration.Resolution> answer =
-                migration.ask(unknown, () -> DiskReturn.claim(hypervisor.devices(), domains));
+                migration.ask(
+                        unknown, () -> DiskReturn.claim(hypervisor.devices(), domains, hasCopies));
         migrations.metrics().came(MigrationMetrics.Result.UNDECIDED);
         while (!answer.isDone()) {
             // Throws if a guest is destroyed.

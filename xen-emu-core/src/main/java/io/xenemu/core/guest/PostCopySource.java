@@ -170,7 +170,9 @@ final class PostCopySource {
         CompletableFuture<Migration.Resolution> answer =
                 migration.pause(
                         lost,
-                        () -> DiskReturn.claim(hypervisor.devices(), List.of(guest.domain())));
+                        () ->
+                                DiskReturn.claim(
+                                        hypervisor.devices(), List.of(guest.domain()), false));
         guest.inbox()
                 .cancelWith(() -> {
                     isDestroyed.set(true);

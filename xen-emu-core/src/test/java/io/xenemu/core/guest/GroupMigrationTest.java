@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.core.hypervisor.MigrationOptions;
 import io.xenemu.core.toolstack.Refused;
+import io.xenemu.kvm.file.HostFile;
 import io.xenemu.kvm.testing.Eventually;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -17,6 +18,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Random;
+import java.util.Set;
 import java.util.concurrent.FutureTask;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
@@ -201,6 +203,28 @@ final class GroupMigrationTest {
         Eventually.holds("db ends", () -> MigratedPair.names(pair.guestsA).equals(List.of("web")));
         assertFalse(pair.hasRunAtB());
         assertEquals(0, pair.records().size());
+    }
+
+    /// Otherwise each host would have the disk of one of them, and neither could let both go on.
+    @Test
+    void oneThatCannotHaveItsDiskKeepsNoDiskOfTheOther() throws Exception {
+        Path folderOfPair = folder.resolve("pair");
+        Set<HostFile.Access> writes = Set.of(HostFile.Access.WRITE);
+        TestCarrier.Fault readyIsLost = new TestCarrier.Fault(false, accept(), true);
+        try (HostFile ofWeb = HostFile.open(folderOfPair.resolve("web.disk"), writes);
+                HostFile ofDb = HostFile.open(folderOfPair.resolve("db.disk"), writes)) {
+            pair.disksA.beforeNext(
+                    () -> Eventually.holds("nobody else has it", () -> ofDb.lock(true) == 0));
+            assertTrue(
+                    reason(migrate(readyIsLost, USUAL).getFirst())
+                            .startsWith("web and db have not moved; they go on here as soon as"));
+            assertTrue(pair.isUndecidedAtA());
+            Eventually.holds("web's disk is free", () -> ofWeb.lock(true) == 0);
+            assertEquals(0, pair.disksA.open());
+        }
+        Eventually.holds("they go on", () -> pair.guestsA.state("web") == GuestState.RUNNING);
+        MigratedPair.resolve(pair.guestsB, "web", Migration.Resolution.DESTROY);
+        pair.assertRunAt(pair.a);
     }
 
     /// A service that ends waits for none of them in vain.
