@@ -34,6 +34,8 @@ class VchanIT {
     /// More than a lab moves while a guest is saved. The second half waits until the guests go on, in any case.
     private static final int MANY_BYTES = 1_000_000;
 
+    private static final int METRICS_PORT = 9117;
+
     private static final String SAVED = "/run/vchan.saved";
 
     private static final Pattern SUMS =
@@ -65,13 +67,22 @@ class VchanIT {
         daemon.assertNoBug();
     }
 
-    /// Both are saved in the middle of a transfer: the page that one of them maps, and their event channel, go with
-    /// them.
+    /// Both move to another daemon in the middle of a transfer, and then are saved there: the page that one of them
+    /// maps, and their event channel, go with them.
     @Test
-    void guestsThatAreSavedTogetherGoOnWithTheirVchan(Lab lab)
+    void guestsThatMoveAndAreSavedTogetherGoOnWithTheirVchan(Lab lab)
             throws IOException, InterruptedException {
         LabDaemon daemon = LabDaemon.shared(lab);
-        List<String> image = image(lab);
+        try (LabDaemon other = LabDaemon.start(lab, "/run/vchan-daemon", METRICS_PORT)) {
+            moveAndSave(daemon, other, image(lab));
+            other.assertNoBug();
+        }
+        restore(lab, daemon);
+        daemon.assertNoBug();
+    }
+
+    private static void moveAndSave(LabDaemon daemon, LabDaemon other, List<String> image)
+            throws IOException, InterruptedException {
         try (LabGuest server = daemon.boot("server", image);
                 LabGuest client = daemon.boot("client", image)) {
             ready(server);
@@ -88,11 +99,19 @@ class VchanIT {
             String blocked = daemon.ask("save server " + SAVED);
             assertTrue(
                     blocked.contains("grants: dom%d maps pages".formatted(client.id())), blocked);
-            assertEquals("ok\n", daemon.ask("save server " + SAVED + " with client"));
+            String receive = String.join(" ", other.command("migrate-receive", List.of()));
+            String moved = daemon.run("migrate", List.of("--ssh", "", "server", "client", receive));
+            assertTrue(moved.startsWith("moved to "), moved);
             assertEquals(0, server.console().awaitExit(), server.console()::told);
             assertEquals(0, client.console().awaitExit(), client.console()::told);
             assertFalse(server.console().output().contains("mine="));
         }
+        assertEquals("|server client\nok\n", other.ask("migrate-groups"));
+        assertEquals("ok\n", other.ask("save server " + SAVED + " with client"));
+    }
+
+    private static void restore(Lab lab, LabDaemon daemon)
+            throws IOException, InterruptedException {
         assertEquals(
                 "error: "
                         + SAVED
@@ -116,7 +135,6 @@ class VchanIT {
             daemon.ask("destroy client");
             lab.shell("rm -f " + SAVED);
         }
-        daemon.assertNoBug();
     }
 
     /// The client copies messages into a page of the server's, which is saved meanwhile and then restored. No copy is
