@@ -8,8 +8,12 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 
 /// The messages that come to a source while it sends, read by a thread of their own. A refusal closes the connection,
-/// so that the sending ends at once, even if the destination reads no more.
+/// so that the sending ends at once, even if the destination reads no more. So does a destination that says more than
+/// it is asked for, or what only a source says.
 public final class BackChannel {
+    /// The most messages that wait: for each guest that moves, that a round of its disks is stored, and as many again.
+    private static final int MAX_WAITING = 2 * MigrationMessage.MAX_TOGETHER;
+
     private final MigrationLink link;
     private final BlockingQueue<Item> items = new LinkedBlockingQueue<>();
 
@@ -40,18 +44,43 @@ public final class BackChannel {
         try {
             while (true) {
                 MigrationMessage message = link.receive();
-                items.add(new Item.Came(message));
-                if (message instanceof MigrationMessage.Refuse) {
-                    link.close();
+                if (items.size() >= MAX_WAITING) {
+                    refuse(new MigrationMessage.Refuse("it says more than it was asked for"));
                     return;
                 }
-                if (endsWhenReady && message instanceof MigrationMessage.Ready) {
-                    return;
+                switch (message) {
+                    case MigrationMessage.Refuse refuse -> {
+                        refuse(refuse);
+                        return;
+                    }
+                    case MigrationMessage.Ready ready -> {
+                        items.add(new Item.Came(ready));
+                        if (endsWhenReady) {
+                            return;
+                        }
+                    }
+                    case MigrationMessage.Accept _,
+                            MigrationMessage.Stored _,
+                            MigrationMessage.Need _,
+                            MigrationMessage.Running _ ->
+                            items.add(new Item.Came(message));
+                    case MigrationMessage.Hello _,
+                            MigrationMessage.Recover _,
+                            MigrationMessage.Go _,
+                            MigrationMessage.Page _ -> {
+                        refuse(new MigrationMessage.Refuse("it says what only a source says"));
+                        return;
+                    }
                 }
             }
         } catch (IOException e) {
             items.add(new Item.Lost(e));
         }
+    }
+
+    private void refuse(MigrationMessage.Refuse refuse) {
+        items.add(new Item.Came(refuse));
+        link.close();
     }
 
     /// Waits for the next message.
