@@ -10,6 +10,8 @@ import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
 import java.io.IOException;
 import java.nio.file.FileStore;
+import java.nio.file.Path;
+import java.util.Optional;
 
 /// A kind of device that the service serves: disks, network interfaces, shares. There is one object of each kind in a
 /// service ([Backends]).
@@ -67,7 +69,8 @@ public interface BackendKind {
     /// @param found what was found, in one line for an operator
     /// @param store the file system
     /// @param bytes that the copy takes of it at first
-    record CopyPlace(String found, FileStore store, long bytes) {}
+    /// @param made the file that is made; empty for one that is there, and is compared
+    record CopyPlace(String found, FileStore store, long bytes, Optional<Path> made) {}
 
     /// A disk that gets its content from another host. Until it is kept, it is a thing that can be taken for no disk of
     /// a guest, also after the end of this process.

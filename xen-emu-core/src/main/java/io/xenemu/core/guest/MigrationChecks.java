@@ -12,18 +12,14 @@ import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.hypervisor.MigrationOptions;
 import io.xenemu.core.migration.MigrationMessage;
 import io.xenemu.core.toolstack.Refused;
-import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
-import java.io.IOException;
-import java.nio.file.FileStore;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -109,17 +105,15 @@ final class MigrationChecks {
             guests.requireFree(comer.guest().name());
         }
         Teardown admitted = new Teardown();
-        Map<FileStore, Long> taken = new LinkedHashMap<>();
+        CopyPlaces places = new CopyPlaces();
         try {
             for (MigrationMessage.Comer comer : hello.all()) {
-                here(hypervisor, comer, lines, admitted, taken);
+                here(hypervisor, comer, lines, admitted, places);
             }
         } finally {
             admitted.close();
         }
-        for (Map.Entry<FileStore, Long> store : taken.entrySet()) {
-            requireSpace(store.getKey(), store.getValue());
-        }
+        places.requireSpace();
         return cut(String.join("\n", lines));
     }
 
@@ -128,7 +122,7 @@ final class MigrationChecks {
             MigrationMessage.Comer comer,
             List<String> lines,
             Teardown admitted,
-            Map<FileStore, Long> taken)
+            CopyPlaces places)
             throws WireException, Refused, BootException {
         BodyReader body = comer.config().reader();
         DomainConfig config = DomainConfigCodec.get(comer.configVersion(), body);
@@ -155,7 +149,7 @@ final class MigrationChecks {
             } else {
                 BackendKind.CopyPlace place =
                         hypervisor.devices().place(spec, bytes, needs.replacesStorage());
-                Long _ = taken.merge(place.store(), place.bytes(), Long::sum);
+                places.add(place);
                 lines.add(spec.kind().directory() + ": " + place.found());
             }
         }
@@ -167,21 +161,6 @@ final class MigrationChecks {
         SavedSpec spec = SavedSpec.decode(reader);
         reader.end();
         return spec;
-    }
-
-    private static void requireSpace(FileStore store, long bytes) throws Refused {
-        try {
-            if (store.getUsableSpace() < bytes) {
-                throw new Refused(
-                        "the disks take %d MiB of %s, where %d MiB are free"
-                                .formatted(
-                                        bytes >> MIB_SHIFT,
-                                        store.name(),
-                                        store.getUsableSpace() >> MIB_SHIFT));
-            }
-        } catch (IOException e) {
-            throw new Refused(store.name() + ": " + IoReason.of(e));
-        }
     }
 
     /// An account has an end, however many devices there are.

@@ -19,6 +19,7 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.EnumSet;
+import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -78,7 +79,8 @@ final class IncomingFile implements BackendKind.IncomingDisk {
                                     replaces && Files.exists(target)
                                             ? "; the file that is there is replaced"
                                             : "");
-            return new BackendKind.CopyPlace(found, store, taken);
+            Path made = folder.toRealPath().resolve(target.getFileName());
+            return new BackendKind.CopyPlace(found, store, taken, Optional.of(made));
         } catch (IOException e) {
             throw new Refused(folder + ": " + IoReason.of(e));
         }
@@ -97,7 +99,8 @@ final class IncomingFile implements BackendKind.IncomingDisk {
             return new BackendKind.CopyPlace(
                     target + " is here already, is only read, and will be compared",
                     Files.getFileStore(target),
-                    0);
+                    0,
+                    Optional.empty());
         } catch (IOException e) {
             throw new Refused(target + ": " + IoReason.of(e));
         }
