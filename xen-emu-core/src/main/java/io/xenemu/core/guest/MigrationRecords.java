@@ -31,22 +31,60 @@ record MigrationRecords(Path folder) {
         return folder.resolve(id.toString());
     }
 
-    /// Writes a decision, and waits until it lasts.
+    /// Writes a decision in advance, as a file that is none yet: while the guest stands still, only its name is missing.
     ///
-    /// @throws IOException if that cannot be known; then there is no record
-    void decide(Migration migration) throws IOException {
+    /// @throws IOException if it cannot be written
+    Draft draft(Migration migration) throws IOException {
         Files.createDirectories(folder);
+        NewFile record = new NewFile(file(migration.id()));
         boolean done = false;
-        try (NewFile record = new NewFile(file(migration.id()))) {
+        try {
             ByteBuffer bytes = ByteBuffer.wrap(text(migration).getBytes(StandardCharsets.UTF_8));
             while (bytes.hasRemaining()) {
                 record.channel().write(bytes);
             }
-            record.complete();
+            record.channel().force(true);
             done = true;
+            return new Draft(record, migration.id());
         } finally {
             if (!done) {
-                forget(migration.id());
+                record.close();
+            }
+        }
+    }
+
+    /// A decision that may still be made.
+    final class Draft implements AutoCloseable {
+        private final NewFile record;
+        private final UUID id;
+
+        private Draft(NewFile record, UUID id) {
+            this.record = record;
+            this.id = id;
+        }
+
+        /// Makes the decision, and waits until it lasts.
+        ///
+        /// @throws IOException if that cannot be known; then there is no record
+        void decide() throws IOException {
+            boolean done = false;
+            try {
+                record.complete();
+                done = true;
+            } finally {
+                if (!done) {
+                    forget(id);
+                }
+            }
+        }
+
+        /// Removes the draft, unless the decision was made.
+        @Override
+        public void close() {
+            try {
+                record.close();
+            } catch (IOException e) {
+                log.warn("the draft of the decision {} stays: {}", id, e.toString());
             }
         }
     }

@@ -313,18 +313,24 @@ final class MigrationSource {
             guest.awaitMemory();
         }
         SaveWriter writer = new SaveWriter(link.channel(), PageEncoding.ZSTD);
-        try (MovingGuests moving = new MovingGuests(writer, guests, wanted, hypervisor.devices());
+        try (MigrationRecords.Draft decision = draft();
+                MovingGuests moving =
+                        new MovingGuests(writer, guests, wanted, hypervisor.devices());
                 MigrationRounds rounds =
                         new MigrationRounds(
                                 moving, wanted, round -> awaitStored(round, STORED_LIMIT))) {
             migration.copies(moving::disks);
             List<BitSet> left = rounds.run();
             sent = moving.bytes();
-            return lastPages(writer, moving, left);
+            return lastPages(writer, moving, left, decision);
         }
     }
 
-    private boolean lastPages(SaveWriter writer, MovingGuests moving, List<BitSet> left)
+    private boolean lastPages(
+            SaveWriter writer,
+            MovingGuests moving,
+            List<BitSet> left,
+            MigrationRecords.Draft decision)
             throws IOException, Refused, BlockedException, InterruptedException {
         migration.enter(MigrationPhase.LAST_PAGES);
         requireNotCancelled();
@@ -351,7 +357,7 @@ final class MigrationSource {
                 awaitStored(moving.round(), READY_LIMIT);
                 awaitReady(follow);
                 migration.enter(MigrationPhase.READY);
-                decide();
+                decide(decision);
             } catch (IOException e) {
                 Refused refusal = new Refused(reason(e));
                 refusal.addSuppressed(e);
@@ -486,13 +492,25 @@ final class MigrationSource {
         return message;
     }
 
-    /// Writes the decision. After this the guest does not go on here by itself.
-    private synchronized void decide() throws Refused {
+    private MigrationRecords.Draft draft() throws Refused {
+        try {
+            return wanted.migrations().records().draft(migration);
+        } catch (IOException e) {
+            throw cannotBeWritten(e);
+        }
+    }
+
+    private static Refused cannotBeWritten(IOException e) {
+        return new Refused("the decision cannot be written: " + IoReason.of(e));
+    }
+
+    /// Makes the decision. After this the guest does not go on here by itself.
+    private synchronized void decide(MigrationRecords.Draft decision) throws Refused {
         requireNotCancelled();
         try {
-            wanted.migrations().records().decide(migration);
+            decision.decide();
         } catch (IOException e) {
-            throw new Refused("the decision cannot be written: " + IoReason.of(e));
+            throw cannotBeWritten(e);
         }
         decided = true;
         migration.enter(MigrationPhase.DECIDED);

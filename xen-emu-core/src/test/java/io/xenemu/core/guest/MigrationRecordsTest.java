@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.UUID;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -22,9 +23,37 @@ final class MigrationRecordsTest {
         return new MigrationRecords(folder).left().stream().map(Migration::id).toList();
     }
 
+    private MigrationRecords.Draft draft() throws Exception {
+        return new MigrationRecords(folder)
+                .draft(new Migration(id, Migration.Direction.OUT, List.of("web"), "other"));
+    }
+
     private void decide() throws Exception {
-        new MigrationRecords(folder)
-                .decide(new Migration(id, Migration.Direction.OUT, List.of("web"), "other"));
+        try (MigrationRecords.Draft draft = draft()) {
+            draft.decide();
+        }
+    }
+
+    private List<Path> files() throws Exception {
+        try (Stream<Path> files = Files.list(folder)) {
+            return files.toList();
+        }
+    }
+
+    @Test
+    void draftIsNoDecision() throws Exception {
+        try (MigrationRecords.Draft _ = draft()) {
+            assertEquals(1, files().size());
+        }
+        assertEquals(List.of(), files());
+    }
+
+    /// The service is killed before it decides.
+    @Test
+    void draftThatIsLeftIsNoDecision() throws Exception {
+        MigrationRecords.Draft _ = draft();
+        assertEquals(List.of(), left());
+        assertEquals(List.of(), files());
     }
 
     @Test
