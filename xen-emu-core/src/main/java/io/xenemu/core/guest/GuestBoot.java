@@ -22,6 +22,7 @@ import io.xenemu.core.hypervisor.DomainEvent;
 import io.xenemu.core.hypervisor.DomainOrder;
 import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.hypervisor.StoreChannel;
+import io.xenemu.core.machine.DomainSource;
 import io.xenemu.core.machine.ImportedDomain;
 import io.xenemu.core.machine.SavedDomain;
 import io.xenemu.core.machine.state.ClockPolicy;
@@ -135,6 +136,7 @@ final class GuestBoot {
 
     /// Builds the domain of a saved guest, connected to XenStore and its console as it was. It is not started.
     ///
+    /// @param prepared what was made for the guest itself before its state had come
     /// @param clone the configuration of a clone, which has another name, UUID and id; null for the guest itself
     /// @param ram fills its RAM
     /// @param clock what happens to its clock
@@ -145,6 +147,7 @@ final class GuestBoot {
     /// @throws BootException when the domain cannot be had on this host
     static GuestBoot restore(
             Hypervisor hypervisor,
+            DomainSource.Prepared prepared,
             SavedGuest saved,
             @Nullable DomainConfig clone,
             DomainOrigin.RamContents ram,
@@ -162,6 +165,7 @@ final class GuestBoot {
                 clone == null
                         ? hypervisor.restore(
                                 from(saved.domain(), saved, ram, clock),
+                                prepared,
                                 devices::ports,
                                 orders,
                                 map)

@@ -8,6 +8,7 @@ import io.xenemu.core.domain.DomainTies;
 import io.xenemu.core.host.Teardown;
 import io.xenemu.core.hypervisor.DomainDriver;
 import io.xenemu.core.hypervisor.Hypervisor;
+import io.xenemu.core.machine.DomainSource;
 import io.xenemu.core.toolstack.Refused;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -47,7 +48,7 @@ final class GuestImage implements DomainImage {
             @Nullable HostConsole console,
             @Nullable HostConsole serial)
             throws BootException {
-        try {
+        try (DomainSource.Prepared prepared = stream.prepare(hypervisor, request.config().name())) {
             if (stream.isLive()) {
                 stream.awaitTurn(this);
             }
@@ -55,6 +56,7 @@ final class GuestImage implements DomainImage {
             GuestBoot boot =
                     GuestBoot.restore(
                             hypervisor,
+                            prepared,
                             state,
                             isClone() ? request.config() : null,
                             stream.contents(request.config().name()),

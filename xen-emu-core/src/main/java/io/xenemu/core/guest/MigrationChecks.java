@@ -124,9 +124,7 @@ final class MigrationChecks {
             Teardown admitted,
             CopyPlaces places)
             throws WireException, Refused, BootException {
-        BodyReader body = comer.config().reader();
-        DomainConfig config = DomainConfigCodec.get(comer.configVersion(), body);
-        body.end();
+        DomainConfig config = config(comer);
         hypervisor.requireRoomFor(comer.guest().id(), config);
         lines.add(
                 "the name %s and the id %d are free, and the processor has what the guest uses"
@@ -153,6 +151,22 @@ final class MigrationChecks {
                 lines.add(spec.kind().directory() + ": " + place.found());
             }
         }
+    }
+
+    private static DomainConfig config(MigrationMessage.Comer comer) throws WireException {
+        BodyReader body = comer.config().reader();
+        DomainConfig config = DomainConfigCodec.get(comer.configVersion(), body);
+        body.end();
+        return config;
+    }
+
+    /// The configurations of the domains of guests that come, by name.
+    static Map<String, DomainConfig> configs(MigrationMessage.Hello hello) throws WireException {
+        Map<String, DomainConfig> configs = new HashMap<>();
+        for (MigrationMessage.Comer comer : hello.all()) {
+            configs.put(comer.guest().name(), config(comer));
+        }
+        return configs;
     }
 
     /// A device of a guest that comes.

@@ -31,7 +31,7 @@ record MigrationRecords(Path folder) {
         return folder.resolve(id.toString());
     }
 
-    /// Writes a decision in advance, as a file that is none yet: while the guest stands still, only its name is missing.
+    /// Writes a decision in advance, as a file that is none yet: when the guest stands still, only its name is missing.
     ///
     /// @throws IOException if it cannot be written
     Draft draft(Migration migration) throws IOException {

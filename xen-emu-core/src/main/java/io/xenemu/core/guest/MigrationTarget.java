@@ -219,7 +219,7 @@ final class MigrationTarget {
             if (hello.pagesFollow()) {
                 later = LaterPages.open(guests.pages(), link);
             }
-            stream = SavedStream.live(link, progress, later, disks);
+            stream = SavedStream.live(link, progress, later, disks, MigrationChecks.configs(hello));
         } catch (Refused e) {
             refuse(e.reason());
             throw e;

@@ -6,8 +6,10 @@ import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.DomainOrigin;
 import io.xenemu.core.host.WorkProgress;
+import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.hypervisor.SaveMetrics;
 import io.xenemu.core.hypervisor.SavePlace;
+import io.xenemu.core.machine.DomainSource;
 import io.xenemu.core.machine.state.ClockPolicy;
 import io.xenemu.core.memory.DomainMemory;
 import io.xenemu.core.migration.FileContents;
@@ -70,6 +72,9 @@ final class SavedStream implements AutoCloseable {
 
     /// The disks whose content comes with guests from another host.
     private volatile IncomingDisks disks = IncomingDisks.none();
+
+    /// The configurations of the domains of guests that come, by name.
+    private volatile Map<String, DomainConfig> announced = Map.of();
 
     private volatile SaveReader.RoundEnd roundEnd = _ -> {};
 
@@ -152,12 +157,14 @@ final class SavedStream implements AutoCloseable {
     /// @param link at the stream's beginning; closed by [#cancel], and not by [#close]
     /// @param later brings the pages that follow the guest; null if none do
     /// @param disks whose content comes with guests; whoever has made them closes them
+    /// @param announced the configurations of the guests' domains, by name
     /// @throws Refused as [#open]
     static SavedStream live(
             MigrationLink link,
             WorkProgress progress,
             @Nullable LaterPages later,
-            IncomingDisks disks)
+            IncomingDisks disks,
+            Map<String, DomainConfig> announced)
             throws Refused {
         SavedStream stream =
                 open(
@@ -171,6 +178,7 @@ final class SavedStream implements AutoCloseable {
                         progress);
         stream.later = later;
         stream.disks = disks;
+        stream.announced = Map.copyOf(announced);
         stream.roundEnd = round -> link.send(new MigrationMessage.Stored(round));
         return stream;
     }
@@ -398,6 +406,15 @@ final class SavedStream implements AutoCloseable {
         IncomingRam ram = new IncomingRam(config.name(), bytes, later != null);
         incoming.put(config.name(), ram);
         return ram;
+    }
+
+    /// Makes what a guest that comes needs, and what does not depend on its state, while it still runs at its source.
+    ///
+    /// @param name of the guest
+    /// @throws BootException when the domain cannot be had on this host
+    DomainSource.Prepared prepare(Hypervisor hypervisor, String name) throws BootException {
+        DomainConfig config = announced.get(name);
+        return config == null ? hypervisor.unprepared() : hypervisor.prepare(config);
     }
 
     /// Waits until a guest that comes can be made: the host has room for all of them, and those before it are made.

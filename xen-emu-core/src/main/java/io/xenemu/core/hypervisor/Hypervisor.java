@@ -369,8 +369,33 @@ public final class Hypervisor implements AutoCloseable {
         domains.call(domain, name);
     }
 
+    /// Makes what a saved domain needs before its state has come.
+    ///
+    /// @param config as far as it is known
+    /// @throws BootException when the domain cannot be had on this host
+    public DomainSource.Prepared prepare(DomainConfig config) throws BootException {
+        return source.prepare(config);
+    }
+
+    /// Makes nothing before a saved domain's state has come.
+    public DomainSource.Prepared unprepared() {
+        return new DomainSource.Prepared() {
+            @Override
+            public Domain restore(SavedDomain saved, Function<Domain, PortBus> devices)
+                    throws BootException {
+                return source.restore(saved, devices);
+            }
+
+            @Override
+            public void close() {
+                // There is nothing.
+            }
+        };
+    }
+
     /// Makes a domain again that was saved, with its id. It is neither started nor connected to XenStore.
     ///
+    /// @param prepared what was made for it
     /// @param devices makes the devices that it sees in its I/O space
     /// @param driver takes the operator's orders for it
     /// @param map of the engines that serve its devices
@@ -379,6 +404,7 @@ public final class Hypervisor implements AutoCloseable {
     /// @throws BootException when the domain cannot be had on this host
     public Domain restore(
             SavedDomain saved,
+            DomainSource.Prepared prepared,
             Function<Domain, PortBus> devices,
             DomainDriver driver,
             EngineMap map)
@@ -387,7 +413,7 @@ public final class Hypervisor implements AutoCloseable {
         DomId id = saved.origin().id();
         ids.claim(id);
         String name = saved.origin().config().name();
-        return restoreTaken(id, name, _ -> saved, devices, driver, map);
+        return restoreTaken(id, name, _ -> saved, prepared, devices, driver, map);
     }
 
     /// Makes a domain of a saved one, with the next id of the policy. [#restore] has the other parameters.
@@ -403,7 +429,7 @@ public final class Hypervisor implements AutoCloseable {
             EngineMap map)
             throws BootException, Refused {
         requireEngines(map);
-        return restoreTaken(ids.next(), name, saved, devices, driver, map);
+        return restoreTaken(ids.next(), name, saved, unprepared(), devices, driver, map);
     }
 
     private void requireEngines(EngineMap map) throws Refused {
@@ -418,12 +444,13 @@ public final class Hypervisor implements AutoCloseable {
             DomId id,
             String name,
             Function<DomId, SavedDomain> saved,
+            DomainSource.Prepared prepared,
             Function<Domain, PortBus> devices,
             DomainDriver driver,
             EngineMap map)
             throws BootException, Refused {
         try {
-            return made(source.restore(saved.apply(id), devices), driver, map);
+            return made(prepared.restore(saved.apply(id), devices), driver, map);
         } catch (IllegalArgumentException e) {
             throw Introductions.contradiction(name, String.valueOf(e.getMessage()));
         } finally {

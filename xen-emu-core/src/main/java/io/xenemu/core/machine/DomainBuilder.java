@@ -95,6 +95,7 @@ public final class DomainBuilder implements DomainSource {
         return make(
                 origin,
                 model,
+                newVm(origin),
                 FIRST_INCARNATION,
                 (vm, domain) -> {
                     CpuEntry entry =
@@ -114,14 +115,13 @@ public final class DomainBuilder implements DomainSource {
     }
 
     /// Makes a domain, and closes it if a step fails.
-    private Domain make(DomainOrigin origin, VcpuModel model, int incarnation, Steps steps)
+    ///
+    /// @param vm taken over, even if this fails
+    private Domain make(
+            DomainOrigin origin, VcpuModel model, LocalVm vm, int incarnation, Steps steps)
             throws BootException {
         DomainConfig config = origin.config();
-        GuestMemoryMap map = origin.memoryMap();
-        map.requireAddressable(AddressWidth.of(model.policy().entries()));
-        requireVcpus(config);
-        int step = apicIdStep(origin.layout());
-        LocalVm vm = new LocalVm(newVm(config), config.cpu().hypercallMsr(), step);
+        GuestMemoryMap map = mapOf(origin, model, vm);
         Domain domain = new Domain(origin, map, vm, capabilities, environment);
         try {
             int[] msrs = SavedMsrs.of(kvm.msrIndexList());
@@ -133,6 +133,22 @@ public final class DomainBuilder implements DomainSource {
             made.add(domain::close);
             made.closeAfter(e);
             throw e;
+        }
+    }
+
+    /// @param vm closed if there is no such map
+    private static GuestMemoryMap mapOf(DomainOrigin origin, VcpuModel model, LocalVm vm)
+            throws BootException {
+        boolean done = false;
+        try {
+            GuestMemoryMap map = origin.memoryMap();
+            map.requireAddressable(AddressWidth.of(model.policy().entries()));
+            done = true;
+            return map;
+        } finally {
+            if (!done) {
+                vm.close();
+            }
         }
     }
 
@@ -177,20 +193,48 @@ public final class DomainBuilder implements DomainSource {
     public Domain restore(SavedDomain saved, Function<Domain, PortBus> devices)
             throws BootException {
         DomainOrigin.Saved origin = saved.origin();
-        KvmState state = saved.kvm();
         // The policy that was saved is all that the guest may have seen: this host offers just
         // that, or refuses.
-        VcpuModel model = VcpuModel.of(kvm, origin.config());
+        return restore(saved, devices, VcpuModel.of(kvm, origin.config()), newVm(origin));
+    }
+
+    @Override
+    public Prepared prepare(DomainConfig config) throws BootException {
+        VcpuModel model = VcpuModel.of(kvm, config);
+        LocalVm vm = newVm(config, Optional.empty());
+        boolean done = false;
+        try {
+            for (int i = 0; i < config.vcpus(); i++) {
+                LocalVcpu _ = vm.createVcpu(new VcpuId(i));
+            }
+            done = true;
+            return new PreparedVm(this, config, model, vm);
+        } finally {
+            if (!done) {
+                vm.close();
+            }
+        }
+    }
+
+    /// Builds a saved domain in a VM.
+    ///
+    /// @param vm with all of its vCPUs, or none; taken over, even if this fails
+    Domain restore(
+            SavedDomain saved, Function<Domain, PortBus> devices, VcpuModel model, LocalVm vm)
+            throws BootException {
+        DomainOrigin.Saved origin = saved.origin();
+        KvmState state = saved.kvm();
         int incarnation = state.vm().incarnation() + 1;
         return make(
                 origin,
                 model,
+                vm,
                 incarnation,
-                (vm, domain) -> {
+                (made, domain) -> {
                     // Devices first: lines that they hold up are no new edges for chips that come
                     // later.
-                    addVcpus(vm, domain, devices.apply(domain), model);
-                    apply(state, saved.clock(), vm, domain, model, incarnation);
+                    addVcpus(made, domain, devices.apply(domain), model);
+                    apply(state, saved.clock(), made, domain, model, incarnation);
                     // Xen's half last: its events need local APICs, and end in the chips.
                     domain.restored(origin.state());
                 });
@@ -206,6 +250,7 @@ public final class DomainBuilder implements DomainSource {
         return make(
                 offered,
                 model,
+                newVm(offered),
                 incarnation,
                 (vm, domain) -> {
                     addVcpus(vm, domain, devices.apply(domain), model);
@@ -247,7 +292,17 @@ public final class DomainBuilder implements DomainSource {
         }
     }
 
-    private KvmVm newVm(DomainConfig config) {
+    private LocalVm newVm(DomainOrigin origin) throws BootException {
+        return newVm(origin.config(), origin.layout());
+    }
+
+    private LocalVm newVm(DomainConfig config, Optional<MachineLayout> layout)
+            throws BootException {
+        requireVcpus(config);
+        return new LocalVm(newKvm(config), config.cpu().hypercallMsr(), apicIdStep(layout));
+    }
+
+    private KvmVm newKvm(DomainConfig config) {
         KvmVm vm = kvm.createVm();
         try {
             LocalVm.configure(vm, config.cpu().hypercallMsr(), true);
@@ -288,7 +343,7 @@ public final class DomainBuilder implements DomainSource {
                         ports,
                         traces);
         for (int i = 0; i < domain.config().vcpus(); i++) {
-            LocalVcpu vcpu = vm.createVcpu(new VcpuId(i));
+            LocalVcpu vcpu = vm.vcpu(new VcpuId(i));
             KvmVcpu own = vcpu.kvm();
             own.xen().vcpuId(i);
             domain.add(new Vcpu(domain, new VcpuId(i), vcpu, v -> loop.run(v, own)));

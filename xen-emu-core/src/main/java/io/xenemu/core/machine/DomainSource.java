@@ -37,6 +37,24 @@ public interface DomainSource {
     /// @throws BootException when this host's processor cannot do that
     void requireTsc(int khz) throws BootException;
 
+    /// Makes what a saved domain needs and what does not depend on its state, while its guest still runs elsewhere.
+    ///
+    /// @param config the domain's configuration as far as it is known
+    /// @throws BootException when this host cannot run it
+    Prepared prepare(DomainConfig config) throws BootException;
+
+    /// What was made for one saved domain, and waits for its state. Nothing of it can be seen elsewhere. For one
+    /// thread.
+    interface Prepared extends AutoCloseable {
+        /// Builds the domain, as [DomainSource#restore]. What was made does not fit one whose configuration has changed
+        /// since; then all of it is made anew.
+        Domain restore(SavedDomain saved, Function<Domain, PortBus> devices) throws BootException;
+
+        /// Frees what no domain has taken over.
+        @Override
+        void close();
+    }
+
     /// Builds a saved domain again; its vCPUs are not started.
     ///
     /// @param devices makes the devices in its I/O space

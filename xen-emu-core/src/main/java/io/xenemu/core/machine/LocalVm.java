@@ -69,6 +69,11 @@ public final class LocalVm implements VmPort {
         return vcpu;
     }
 
+    /// A vCPU that was created before, or is now.
+    LocalVcpu vcpu(VcpuId id) {
+        return id.value() < vcpus.size() ? new LocalVcpu(vcpus.get(id.value())) : createVcpu(id);
+    }
+
     /// KVM's number of a vCPU, which is its APIC id.
     private VcpuId apicId(VcpuId vcpu) {
         return apicIds.get(vcpu.value());

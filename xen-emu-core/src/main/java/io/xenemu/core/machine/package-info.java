@@ -3,7 +3,7 @@
 /// Start at [DomainBuilder], which makes a domain with its vCPUs, then [ExitLoop], which a vCPU's thread runs.
 ///
 /// - Building: [DomainSource], [DomainBuilder], [BootVcpu]; the processor: [VcpuModel], [HostTsc].
-/// - Saving and restoring: [KvmPart], [SavedDomain], [ImportedDomain]; the state itself is in
+/// - Saving and restoring: [KvmPart], [SavedDomain], [PreparedVm], [ImportedDomain]; the state itself is in
 ///   [io.xenemu.core.machine.state].
 /// - The VM as the domain sees it: [LocalVm], [LocalVcpu].
 /// - Exits: [VcpuLoop], [ExitLoop], [ContinuedCall], [SyncedCpuState], [HypercallMsr], [ExitMetrics].

@@ -55,6 +55,23 @@ record TrainingDomains(DomainEnvironment environment) implements DomainSource {
     public void requireTsc(int khz) {}
 
     @Override
+    public Prepared prepare(DomainConfig config) {
+        TrainingDomains domains = this;
+        return new Prepared() {
+            @Override
+            public Domain restore(SavedDomain saved, Function<Domain, PortBus> devices)
+                    throws BootException {
+                return domains.restore(saved, devices);
+            }
+
+            @Override
+            public void close() {
+                // A still VM has nothing to be made beforehand.
+            }
+        };
+    }
+
+    @Override
     public Domain restore(SavedDomain saved, Function<Domain, PortBus> devices)
             throws BootException {
         Domain domain = domain(saved.origin(), devices);

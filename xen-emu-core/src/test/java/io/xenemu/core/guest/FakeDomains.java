@@ -1,5 +1,7 @@
 package io.xenemu.core.guest;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.BootModule;
 import io.xenemu.core.boot.KernelImage;
@@ -26,6 +28,7 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import java.util.function.Function;
@@ -48,6 +51,8 @@ final class FakeDomains implements DomainSource {
     private volatile boolean lacksFeature;
     private volatile int leastKhz;
     private final AtomicBoolean fails = new AtomicBoolean();
+    private final AtomicInteger prepared = new AtomicInteger();
+    private volatile boolean refusesVms;
 
     FakeDomains(DomainEnvironment environment) {
         this.environment = environment;
@@ -110,6 +115,42 @@ final class FakeDomains implements DomainSource {
     /// Lets the next restore fail by a bug.
     void failNext() {
         fails.set(true);
+    }
+
+    /// What was made before a domain's state has come, and was not closed.
+    int prepared() {
+        return prepared.get();
+    }
+
+    /// Lets the host have no room for a VM from now on.
+    void refuseVms() {
+        refusesVms = true;
+    }
+
+    @Override
+    public Prepared prepare(DomainConfig config) throws BootException {
+        if (refusesVms) {
+            throw new BootException(config.name() + ": the host has no room for a VM");
+        }
+        prepared.incrementAndGet();
+        return new Prepared() {
+            private boolean closed;
+
+            @Override
+            public Domain restore(SavedDomain saved, Function<Domain, PortBus> devices)
+                    throws BootException {
+                assertEquals(config, saved.origin().config());
+                return FakeDomains.this.restore(saved, devices);
+            }
+
+            @Override
+            public void close() {
+                if (!closed) {
+                    closed = true;
+                    prepared.decrementAndGet();
+                }
+            }
+        };
     }
 
     @Override

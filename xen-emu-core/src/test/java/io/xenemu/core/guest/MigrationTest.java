@@ -50,6 +50,9 @@ final class MigrationTest {
 
     private static final int FAULTS = 40;
 
+    private static final MigrationOptions ENDLESS =
+            new MigrationOptions(Duration.ZERO, 100_000, Optional.empty(), false, false, false);
+
     private static final MigrationOptions ASKS =
             new MigrationOptions(Duration.ZERO, 0, Optional.empty(), false, false, true);
 
@@ -251,6 +254,26 @@ final class MigrationTest {
         guest.assertWhole(guest.b.next());
     }
 
+    /// The guest writes faster than the connection takes it, so it would never stand still.
+    @Test
+    void vmThatCannotBeMadeIsRefusedWhileTheGuestRuns() throws Exception {
+        guest.b.domains().refuseVms();
+        guest.alwaysWrites();
+        List<Throwable> failures = migrate(TestCarrier.Fault.NONE, ENDLESS);
+        assertEquals("host b: web: the host has no room for a VM", reason(failures.getFirst()));
+        assertEquals(0, guest.b.domains().prepared());
+        assertStillHere();
+    }
+
+    @Test
+    void nothingIsLeftOfWhatWasMadeForTheGuestBeforehand() throws Exception {
+        guest.b.domains().failNext();
+        assertNotNull(migrate(TestCarrier.Fault.NONE, MigrationOptions.DEFAULT).getFirst());
+        Eventually.holds("all is closed", () -> guest.b.domains().prepared() == 0);
+        assertMovesNow();
+        Eventually.holds("all is closed", () -> guest.b.domains().prepared() == 0);
+    }
+
     @Test
     void fasterCounterIsRefusedBeforeAnythingIsSent() throws Exception {
         guest.b.domains().countFaster();
@@ -322,10 +345,8 @@ final class MigrationTest {
 
     /// Begins a migration that does not end by itself.
     private FutureTask<List<Throwable>> migrateForEver(TestCarrier carrier) {
-        MigrationOptions endless =
-                new MigrationOptions(Duration.ZERO, 100_000, Optional.empty(), false, false, false);
         FutureTask<List<Throwable>> migration =
-                new FutureTask<>(() -> guest.migrate(carrier, endless));
+                new FutureTask<>(() -> guest.migrate(carrier, ENDLESS));
         Thread.ofPlatform().start(migration);
         return migration;
     }

@@ -311,6 +311,7 @@ final class SavedGuestPropertyTest {
                             () ->
                                     guest.hypervisor.restore(
                                             origin,
+                                            guest.hypervisor.unprepared(),
                                             _ -> {
                                                 throw new AssertionError("made");
                                             },
