@@ -40,16 +40,28 @@ final class IncomingFile implements BackendKind.IncomingDisk {
 
     private static final Logger log = LoggerFactory.getLogger(IncomingFile.class);
 
+    /// Gives a file a second name.
+    @FunctionalInterface
+    interface Links {
+        /// Does it.
+        ///
+        /// @throws IOException if the file system cannot
+        void make(Path name, Path file) throws IOException;
+    }
+
     private final Path target;
     private final Path partial;
     private final long bytes;
     private final boolean replaces;
+    private final Links links;
     private final HostFile file;
     private boolean linked;
     private boolean kept;
     private boolean closed;
 
-    private IncomingFile(Path target, Path partial, long bytes, boolean replaces, HostFile file) {
+    private IncomingFile(
+            Path target, Path partial, long bytes, boolean replaces, Links links, HostFile file) {
+        this.links = links;
         this.target = target;
         this.partial = partial;
         this.bytes = bytes;
@@ -108,6 +120,12 @@ final class IncomingFile implements BackendKind.IncomingDisk {
 
     /// Makes the file, and removes what an earlier copy has left: see [DiskCopier#copy].
     static IncomingFile make(Path target, long bytes, boolean replaces) throws Refused {
+        return make(target, bytes, replaces, Files::createLink);
+    }
+
+    /// @param links tried before the content comes, since it is needed after that
+    static IncomingFile make(Path target, long bytes, boolean replaces, Links links)
+            throws Refused {
         Path partial = partial(target);
         boolean isLeft = isLeft(target, partial);
         requireFree(target, replaces || isLeft);
@@ -130,7 +148,8 @@ final class IncomingFile implements BackendKind.IncomingDisk {
             if (file.lock(true) < 0) {
                 throw new Refused(partial + " is in use");
             }
-            IncomingFile incoming = new IncomingFile(target, partial, bytes, replaces, file);
+            requireLinks(links, next(target), partial);
+            IncomingFile incoming = new IncomingFile(target, partial, bytes, replaces, links, file);
             file = null;
             made = false;
             return incoming;
@@ -146,6 +165,24 @@ final class IncomingFile implements BackendKind.IncomingDisk {
                 remove(partial);
             }
         }
+    }
+
+    private static void requireLinks(Links links, Path next, Path partial) throws Refused {
+        try {
+            Files.deleteIfExists(next);
+            links.make(next, partial);
+            Files.delete(next);
+        } catch (IOException | UnsupportedOperationException e) {
+            throw new Refused(
+                    "%s: a disk that comes needs a second name, and this file system gives it none: %s"
+                            .formatted(
+                                    partial,
+                                    e instanceof IOException io ? IoReason.of(io) : e.toString()));
+        }
+    }
+
+    private static Path next(Path target) {
+        return target.resolveSibling(target.getFileName() + NEXT);
     }
 
     private static Path partial(Path target) throws Refused {
@@ -256,13 +293,13 @@ final class IncomingFile implements BackendKind.IncomingDisk {
     public void complete() throws IOException {
         sync();
         if (replaces) {
-            Path next = target.resolveSibling(target.getFileName() + NEXT);
+            Path next = next(target);
             Files.deleteIfExists(next);
-            Files.createLink(next, partial);
+            links.make(next, partial);
             linked = true;
             Files.move(next, target, StandardCopyOption.ATOMIC_MOVE);
         } else {
-            Files.createLink(target, partial);
+            links.make(target, partial);
             linked = true;
         }
         syncFolder();

@@ -36,6 +36,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.channels.Channels;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -46,6 +47,7 @@ import java.util.List;
 import java.util.Random;
 import java.util.Set;
 import java.util.UUID;
+import java.util.stream.Stream;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.constraints.IntRange;
@@ -340,6 +342,24 @@ final class CopiedDiskPropertyTest {
         try (HostFile file = HostFile.open(path, Set.of())) {
             return file.allocatedBytes();
         }
+    }
+
+    @Test
+    void fileSystemWithoutLinksIsRefusedBeforeTheContentComes() throws Exception {
+        Path target = folder.resolve("disk");
+        IncomingFile.Links none =
+                (name, _) -> {
+                    throw new FileSystemException(name.toString(), null, "Operation not permitted");
+                };
+        assertEquals(
+                "%1$s.incoming: a disk that comes needs a second name, and this file system gives it none: %1$s.incoming.next: Operation not permitted"
+                        .formatted(target),
+                assertThrows(Refused.class, () -> IncomingFile.make(target, BLOCK, false, none))
+                        .reason());
+        try (Stream<Path> left = Files.list(folder)) {
+            assertEquals(List.of(), left.toList());
+        }
+        IncomingFile.make(target, BLOCK, false).close();
     }
 
     /// Of two disks, each with a size that is no multiple of a page.
