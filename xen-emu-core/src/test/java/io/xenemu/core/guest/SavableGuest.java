@@ -96,6 +96,7 @@ final class SavableGuest implements AutoCloseable {
             boot =
                     GuestBoot.restore(
                             hypervisor,
+                            hypervisor.unprepared(),
                             saved,
                             null,
                             ram,
