@@ -99,9 +99,26 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
         this(hypervisor, dumps, records, MAX_KEPT);
     }
 
+    /// The guests that a service has when it has taken those of another process over ([#takeOver]). Until then that
+    /// process may migrate guests, so its decisions are not looked at before.
+    ///
+    /// @param dumps as for another service, as is `records`
+    public static HostedGuests takingOver(Hypervisor hypervisor, Path dumps, Path records) {
+        return new HostedGuests(
+                hypervisor,
+                dumps,
+                new Migrations(records, hypervisor.migrationMetrics()),
+                MAX_KEPT);
+    }
+
     /// @param maxKept the most stopped domains of one guest that stay at a time
     HostedGuests(Hypervisor hypervisor, Path dumps, Path records, int maxKept) {
-        migrations = new Migrations(records, hypervisor.migrationMetrics());
+        this(hypervisor, dumps, new Migrations(records, hypervisor.migrationMetrics()), maxKept);
+        migrations.addLeft();
+    }
+
+    private HostedGuests(Hypervisor hypervisor, Path dumps, Migrations migrations, int maxKept) {
+        this.migrations = migrations;
         this.hypervisor = hypervisor;
         this.dumps = dumps;
         this.maxKept = maxKept;
@@ -616,7 +633,9 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
     /// @throws Refused if the other process has them
     public Duration takeOver(UpdateLink link, String program, Consumer<String> abandoned)
             throws Refused, InterruptedException {
-        return new UpdateTarget(hypervisor, this, link, abandoned).run(program);
+        Duration downtime = new UpdateTarget(hypervisor, this, link, abandoned).run(program);
+        migrations.addLeft();
+        return downtime;
     }
 
     /// Ends the consoles here of guests that another process runs now. Their readers get what was printed here.

@@ -34,6 +34,10 @@ public final class Migrations {
     Migrations(Path folder, MigrationMetrics metrics) {
         records = new MigrationRecords(folder);
         this.metrics = metrics;
+    }
+
+    /// Adds the decisions that an earlier service has left open. That service writes none any more.
+    synchronized void addLeft() {
         try {
             all.addAll(records.left());
         } catch (IOException e) {

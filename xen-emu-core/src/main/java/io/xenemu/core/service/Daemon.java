@@ -93,7 +93,11 @@ public final class Daemon {
             }
             HostedGuests guests =
                     open.add(
-                            new HostedGuests(hypervisor, request.dumps(), request.migrations()),
+                            old == null
+                                    ? new HostedGuests(
+                                            hypervisor, request.dumps(), request.migrations())
+                                    : HostedGuests.takingOver(
+                                            hypervisor, request.dumps(), request.migrations()),
                             HostedGuests::close);
             VerbTable verbs = verbs(hypervisor, guests);
             if (old == null) {

@@ -23,11 +23,7 @@ final class HandOver {
     /// @param folder for the socket
     /// @return what the old and the new process say: `left` and `taken`, or why not
     static List<String> run(
-            Path folder,
-            FakeHypervisor old,
-            HostedGuests oldGuests,
-            FakeHypervisor next,
-            HostedGuests nextGuests)
+            Path folder, FakeHypervisor old, HostedGuests oldGuests, HostedGuests nextGuests)
             throws Exception {
         Path path = Files.createTempDirectory(folder, "s").resolve("s");
         List<String> said = new ArrayList<>();
@@ -42,9 +38,7 @@ final class HandOver {
                     });
             Thread.ofPlatform().daemon().start(source);
             try {
-                Duration downtime =
-                        new UpdateTarget(next.hypervisor, nextGuests, there, _ -> {})
-                                .run("the test");
+                Duration downtime = nextGuests.takeOver(there, "the test", _ -> {});
                 assertFalse(downtime.isNegative());
                 said.add("taken");
             } catch (Refused e) {

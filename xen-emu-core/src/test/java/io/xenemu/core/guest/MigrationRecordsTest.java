@@ -56,6 +56,30 @@ final class MigrationRecordsTest {
         assertEquals(List.of(), files());
     }
 
+    /// It decides while the new process begins, and then hands over.
+    @Test
+    void draftOfARunningServiceOutlivesTheBeginningOfAnUpgrade() throws Exception {
+        Path dumps = folder.resolve("dumps");
+        Path records = Files.createDirectory(folder.resolve("records"));
+        Path sockets = Files.createDirectory(folder.resolve("sockets"));
+        MigrationRecords.Draft draft =
+                new MigrationRecords(records)
+                        .draft(new Migration(id, Migration.Direction.OUT, List.of("web"), "other"));
+        try (FakeHypervisor old = new FakeHypervisor();
+                FakeHypervisor next = new FakeHypervisor();
+                HostedGuests oldGuests = new HostedGuests(old.hypervisor, dumps, dumps);
+                HostedGuests nextGuests =
+                        HostedGuests.takingOver(next.hypervisor, dumps, records)) {
+            assertEquals(List.of(), nextGuests.migrations().list());
+            draft.decide();
+            assertEquals(
+                    List.of("left", "taken"), HandOver.run(sockets, old, oldGuests, nextGuests));
+            assertEquals(
+                    List.of(id),
+                    nextGuests.migrations().list().stream().map(Migration.Status::id).toList());
+        }
+    }
+
     @Test
     void decisionIsFoundUntilItIsForgotten() throws Exception {
         assertEquals(List.of(), left());

@@ -170,9 +170,7 @@ final class SharedSaveTest {
         try (FakeHypervisor next = new FakeHypervisor();
                 HostedGuests guestsThere =
                         new HostedGuests(next.hypervisor, folder, folder.resolve("records"))) {
-            assertEquals(
-                    List.of("left", "taken"),
-                    HandOver.run(folder, fake, guests, next, guestsThere));
+            assertEquals(List.of("left", "taken"), HandOver.run(folder, fake, guests, guestsThere));
             Domain web2 = next.next();
             Domain db2 = next.next();
             boolean _ =

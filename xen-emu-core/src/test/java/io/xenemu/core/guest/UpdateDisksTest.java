@@ -96,7 +96,7 @@ final class UpdateDisksTest {
     }
 
     private List<String> update() throws Exception {
-        return HandOver.run(folder, a, guestsA, b, guestsB);
+        return HandOver.run(folder, a, guestsA, guestsB);
     }
 
     private static void assertInUse(Path image, boolean writable) {
