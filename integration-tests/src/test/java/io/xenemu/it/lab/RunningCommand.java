@@ -65,6 +65,26 @@ public final class RunningCommand implements AutoCloseable {
         }
     }
 
+    /// The limit of a wait, which begins anew when there is more output.
+    private static final class Patience {
+        private int seen;
+        private long deadline = later();
+
+        private static long later() {
+            return System.nanoTime() + TimeUnit.SECONDS.toNanos(LIMIT_SECONDS);
+        }
+
+        /// @param printed how much output there is
+        /// @return milliseconds that are left
+        long left(int printed) {
+            if (printed > seen) {
+                seen = printed;
+                deadline = later();
+            }
+            return TimeUnit.NANOSECONDS.toMillis(deadline - System.nanoTime());
+        }
+    }
+
     /// Shows the last lines of a service too when the command fails a test.
     ///
     /// @param service what the command speaks to
@@ -101,15 +121,10 @@ public final class RunningCommand implements AutoCloseable {
 
     private void await(String what, Predicate<String> done, boolean whileItPrints)
             throws InterruptedException {
-        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(LIMIT_SECONDS);
+        Patience patience = new Patience();
         synchronized (output) {
-            int seen = output.length();
             while (!done.test(output.toString())) {
-                if (whileItPrints && output.length() > seen) {
-                    seen = output.length();
-                    deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(LIMIT_SECONDS);
-                }
-                long left = TimeUnit.NANOSECONDS.toMillis(deadline - System.nanoTime());
+                long left = patience.left(whileItPrints ? output.length() : 0);
                 boolean ended = !process.isAlive() && !stdout.isAlive();
                 if (left <= 0 || ended) {
                     throw new AssertionError("waited in vain for %s: %s".formatted(what, told()));
@@ -169,13 +184,16 @@ public final class RunningCommand implements AutoCloseable {
         process.getOutputStream().close();
     }
 
-    /// Waits for the command's end.
+    /// Waits for the command's end, for as long as it prints something.
     ///
     /// @return its exit status
     public int awaitExit() throws InterruptedException {
-        if (!process.waitFor(LIMIT_SECONDS, TimeUnit.SECONDS)) {
-            process.destroyForcibly();
-            throw new AssertionError("waited in vain for its end: " + told());
+        Patience patience = new Patience();
+        while (!process.waitFor(1, TimeUnit.SECONDS)) {
+            if (patience.left(output().length()) <= 0) {
+                process.destroyForcibly();
+                throw new AssertionError("waited in vain for its end: " + told());
+            }
         }
         stdout.join();
         stderr.join();
