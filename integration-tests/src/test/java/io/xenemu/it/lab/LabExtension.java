@@ -10,6 +10,7 @@ import java.lang.reflect.Method;
 import java.nio.file.Path;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.extension.ConditionEvaluationResult;
 import org.junit.jupiter.api.extension.ExecutionCondition;
 import org.junit.jupiter.api.extension.ExtensionContext;
@@ -28,7 +29,8 @@ import org.opentest4j.TestAbortedException;
 ///
 /// A machine that hangs is replaced, once in this JVM; the output counts it and tells what was seen. A test that has
 /// the lab as a parameter begins anew in the other machine. Any other test fails, as all do at a second hang; the
-/// failure gets what was seen of the machine.
+/// failure gets what was seen of the machine. So do the further tests of a class with one instance for all of them,
+/// which was made with the machine that hung; the next class has the other one.
 public final class LabExtension
         implements ExecutionCondition,
                 ParameterResolver,
@@ -46,6 +48,9 @@ public final class LabExtension
 
     @Override
     public ConditionEvaluationResult evaluateExecutionCondition(ExtensionContext context) {
+        if (hasFixtures(context.getTestMethod(), context.getTestInstanceLifecycle())) {
+            requireSame(MACHINE.hang(), context.getDisplayName());
+        }
         return switch (MACHINE.before(context.getDisplayName())) {
             case Booted _ -> ConditionEvaluationResult.enabled("the lab is up");
             case Failed(String reason) -> {
@@ -56,6 +61,25 @@ public final class LabExtension
                 yield ConditionEvaluationResult.disabled("no lab here: " + reason);
             }
         };
+    }
+
+    /// Whether a test uses what its class has made in the machine.
+    ///
+    /// @param test empty for the class itself, which has made nothing yet
+    static boolean hasFixtures(
+            Optional<Method> test, Optional<TestInstance.Lifecycle> lifecycle) {
+        return test.isPresent()
+                && lifecycle.equals(Optional.of(TestInstance.Lifecycle.PER_CLASS));
+    }
+
+    /// Checks that the machine of a class is still there.
+    ///
+    /// @param hang what was seen of the machine if it hung
+    static void requireSame(Optional<? extends Throwable> hang, String test) {
+        hang.ifPresent(seen -> {
+            throw new IllegalStateException(
+                    test + " cannot begin: its class was made with a machine that hung", seen);
+        });
     }
 
     @Override
@@ -165,6 +189,11 @@ public final class LabExtension
         synchronized Attempt before(String next) {
             replaceIfHung("before " + next);
             return get();
+        }
+
+        /// What was seen of the machine if it hung.
+        Optional<? extends Throwable> hang() {
+            return get() instanceof Booted(Lab lab) ? lab.machine().hang() : Optional.empty();
         }
 
         /// Whether there is another machine, since the one of a test that failed hung.

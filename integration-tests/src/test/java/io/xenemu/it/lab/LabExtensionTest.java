@@ -2,13 +2,18 @@ package io.xenemu.it.lab;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.core.lab.LabException;
 import io.xenemu.core.lab.OfflineException;
+import java.lang.reflect.Method;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
 import org.opentest4j.TestAbortedException;
 
 /// What becomes of a lab test whose package cannot be had, or whose machine hung.
@@ -53,5 +58,34 @@ final class LabExtensionTest {
         LabExtension.explain(hang, Optional.of(hang));
 
         assertEquals(0, hang.getSuppressed().length);
+    }
+
+    @Test
+    void testOfAClassWithFixturesFailsIfItsMachineHung() {
+        LabException hang = new LabException("the lab machine hangs");
+
+        IllegalStateException failure =
+                assertThrows(
+                        IllegalStateException.class,
+                        () -> LabExtension.requireSame(Optional.of(hang), "a test"));
+
+        assertEquals(
+                "a test cannot begin: its class was made with a machine that hung",
+                failure.getMessage());
+        assertSame(hang, failure.getCause());
+    }
+
+    @Test
+    void onlyATestOfOneInstanceForAllHasFixtures() throws Exception {
+        Optional<Method> test =
+                Optional.of(
+                        LabExtensionTest.class.getDeclaredMethod(
+                                "onlyATestOfOneInstanceForAllHasFixtures"));
+        Optional<TestInstance.Lifecycle> one = Optional.of(TestInstance.Lifecycle.PER_CLASS);
+
+        assertTrue(LabExtension.hasFixtures(test, one));
+        assertFalse(
+                LabExtension.hasFixtures(test, Optional.of(TestInstance.Lifecycle.PER_METHOD)));
+        assertFalse(LabExtension.hasFixtures(Optional.empty(), one));
     }
 }
