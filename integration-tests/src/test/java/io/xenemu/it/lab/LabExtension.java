@@ -66,10 +66,8 @@ public final class LabExtension
     /// Whether a test uses what its class has made in the machine.
     ///
     /// @param test empty for the class itself, which has made nothing yet
-    static boolean hasFixtures(
-            Optional<Method> test, Optional<TestInstance.Lifecycle> lifecycle) {
-        return test.isPresent()
-                && lifecycle.equals(Optional.of(TestInstance.Lifecycle.PER_CLASS));
+    static boolean hasFixtures(Optional<Method> test, Optional<TestInstance.Lifecycle> lifecycle) {
+        return test.isPresent() && lifecycle.equals(Optional.of(TestInstance.Lifecycle.PER_CLASS));
     }
 
     /// Checks that the machine of a class is still there.

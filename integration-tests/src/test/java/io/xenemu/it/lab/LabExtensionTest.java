@@ -84,8 +84,7 @@ final class LabExtensionTest {
         Optional<TestInstance.Lifecycle> one = Optional.of(TestInstance.Lifecycle.PER_CLASS);
 
         assertTrue(LabExtension.hasFixtures(test, one));
-        assertFalse(
-                LabExtension.hasFixtures(test, Optional.of(TestInstance.Lifecycle.PER_METHOD)));
+        assertFalse(LabExtension.hasFixtures(test, Optional.of(TestInstance.Lifecycle.PER_METHOD)));
         assertFalse(LabExtension.hasFixtures(Optional.empty(), one));
     }
 }

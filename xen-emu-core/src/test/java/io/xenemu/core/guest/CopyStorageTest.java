@@ -232,6 +232,7 @@ final class CopyStorageTest {
 
     @Test
     void cancelledCopyIsRemoved() throws Exception {
+        guest.alwaysWrites();
         MigrationOptions endless =
                 new MigrationOptions(Duration.ZERO, 100_000, Optional.empty(), false, false, false)
                         .withStorage(false);

@@ -133,6 +133,7 @@ final class GroupMigrationTest {
 
     @Test
     void destroyedGuestEndsTheMigrationAndTheOtherGoesOn() throws Exception {
+        pair.alwaysWrites();
         MigrationOptions endless =
                 new MigrationOptions(Duration.ZERO, 100_000, Optional.empty(), false, false, false);
         try (TestCarrier carrier = carrier(TestCarrier.Fault.NONE)) {

@@ -88,6 +88,17 @@ final class MigratedPair extends TwoSides {
                 null);
     }
 
+    /// Lets `db` also run whenever the source has taken pages out of its log, so that no round is without writes.
+    void alwaysWrites() {
+        a.domains()
+                .vm(db)
+                .whenForgotten(() -> {
+                    if (!db.vcpus().getFirst().isHeld()) {
+                        step(a, db);
+                    }
+                });
+    }
+
     /// The guests' program.
     private synchronized void step(FakeHypervisor where, Domain running) {
         if (where.equals(b)) {

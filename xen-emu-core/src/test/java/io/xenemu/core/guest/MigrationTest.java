@@ -345,6 +345,7 @@ final class MigrationTest {
 
     /// Begins a migration that does not end by itself.
     private FutureTask<List<Throwable>> migrateForEver(TestCarrier carrier) {
+        guest.alwaysWrites();
         FutureTask<List<Throwable>> migration =
                 new FutureTask<>(() -> guest.migrate(carrier, ENDLESS));
         Thread.ofPlatform().start(migration);
