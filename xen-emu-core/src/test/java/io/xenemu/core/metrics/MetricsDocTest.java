@@ -44,6 +44,7 @@ import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.xenstore.XenStoreServer;
+import io.xenemu.kvm.ioctl.ExitReason;
 import io.xenemu.xenstore.metrics.XenStoreMetrics;
 import io.xenemu.xenstore.persist.JournalMetrics;
 import io.xenemu.xenstore.quota.Quotas;
@@ -105,7 +106,7 @@ final class MetricsDocTest {
                             new HypercallMetrics(registry, GUEST, table).newVcpu(),
                             reason -> {})
                     .dispatch(call);
-            new ExitMetrics(registry, GUEST);
+            new ExitMetrics(registry, GUEST).newVcpu().add(ExitReason.IO);
             DeviceMetrics devices = new DeviceMetrics(registry, GUEST);
             devices.add(new PortBus(List.of()));
             devices.add(
