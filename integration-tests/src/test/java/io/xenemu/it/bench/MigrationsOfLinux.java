@@ -23,8 +23,8 @@ import java.util.regex.Pattern;
 /// own account: from the guest's stop until the destination has said that it runs. The peer's is from its STOP event at
 /// the source until its RESUME event at the destination. Both begin with a downtime limit of 300 ms.
 ///
-/// Arguments, optional: MIB of the guests' memory (256), ROUNDS (6). The first two rounds of ours are the first of each
-/// daemon; the medians leave them out on both sides.
+/// Arguments, optional: `--idle` or `--busy` for guests of that kind alone, MIB of the guests' memory (256), ROUNDS
+/// (6). The first two rounds of ours are the first of each daemon; the medians leave them out on both sides.
 public final class MigrationsOfLinux {
     private static final String NAME = "measured";
     private static final int FIRST_PORT = 9103;
@@ -36,12 +36,25 @@ public final class MigrationsOfLinux {
     /// What the guest does meanwhile.
     private enum Load {
         IDLE("sleep 1000000"),
-        BUSY("while :; do head -c 4M /dev/urandom >/tmp/written; done");
+        /// Writes 1 MiB of its memory again and again, at most 10 times in a second: less than the connection takes.
+        WRITES(
+                "while :; do dd if=/tmp/from of=/tmp/to bs=64k conv=notrunc 2>/dev/null; sleep 0.1; done"),
+        COMPUTES("while :; do :; done");
 
         private final String script;
 
         Load(String work) {
-            script = "echo guest is ready; " + work;
+            script = "head -c 1M /dev/urandom >/tmp/from; echo guest is ready; " + work;
+        }
+
+        /// Those of an option.
+        static List<Load> of(Optional<String> option) {
+            return switch (option.orElse("")) {
+                case "" -> List.of(values());
+                case "--idle" -> List.of(IDLE);
+                case "--busy" -> List.of(WRITES, COMPUTES);
+                default -> throw new IllegalArgumentException(option.get() + " is no option");
+            };
         }
     }
 
@@ -60,16 +73,19 @@ public final class MigrationsOfLinux {
 
     /// Entry point; the working folder is that of this module.
     public static void main(String[] args) throws IOException, InterruptedException {
-        int memory = args.length > 0 ? Integer.parseInt(args[0]) : 256;
-        int rounds = args.length > 1 ? Integer.parseInt(args[1]) : 6;
+        List<String> words = new ArrayList<>(List.of(args));
+        Optional<String> option = words.stream().findFirst().filter(word -> word.startsWith("--"));
+        option.ifPresent(words::remove);
+        int memory = words.size() > 0 ? Integer.parseInt(words.get(0)) : 256;
+        int rounds = words.size() > 1 ? Integer.parseInt(words.get(1)) : 6;
         LabImages images = new LabImages(CacheFolder.of(System.getenv()), System.err::println);
         try (LabMachine machine = LabMachine.boot(images, LabCpus.PARALLEL)) {
             Lab lab = new Lab(machine, images, Path.of("..").toAbsolutePath().normalize());
             MigrationsOfLinux benchmark = new MigrationsOfLinux(lab, memory, rounds);
-            for (Load load : Load.values()) {
+            for (Load load : Load.of(option)) {
                 double ours = print(load, "ours", benchmark.ours(load));
                 double peer = print(load, "peer", benchmark.peer(load));
-                System.out.printf(Locale.ROOT, "%-6s ours / peer: %.2f%n", name(load), ours / peer);
+                System.out.printf(Locale.ROOT, "%-8s ours / peer: %.2f%n", name(load), ours / peer);
             }
         }
     }
@@ -203,7 +219,7 @@ public final class MigrationsOfLinux {
         double total = Samples.median(warm.stream().mapToDouble(Moved::total));
         System.out.printf(
                 Locale.ROOT,
-                "%-6s %s downtime %.0f ms %s, in all %.0f ms%n",
+                "%-8s %s downtime %.0f ms %s, in all %.0f ms%n",
                 name(load),
                 side,
                 downtime,
