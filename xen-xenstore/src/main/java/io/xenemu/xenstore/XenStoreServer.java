@@ -144,7 +144,7 @@ public final class XenStoreServer implements AutoCloseable {
     public XenStoreState save() {
         access.enter();
         try {
-            return store.save(path -> true, rings.save());
+            return store.save(StoreSnapshot.ALL, rings.save());
         } finally {
             access.leave();
         }
@@ -161,7 +161,7 @@ public final class XenStoreServer implements AutoCloseable {
                 throw new IllegalStateException(domain + " is not introduced");
             }
             return store.save(
-                    StoreSnapshot.belongsTo(store.root(), domain), List.of(rings.save(domain)));
+                    StoreSnapshot.placesOf(store.root(), domain), List.of(rings.save(domain)));
         } finally {
             access.leave();
         }
@@ -248,7 +248,7 @@ public final class XenStoreServer implements AutoCloseable {
         if (image != null) {
             XenStoreState state =
                     XenStoreState.ofNodes(
-                            StoreSnapshot.nodes(image.root(), path -> true),
+                            StoreSnapshot.nodes(image.root(), StoreSnapshot.ALL),
                             new SpecialPermissions(image.introduce(), image.release()).states());
             try {
                 restore(

@@ -277,12 +277,14 @@ class SavedStateTest {
         there.ask(WRITE, "/kept\0there");
         there.ask(WATCH, "@introduceDomain\0t\0");
         there.drain();
+        dom0.ask(WRITE, "/local/domain/33/name\0neighbour");
         String generation = dom0.ask(DIRECTORY_PART, "/local/domain/3\0" + "0\0");
         move(source.server.save(DOM3));
         assertEquals(List.of("@introduceDomain t"), there.events());
         assertEquals("guest", there.ask(READ, "/vm/u/name\0"));
         assertEquals("1", there.ask(READ, "/local/domain/0/backend/vbd/3/0/state\0"));
         assertEquals("ENOENT", there.ask(READ, "/other\0"));
+        assertEquals("ENOENT", there.ask(READ, "/local/domain/33/name\0"));
         assertEquals("there", there.ask(READ, "/kept\0"));
         assertEquals("n0\0" + "r32757\0", there.ask(MessageType.GET_PERMS, "@releaseDomain\0"));
         assertEquals(generation, there.ask(DIRECTORY_PART, "/local/domain/3\0" + "0\0"));

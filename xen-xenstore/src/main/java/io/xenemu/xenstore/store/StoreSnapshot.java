@@ -1,5 +1,6 @@
 package io.xenemu.xenstore.store;
 
+import com.google.common.collect.ImmutableList;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.xenstore.state.XenStoreState.ConnectionState;
@@ -13,25 +14,31 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
-import java.util.function.Predicate;
 
 /// Copies a store, or a part of it, to a `XenStoreState`. The store's lock is held.
 public final class StoreSnapshot {
     private static final Path VM = Path.of("/vm");
 
-    private record Place(Path path, Node node) {}
+    /// Selects the whole store.
+    public static final ImmutableList<Path> ALL = ImmutableList.of(Path.ROOT);
+
+    /// A node that is looked at.
+    ///
+    /// @param wanted whether it is at one of the places, or below
+    private record Place(Path path, Node node, boolean wanted) {}
 
     private StoreSnapshot() {}
 
-    /// All nodes that `wanted` selects; a node's parents are included only if they are selected too.
-    public static List<NodeState> nodes(Node root, Predicate<Path> wanted) {
+    /// All nodes at these places and below, parents first. The rest of the store is not looked at: a guest may stand
+    /// still meanwhile, and others may have many nodes.
+    public static List<NodeState> nodes(Node root, List<Path> places) {
         List<NodeState> nodes = new ArrayList<>();
         ArrayDeque<Place> left = new ArrayDeque<>();
-        left.push(new Place(Path.ROOT, root));
+        left.push(new Place(Path.ROOT, root, places.contains(Path.ROOT)));
         while (!left.isEmpty()) {
             Place place = left.pop();
             Node node = place.node;
-            if (wanted.test(place.path)) {
+            if (place.wanted) {
                 nodes.add(
                         new NodeState(
                                 place.path,
@@ -41,15 +48,19 @@ public final class StoreSnapshot {
                                 node.generation()));
             }
             for (Node child : node.children().inOrder().reversed()) {
-                left.push(new Place(place.path.child(child.name()), child));
+                Path path = place.path.child(child.name());
+                boolean wanted = place.wanted || places.contains(path);
+                if (wanted || places.stream().anyMatch(below -> below.isAtOrBelow(path))) {
+                    left.push(new Place(path, child, wanted));
+                }
             }
         }
         return nodes;
     }
 
-    /// Selects the nodes of one domain: its own directory, that of its VM, the toolstack's record of its devices, and
-    /// its back ends in domain 0.
-    public static Predicate<Path> belongsTo(Node root, DomId domain) {
+    /// The places of the nodes of one domain: its own directory, that of its VM, the toolstack's record of its devices,
+    /// and its back ends in domain 0.
+    public static List<Path> placesOf(Node root, DomId domain) {
         Path home = Path.ofDomain(domain);
         String number = Integer.toString(domain.value());
         List<Path> tops = new ArrayList<>(List.of(home, Path.of("/libxl").child(number)));
@@ -64,7 +75,7 @@ public final class StoreSnapshot {
                 tops.add(backends.child(kind.name()).child(number));
             }
         }
-        return path -> tops.stream().anyMatch(path::isAtOrBelow);
+        return tops;
     }
 
     private static Optional<Path> vmDirectory(byte[] text) {

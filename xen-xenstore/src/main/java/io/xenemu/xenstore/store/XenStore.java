@@ -17,7 +17,6 @@ import io.xenemu.xenstore.wire.Features;
 import io.xenemu.xenstore.wire.Request;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.Predicate;
 
 /// The store: the tree, the watches, the sessions with their transactions, and the introduced domains. Behaves as
 /// `docs/misc/xenstore.txt` says, and as C xenstored where that is silent; comments name the differences.
@@ -245,11 +244,10 @@ public final class XenStore {
 
     // --- saved state
 
-    /// Saves the nodes that are wanted, and what belongs to the whole store.
-    public XenStoreState save(
-            Predicate<Path> wanted, List<XenStoreState.DomainState> domainStates) {
+    /// Saves the nodes at these places and below, and what belongs to the whole store.
+    public XenStoreState save(List<Path> places, List<XenStoreState.DomainState> domainStates) {
         return new XenStoreState(
-                StoreSnapshot.nodes(editor.root(), wanted),
+                StoreSnapshot.nodes(editor.root(), places),
                 editor.special().states(),
                 SavedQuotas.of(accounts.quotas(), Quotas.DEFAULT, foreignQuotas),
                 XenStoreState.Descriptors.NONE,
