@@ -33,6 +33,9 @@ public final class SaveReader implements AutoCloseable {
     /// The guests whose memory comes while they run, until each is read to its end.
     private final Deque<LiveRam> live = new ArrayDeque<>();
 
+    /// The readers of those guests, to be closed.
+    private final List<RamReader> ended = new ArrayList<>();
+
     /// @param reader of its pages
     /// @param disks whose content comes with it
     /// @param end of each round
@@ -225,9 +228,10 @@ public final class SaveReader implements AutoCloseable {
     /// Ends a guest whose pages came in rounds. Its state was read to its end.
     public void endRounds() throws IOException {
         endState();
-        try (RamReader reader = live.removeFirst().reader()) {
-            endGuest(reader.pages());
-        }
+        RamReader reader = live.removeFirst().reader();
+        // Its threads end later: the guest stands still.
+        ended.add(reader);
+        endGuest(reader.pages());
     }
 
     /// Reads the guest's RAM.
@@ -353,6 +357,8 @@ public final class SaveReader implements AutoCloseable {
     public void close() {
         live.forEach(guest -> guest.reader().close());
         live.clear();
+        ended.forEach(RamReader::close);
+        ended.clear();
         sections.close();
     }
 }
