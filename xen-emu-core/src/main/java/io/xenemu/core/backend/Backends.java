@@ -6,7 +6,6 @@ import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.Part;
 import io.xenemu.core.memory.ContiguousViews;
-import io.xenemu.core.toolstack.DeviceKind;
 import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.PvDevice;
 import io.xenemu.core.toolstack.Refused;
@@ -21,15 +20,11 @@ import io.xenemu.xenstore.client.XenStoreClient;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
-import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
-import java.util.SortedMap;
-import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -45,21 +40,11 @@ public final class Backends implements ServiceBackends, AutoCloseable {
     /// takes longer is logged, and is begun again.
     static final Duration PATIENCE = Duration.ofSeconds(10);
 
-    /// The longest wait for a device that is flushed, given up or claimed: an image has much to be written, or its
-    /// process ends or starts.
-    private static final Duration HAND_OVER = Duration.ofSeconds(60);
-
-    /// What is done with saved devices, for messages.
-    private static final String RESTORED = "restored";
-
-    private static final String COPIED = "copied";
-
     /// The end of a device that was removed by force takes so long, unless its requests are still in flight.
     private static final Duration REMOVAL = Duration.ofSeconds(1);
 
     private static final Logger log = LoggerFactory.getLogger(Backends.class);
 
-    private final Map<DeviceKind, BackendKind> kinds = new EnumMap<>(DeviceKind.class);
     private final Map<PvDevice, ServedDevice> devices = new ConcurrentHashMap<>();
 
     /// The descriptors of devices that are not restored yet.
@@ -71,6 +56,8 @@ public final class Backends implements ServiceBackends, AutoCloseable {
     private final Frontend.ServedPlace place;
     private final StepThreads steps = new StepThreads();
     private final HostCalls hostCalls = new HostCalls(HostCalls.LIMIT);
+    private final DeviceKinds kinds;
+    private final DeviceMoves moves = new DeviceMoves(this, hostCalls);
 
     /// @param domains finds domains that are not closed
     /// @param client for these back ends alone
@@ -101,11 +88,17 @@ public final class Backends implements ServiceBackends, AutoCloseable {
         this.client = client;
         this.registry = registry;
         place = new Frontend.ServedPlace(ports, new ContiguousViews(), threads, patience);
-        for (BackendKind kind : kinds) {
-            if (this.kinds.put(kind.kind(), kind) != null) {
-                throw new IllegalArgumentException("two kinds of " + kind.kind());
-            }
-        }
+        this.kinds = new DeviceKinds(kinds, hostCalls);
+    }
+
+    /// The kinds that are served.
+    public DeviceKinds kinds() {
+        return kinds;
+    }
+
+    /// The moves of domains' devices to another host.
+    public DeviceMoves moves() {
+        return moves;
     }
 
     @Override
@@ -217,7 +210,7 @@ public final class Backends implements ServiceBackends, AutoCloseable {
                 if (opened instanceof BackendDevice.Attaching attaching) {
                     attaching.attach(device);
                 }
-                ServedDevice served = add(device, domain, opened, handshake(one.kind()));
+                ServedDevice served = add(device, domain, opened, kinds.handshake(one.kind()));
                 added = true;
                 served.restore(one, opened);
                 served.start();
@@ -234,10 +227,6 @@ public final class Backends implements ServiceBackends, AutoCloseable {
             specs.put(device, completed(opened, opened.spec()));
         }
         return specs;
-    }
-
-    private Handshake handshake(DeviceKind kind) {
-        return Objects.requireNonNull(kinds.get(kind)).handshake();
     }
 
     private BackendDevice.Savable reopen(PvDevice device, DeviceState state) throws Refused {
@@ -261,216 +250,9 @@ public final class Backends implements ServiceBackends, AutoCloseable {
         }
     }
 
-    /// The saved form of a device's specification.
-    ///
-    /// @param spec of a device that any domain serves
-    /// @throws Refused if its kind cannot be saved
-    public SavedSpec saved(DeviceSpec spec) throws Refused {
-        if (kinds.get(spec.kind()) instanceof BackendKind.Savable kind) {
-            byte[] body = kind.encode(spec).toBytes();
-            SavedSpec saved = new SavedSpec(spec.kind(), kind.version(), Bytes.asList(body));
-            if (spec(saved).equals(spec)) {
-                return saved;
-            }
-        }
-        throw new Refused(
-                "a device of the kind %s from %s cannot be saved"
-                        .formatted(spec.kind().directory(), spec.backend()));
-    }
-
-    /// The specification in its saved form.
-    ///
-    /// @throws Refused if it cannot be used
-    public DeviceSpec spec(SavedSpec saved) throws Refused {
-        BackendKind.Savable kind = kind(saved, BackendKind.Savable.class, RESTORED);
-        return decoded(saved, RESTORED, () -> kind.decode(saved.version(), saved.reader()));
-    }
-
-    /// The kind of a saved device.
-    ///
-    /// @param done what cannot be done with other kinds
-    private <T> T kind(SavedSpec saved, Class<T> type, String done) throws Refused {
-        BackendKind kind = kinds.get(saved.kind());
-        if (kind == null || !type.isInstance(kind)) {
-            throw new Refused(
-                    "a device of the kind %s cannot be %s"
-                            .formatted(saved.kind().directory(), done));
-        }
-        return type.cast(kind);
-    }
-
-    /// A use of a saved device's body.
-    @FunctionalInterface
-    private interface Decoding<T> {
-        T get() throws WireException, Refused;
-    }
-
-    private static <T> T decoded(SavedSpec saved, String done, Decoding<T> decoding)
-            throws Refused {
-        try {
-            return decoding.get();
-        } catch (WireException e) {
-            throw new Refused(
-                    "a device of the kind %s cannot be %s: %s"
-                            .formatted(saved.kind().directory(), done, e.getMessage()));
-        }
-    }
-
     /// Lets the devices of a restored domain go on.
     public void resume(DomId domain) {
         of(domain).forEach(ServedDevice::resume);
-    }
-
-    /// A domain's devices, in the order of [#needs].
-    public List<PvDevice> devices(DomId domain) {
-        return of(domain).stream().map(ServedDevice::device).toList();
-    }
-
-    /// What a domain's devices need where it goes on: their specifications, and the sizes of disks. The domain runs.
-    ///
-    /// @throws Refused if one cannot be saved
-    public List<SavedSpec> needs(DomId domain) throws Refused {
-        List<SavedSpec> needs = new ArrayList<>();
-        for (ServedDevice device : of(domain)) {
-            if (!(device.served() instanceof BackendDevice.Savable savable)) {
-                throw new Refused(device.device().name() + " cannot be saved");
-            }
-            if (savable instanceof BackendDevice.Claimed) {
-                BackendDevice.Saved now = savable.save(device.device(), null);
-                needs.add(
-                        new SavedSpec(
-                                device.device().kind(),
-                                now.version(),
-                                Bytes.asList(now.body().toBytes())));
-            } else {
-                needs.add(saved(savable.spec().numbered(device.device().id())));
-            }
-        }
-        return needs;
-    }
-
-    /// Checks that a device of another host could be had here.
-    ///
-    /// @param trusts whether the operator answers for it that both hosts see the same storage
-    /// @return what was found, in one line for an operator
-    /// @throws Refused with one line for the operator: the host has not what it needs
-    public String check(SavedSpec saved, boolean trusts) throws Refused {
-        BackendKind.Savable kind = kind(saved, BackendKind.Savable.class, RESTORED);
-        String found =
-                hostCalls.make(
-                        () ->
-                                decoded(
-                                        saved,
-                                        RESTORED,
-                                        () -> kind.check(saved.version(), saved.reader(), trusts)),
-                        _ -> {});
-        return saved.kind().directory() + ": " + found;
-    }
-
-    private static Optional<BackendDevice.Copied> copied(ServedDevice device) {
-        return device.served() instanceof BackendDevice.Copied copied && copied.isHere()
-                ? Optional.of(copied)
-                : Optional.empty();
-    }
-
-    /// The disks of a domain whose content is on this host, by their places in [#needs], with the bytes that they take.
-    ///
-    /// @throws Refused if one cannot be copied
-    public SortedMap<Integer, Long> copied(DomId domain) throws Refused {
-        SortedMap<Integer, Long> disks = new TreeMap<>();
-        List<ServedDevice> all = of(domain);
-        for (int place = 0; place < all.size(); place++) {
-            Optional<BackendDevice.Copied> disk = copied(all.get(place));
-            if (disk.isPresent()) {
-                disks.put(place, hostCalls.make(disk.get()::copiedBytes, _ -> {}));
-            }
-        }
-        return disks;
-    }
-
-    /// Begins to copy these disks, in this order.
-    ///
-    /// @return to be closed
-    public List<BackendDevice.DiskCopy> copy(DomId domain) {
-        return of(domain).stream()
-                .flatMap(device -> copied(device).stream())
-                .map(BackendDevice.Copied::copy)
-                .toList();
-    }
-
-    /// Checks that a copy of a disk of another host could be made here.
-    ///
-    /// @param bytes that it takes there, without its holes
-    /// @param replaces whether the copy may take the place of a file that is there
-    /// @throws Refused with one line for the operator
-    public BackendKind.CopyPlace place(SavedSpec saved, long bytes, boolean replaces)
-            throws Refused {
-        BackendKind.Copied kind = kind(saved, BackendKind.Copied.class, COPIED);
-        return hostCalls.make(
-                () ->
-                        decoded(
-                                saved,
-                                COPIED,
-                                () -> kind.place(saved.version(), saved.reader(), bytes, replaces)),
-                _ -> {});
-    }
-
-    /// Begins a copy of a disk of another host.
-    ///
-    /// @param replaces as for [#place]
-    /// @throws Refused with one line for the operator
-    public BackendKind.IncomingDisk incoming(SavedSpec saved, boolean replaces) throws Refused {
-        BackendKind.Copied kind = kind(saved, BackendKind.Copied.class, COPIED);
-        return hostCalls.make(
-                () ->
-                        decoded(
-                                saved,
-                                COPIED,
-                                () -> kind.copy(saved.version(), saved.reader(), replaces)),
-                BackendKind.IncomingDisk::close);
-    }
-
-    /// Flushes the devices of a domain of which one host alone may have a part. The guest runs.
-    ///
-    /// @param copies whether disks are copied that are on this host: then they are not flushed
-    /// @throws Refused if that fails
-    public void flush(DomId domain, boolean copies) throws Refused, InterruptedException {
-        for (ServedDevice device : of(domain)) {
-            if (device.served() instanceof BackendDevice.Claimed claimed
-                    && !(copies && copied(device).isPresent())) {
-                claimed.flush(HAND_OVER);
-            }
-        }
-    }
-
-    /// Gives up what one host alone may have of a domain's devices, which stand still and stay so until [#claim].
-    ///
-    /// @param copies whether disks are copied that are on this host: then they stay here, and all that the guest has
-    ///     written can be read
-    /// @throws Refused if one cannot be given up; others may have been
-    public void release(DomId domain, boolean copies) throws Refused, InterruptedException {
-        for (ServedDevice device : of(domain)) {
-            device.change(
-                    HAND_OVER,
-                    (claimed, connection) -> {
-                        Optional<BackendDevice.Copied> stays =
-                                copies ? copied(device) : Optional.empty();
-                        if (stays.isPresent()) {
-                            connection.requireQuiet(stays.get());
-                        } else {
-                            connection.release(claimed, HAND_OVER);
-                        }
-                    });
-        }
-    }
-
-    /// Claims again what was given up of a domain's devices.
-    ///
-    /// @throws Refused if one cannot be claimed; others may have been
-    public void claim(DomId domain) throws Refused, InterruptedException {
-        for (ServedDevice device : of(domain)) {
-            device.change(HAND_OVER, (claimed, connection) -> connection.claim(claimed));
-        }
     }
 
     /// What goes with a device.

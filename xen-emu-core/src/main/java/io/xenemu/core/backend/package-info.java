@@ -3,8 +3,8 @@
 ///
 /// Start at [Backends], which has the devices of all domains, and [ServedDevice], which follows one device's nodes.
 ///
-/// - A kind and its devices: [BackendKind], [BackendDevice], [BackendConnection], [Handshake]; one connection:
-///   [ServedConnection]; the end of a device: [DeviceEnd].
+/// - A kind and its devices: [BackendKind], [BackendDevice], [BackendConnection], [Handshake]; all kinds:
+///   [DeviceKinds]; one connection: [ServedConnection]; the end of a device: [DeviceEnd].
 /// - Both ends' states: [Transitions] decides the next [Transition] from [Phase], front end and [Online];
 ///   [DeviceDirectory] has the nodes, [DeviceLog] the lines for an operator, [BackendMetrics] the meters,
 ///   [DeviceTags] the tags of all.
@@ -12,7 +12,7 @@
 /// - The threads of queues: [QueueThread], [Wakening]; those of engines [EngineThreads], and others [OwnQueueThread].
 /// - The threads of a device's steps: [StepThreads]; of an operator's calls that may wait for the host: [HostCalls].
 /// - A domain's devices as a part of it: [BackendPart]; their saved state: [BackendsState], [DeviceState],
-///   [SavedConnection], [SavedSpec].
+///   [SavedConnection], [SavedSpec]. Their way to another host: [DeviceMoves].
 ///
 /// # How to write a back end
 ///

@@ -124,7 +124,7 @@ public final class DomainDevices implements AutoCloseable {
     public List<SavedSpec> specs(Domain domain) throws Refused {
         List<SavedSpec> saved = new ArrayList<>();
         for (DeviceSpec spec : devices.specs(domain.id())) {
-            saved.add(backends.saved(spec));
+            saved.add(backends.kinds().saved(spec));
         }
         return saved;
     }
@@ -136,7 +136,9 @@ public final class DomainDevices implements AutoCloseable {
         List<SavedSpec> own = new ArrayList<>();
         SecureRandom random = new SecureRandom();
         for (SavedSpec spec : saved) {
-            own.add(backends.saved(DeviceSpec.ofClone(backends.spec(spec), random)));
+            own.add(
+                    backends.kinds()
+                            .saved(DeviceSpec.ofClone(backends.kinds().spec(spec), random)));
         }
         return own;
     }
@@ -154,7 +156,7 @@ public final class DomainDevices implements AutoCloseable {
     public DevicesOverReboot saved(List<SavedSpec> saved) throws Refused {
         List<DeviceSpec> specs = new ArrayList<>();
         for (SavedSpec spec : saved) {
-            specs.add(backends.spec(spec));
+            specs.add(backends.kinds().spec(spec));
         }
         return DevicesOverReboot.ofFirstBoot(specs);
     }
@@ -178,14 +180,14 @@ public final class DomainDevices implements AutoCloseable {
 
     /// A domain's devices that the service serves, in the order of [#needs].
     public List<PvDevice> served(Domain domain) {
-        return backends.devices(domain.id());
+        return backends.moves().devices(domain.id());
     }
 
     /// What a domain's devices need where it goes on.
     ///
     /// @throws Refused if one cannot be saved
     public List<SavedSpec> needs(Domain domain) throws Refused {
-        return backends.needs(domain.id());
+        return backends.moves().needs(domain.id());
     }
 
     /// Checks that a device of another host could be had here.
@@ -194,21 +196,21 @@ public final class DomainDevices implements AutoCloseable {
     /// @return what was found, in one line for an operator
     /// @throws Refused with one line for the operator: the host has not what it needs
     public String check(SavedSpec device, boolean trusts) throws Refused {
-        return backends.check(device, trusts);
+        return backends.kinds().check(device, trusts);
     }
 
     /// The disks of a domain whose content is on this host, by their places in [#needs], with the bytes that they take.
     ///
     /// @throws Refused if one cannot be copied
     public SortedMap<Integer, Long> copied(Domain domain) throws Refused {
-        return backends.copied(domain.id());
+        return backends.moves().copied(domain.id());
     }
 
     /// Begins to copy these disks, in this order.
     ///
     /// @return to be closed
     public List<BackendDevice.DiskCopy> copy(Domain domain) {
-        return backends.copy(domain.id());
+        return backends.moves().copy(domain.id());
     }
 
     /// Checks that a copy of a disk of another host could be made here.
@@ -218,7 +220,7 @@ public final class DomainDevices implements AutoCloseable {
     /// @throws Refused with one line for the operator
     public BackendKind.CopyPlace place(SavedSpec disk, long bytes, boolean replaces)
             throws Refused {
-        return backends.place(disk, bytes, replaces);
+        return backends.kinds().place(disk, bytes, replaces);
     }
 
     /// Begins a copy of a disk of another host.
@@ -226,7 +228,7 @@ public final class DomainDevices implements AutoCloseable {
     /// @param replaces as for [#place]
     /// @throws Refused with one line for the operator
     public BackendKind.IncomingDisk incoming(SavedSpec disk, boolean replaces) throws Refused {
-        return backends.incoming(disk, replaces);
+        return backends.kinds().incoming(disk, replaces);
     }
 
     /// Flushes the disks of a domain that runs.
@@ -234,7 +236,7 @@ public final class DomainDevices implements AutoCloseable {
     /// @param copies whether disks are copied that are on this host: then they are not flushed
     /// @throws Refused if that fails
     public void flush(Domain domain, boolean copies) throws Refused, InterruptedException {
-        backends.flush(domain.id(), copies);
+        backends.moves().flush(domain.id(), copies);
     }
 
     /// Gives up what one host alone may have of a domain's devices: disks with their locks and processes. The domain
@@ -244,14 +246,14 @@ public final class DomainDevices implements AutoCloseable {
     ///     written can be read
     /// @throws Refused if one cannot be given up; others may have been
     public void release(Domain domain, boolean copies) throws Refused, InterruptedException {
-        backends.release(domain.id(), copies);
+        backends.moves().release(domain.id(), copies);
     }
 
     /// Claims again what was given up of a domain's devices. The domain goes on only after this.
     ///
     /// @throws Refused if one cannot be claimed; others may have been
     public void claim(Domain domain) throws Refused, InterruptedException {
-        backends.claim(domain.id());
+        backends.moves().claim(domain.id());
     }
 
     /// Begins to take a domain's devices from their back ends, because its guest reboots. Those of the service have let

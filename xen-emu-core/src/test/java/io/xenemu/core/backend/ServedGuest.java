@@ -223,7 +223,7 @@ public final class ServedGuest implements AutoCloseable {
     public Saved savedAndReleased() throws Exception {
         domain().parts().quiesceAndSave();
         Saved saved = new Saved(this);
-        backends.release(TestDomain.ID, false);
+        backends.moves().release(TestDomain.ID, false);
         return saved;
     }
 

@@ -334,16 +334,17 @@ final class BlockRestoreTest {
                 new DiskGuestFront(old, attach(old, image + ",raw,xvda,rw"), BlockAbi.X86_64);
         before.connect(1, 0);
         before.assertWorks(0, 1);
-        old.backends.flush(TestDomain.ID, false);
+        old.backends.moves().flush(TestDomain.ID, false);
         ServedGuest.Saved saved = old.savedAndReleased();
         try (ServedGuest then = saved.restored(LIMIT, raw())) {
             assertEquals(
                     "vbd 51712: " + image + " is in use: another has it open",
-                    assertThrows(Refused.class, () -> old.backends.claim(TestDomain.ID)).reason());
-            then.backends.release(TestDomain.ID, false);
-            then.backends.claim(TestDomain.ID);
+                    assertThrows(Refused.class, () -> old.backends.moves().claim(TestDomain.ID))
+                            .reason());
+            then.backends.moves().release(TestDomain.ID, false);
+            then.backends.moves().claim(TestDomain.ID);
         }
-        old.backends.claim(TestDomain.ID);
+        old.backends.moves().claim(TestDomain.ID);
         old.domain().parts().resume();
         before.assertReads(0, 1);
         before.assertWorks(0, 2);
@@ -361,7 +362,9 @@ final class BlockRestoreTest {
             guest.domain().parts().quiesceAndSave();
             assertEquals(
                     "vbd 51712: /slow has requests in flight",
-                    assertThrows(Refused.class, () -> guest.backends.release(TestDomain.ID, false))
+                    assertThrows(
+                                    Refused.class,
+                                    () -> guest.backends.moves().release(TestDomain.ID, false))
                             .reason());
             assertFalse(slow.closed);
             guest.domain().parts().resume();
@@ -371,12 +374,14 @@ final class BlockRestoreTest {
             guest.domain().parts().quiesceAndSave();
             assertEquals(
                     "vbd 51712: /slow cannot be flushed: EIO",
-                    assertThrows(Refused.class, () -> guest.backends.release(TestDomain.ID, false))
+                    assertThrows(
+                                    Refused.class,
+                                    () -> guest.backends.moves().release(TestDomain.ID, false))
                             .reason());
             slow.onSubmit = () -> slow.complete(0, 0);
-            guest.backends.release(TestDomain.ID, false);
+            guest.backends.moves().release(TestDomain.ID, false);
             assertTrue(slow.closed);
-            guest.backends.claim(TestDomain.ID);
+            guest.backends.moves().claim(TestDomain.ID);
             guest.domain().parts().resume();
         }
     }

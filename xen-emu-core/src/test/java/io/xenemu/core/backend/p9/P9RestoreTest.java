@@ -118,13 +118,13 @@ final class P9RestoreTest {
     @Test
     void whatTheShareNeedsElsewhereIsCheckedThere() throws Exception {
         P9GuestFront front = attached();
-        List<SavedSpec> needs = old.backends.needs(TestDomain.ID);
+        List<SavedSpec> needs = old.backends.moves().needs(TestDomain.ID);
         assertEquals(1, needs.size());
-        P9Spec spec = (P9Spec) old.backends.spec(needs.getFirst());
+        P9Spec spec = (P9Spec) old.backends.kinds().spec(needs.getFirst());
         assertEquals(front.device.id(), spec.id().orElseThrow());
         assertEquals(
                 "9pfs: " + spec.path() + " is a folder here",
-                old.backends.check(needs.getFirst(), false));
+                old.backends.kinds().check(needs.getFirst(), false));
     }
 
     @Test
