@@ -269,4 +269,17 @@ final class LauncherIT {
                 more.containsAll(List.of("-XX:TieredStopAtLevel=1", "-Xa", "-Xb")),
                 more.toString());
     }
+
+    @Test
+    void whatAGuestPassesThroughIsCompiledSoon() throws IOException, InterruptedException {
+        for (String carrier :
+                List.of("migrate", "migrate-receive", "migrate-recover", "evacuate")) {
+            List<String> options = options(Map.of(), carrier);
+            assertFalse(options.contains("-XX:TieredStopAtLevel=1"), options.toString());
+            assertFalse(options.contains("-XX:CompileThresholdScaling=10"), options.toString());
+        }
+        List<String> pages = options(Map.of(), "page-server");
+        assertTrue(pages.contains("-XX:TieredStopAtLevel=1"), pages.toString());
+        assertFalse(pages.contains("-XX:CompileThresholdScaling=10"), pages.toString());
+    }
 }

@@ -14,13 +14,16 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Random;
+import java.util.function.ToDoubleFunction;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 
 /// The stream of a migration beside a plain copy of the same memory through the same kind of TLS socket, both over this
 /// host's loopback. A guest that runs nothing moves by the commands `migrate` and `migrate-receive` between two daemons
-/// on fake VMs, to and fro. All of it is in one process, so both sides of both compete for the same CPUs.
+/// on fake VMs, to and fro. The daemons are in this process, the commands are processes of the distribution. Both sides
+/// of both compete for the same CPUs. The time of a move of an empty guest is taken off, since the copy's connection is
+/// there when it begins. CPU time is that of all processes; a loaded machine takes little more of it than a quiet one.
 ///
 /// Arguments, optional: MIB of memory (512), ROUNDS (7, of which the first two are not counted), CONTENT: `random`,
 /// which cannot be compressed, or `text`.
@@ -34,6 +37,16 @@ public final class MigrationStream {
     private final Path folder;
     private final long memory;
     private final String content;
+    private static final String LAUNCHER =
+            Path.of("../xen-emu-core/target/dist/bin/xen-emu").toAbsolutePath().normalize().toString();
+
+    /// The kernel's unit of CPU time in /proc.
+    private static final double TICKS = 100;
+
+    /// The first of the two daemons between which an empty guest moves.
+    private static final int EMPTY = 2;
+
+    private final List<Process> receivers = new ArrayList<>();
     private final List<FakeDaemon> daemons = new ArrayList<>();
     private final List<Integer> ports = new ArrayList<>();
     private final TestAuthority authority;
@@ -57,13 +70,18 @@ public final class MigrationStream {
         int rounds = args.length > 1 ? Integer.parseInt(args[1]) : 7;
         String content = args.length > 2 ? args[2] : "random";
         Path folder = Files.createTempDirectory("migration-stream");
-        new MigrationStream(folder, mib, content).run(rounds);
+        MigrationStream stream = new MigrationStream(folder, mib, content);
+        try {
+            stream.run(rounds);
+        } finally {
+            stream.receivers.forEach(Process::destroy);
+        }
         System.exit(0); // the listening sides wait for ever
     }
 
     private void run(int rounds) throws Exception {
         Path kernel = Files.write(folder.resolve("kernel"), TrainingKernel.image());
-        for (int side = 0; side < 2; side++) {
+        for (int side = 0; side < 4; side++) {
             daemons.add(new FakeDaemon(folder, "host-" + side));
             ports.add(FreePort.next());
             listen(side);
@@ -71,28 +89,42 @@ public final class MigrationStream {
         int sink = sink();
         MemorySegment ram = daemons.getFirst().create(kernel, memory);
         byte[] bytes = fill(ram);
-        List<Double> moves = new ArrayList<>();
-        List<Double> copies = new ArrayList<>();
+        MemorySegment _ = daemons.get(EMPTY).create(kernel, memory);
+        List<Cost> empty = new ArrayList<>();
+        for (int round = 0; round < 2 * COLD_ROUNDS; round++) {
+            empty.add(move(EMPTY + round % 2));
+        }
+        Cost beside =
+                new Cost(median(empty, Cost::seconds), median(empty, Cost::cpuSeconds));
+        System.out.printf(Locale.ROOT, "migration of an empty guest %s%n", beside);
+        List<Cost> moves = new ArrayList<>();
+        List<Cost> copies = new ArrayList<>();
         for (int round = 0; round < rounds; round++) {
-            double copy = copy(sink, bytes);
-            double move = move(round % 2);
-            System.out.printf(Locale.ROOT, "copy %.3f s, migration %.3f s%n", copy, move);
+            Cost copy = copy(sink, bytes);
+            Cost move = move(round % 2).since(beside);
+            System.out.printf(Locale.ROOT, "copy %s, migration %s more%n", copy, move);
             if (round >= COLD_ROUNDS) {
                 copies.add(copy);
                 moves.add(move);
             }
         }
-        double copy = median(copies);
-        double move = median(moves);
+        double copy = median(copies, Cost::seconds);
+        double move = median(moves, Cost::seconds);
+        double copyCpu = median(copies, Cost::cpuSeconds);
+        double moveCpu = median(moves, Cost::cpuSeconds);
         double size = bytes.length / (double) MIB;
         System.out.printf(
                 Locale.ROOT,
-                "%.0f MIB of %s: copy %.0f MIB/s, migration %.0f MIB/s, ratio %.2f%n",
+                "%.0f MiB of %s: copy %.0f MiB/s, migration %.0f MiB/s, ratio %.2f; "
+                        + "CPU time %.2f s and %.2f s, ratio %.2f%n",
                 size,
                 content,
                 size / copy,
                 size / move,
-                copy / move);
+                copy / move,
+                copyCpu,
+                moveCpu,
+                copyCpu / moveCpu);
     }
 
     /// Fills the guest's memory, and gives the same bytes.
@@ -128,17 +160,25 @@ public final class MigrationStream {
         return folder.resolve("host-" + side).toString();
     }
 
-    private void listen(int side) {
-        List<String> command =
-                new ArrayList<>(List.of("migrate-receive", "--socket", socket(side)));
-        command.addAll(List.of("--listen", "127.0.0.1:" + ports.get(side)));
-        command.addAll(words());
-        Thread _ =
-                Thread.ofPlatform()
-                        .daemon()
-                        .start(() -> {
-                            int _ = XenEmu.execute(command.toArray(String[]::new));
-                        });
+    private void listen(int side) throws IOException {
+        receivers.add(
+                command(
+                        "migrate-receive",
+                        side,
+                        words(),
+                        "--listen",
+                        "127.0.0.1:" + ports.get(side)));
+    }
+
+    private Process command(String verb, int side, List<String> options, String... more)
+            throws IOException {
+        List<String> command = new ArrayList<>(List.of(LAUNCHER, verb, "--socket", socket(side)));
+        command.addAll(options);
+        command.addAll(List.of(more));
+        return new ProcessBuilder(command)
+                .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+                .redirectError(ProcessBuilder.Redirect.INHERIT)
+                .start();
     }
 
     /// Takes all that comes, and says so by a byte.
@@ -176,9 +216,9 @@ public final class MigrationStream {
         }
     }
 
-    private double copy(int port, byte[] bytes) throws Exception {
+    private Cost copy(int port, byte[] bytes) throws Exception {
         try (Carrier carrier = tls().connect("127.0.0.1:" + port)) {
-            long begin = System.nanoTime();
+            Cost begin = now();
             for (int at = 0; at < bytes.length; at += MIB) {
                 carrier.out().write(bytes, at, MIB);
             }
@@ -186,24 +226,53 @@ public final class MigrationStream {
             if (carrier.in().read() != 1) {
                 throw new IOException("the copy did not arrive");
             }
-            return (System.nanoTime() - begin) / 1e9;
+            return now().since(begin);
         }
     }
 
-    private double move(int from) {
-        List<String> command = new ArrayList<>(List.of("migrate", "--socket", socket(from)));
-        command.addAll(words());
-        command.addAll(List.of("web", "127.0.0.1:" + ports.get(1 - from)));
-        long begin = System.nanoTime();
-        int status = XenEmu.execute(command.toArray(String[]::new));
-        if (status != 0) {
-            throw new IllegalStateException("migrate ended with " + status);
+    private Cost move(int from) throws Exception {
+        Cost begin = now();
+        Process migrate = command("migrate", from, words(), "web", "127.0.0.1:" + ports.get(from ^ 1));
+        if (migrate.waitFor() != 0) {
+            throw new IllegalStateException("migrate ended with " + migrate.exitValue());
         }
-        return (System.nanoTime() - begin) / 1e9;
+        return now().since(begin);
     }
 
-    private static double median(List<Double> values) {
-        double[] sorted = values.stream().mapToDouble(Double::doubleValue).toArray();
+    /// The time, and the CPU time of this process, its children that have ended, and the receivers.
+    private Cost now() throws IOException {
+        double ticks = 0;
+        String[] own = stat(ProcessHandle.current());
+        for (int i = 11; i < 15; i++) {
+            ticks += Long.parseLong(own[i]);
+        }
+        for (Process receiver : receivers) {
+            String[] its = stat(receiver.toHandle());
+            ticks += Long.parseLong(its[11]) + Long.parseLong(its[12]);
+        }
+        return new Cost(System.nanoTime() / 1e9, ticks / TICKS);
+    }
+
+    /// The fields of proc(5)'s `stat` behind the command's name: utime, stime, cutime and cstime are 11 to 14.
+    private static String[] stat(ProcessHandle process) throws IOException {
+        String line = Files.readString(Path.of("/proc", Long.toString(process.pid()), "stat"));
+        return line.substring(line.lastIndexOf(')') + 2).split(" ");
+    }
+
+    /// Time that has passed, and CPU time of this process.
+    private record Cost(double seconds, double cpuSeconds) {
+        Cost since(Cost begin) {
+            return new Cost(seconds - begin.seconds, cpuSeconds - begin.cpuSeconds);
+        }
+
+        @Override
+        public String toString() {
+            return "%.3f s (CPU %.2f s)".formatted(seconds, cpuSeconds);
+        }
+    }
+
+    private static double median(List<Cost> costs, ToDoubleFunction<Cost> part) {
+        double[] sorted = costs.stream().mapToDouble(part).toArray();
         Arrays.sort(sorted);
         return sorted[sorted.length / 2];
     }
