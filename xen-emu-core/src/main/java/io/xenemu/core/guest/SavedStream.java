@@ -399,7 +399,7 @@ final class SavedStream implements AutoCloseable {
         }
     }
 
-    private IncomingRam ramOf(DomainConfig config, long bytes) throws WireException {
+    private IncomingRam ramOf(DomainConfig config, long bytes) throws IOException {
         if (bytes <= 0 || bytes > config.maxMemoryBytes() + MORE_THAN_MEMORY) {
             throw new WireException("it has more memory than its configuration says");
         }

@@ -1,6 +1,7 @@
 package io.xenemu.core.migration;
 
 import io.xenemu.kvm.memory.MemFd;
+import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.util.BitSet;
 
@@ -8,6 +9,7 @@ import java.util.BitSet;
 public final class IncomingRam implements AutoCloseable {
     private final MemFd file;
     private final MemorySegment pages;
+    private final WrittenRam written;
     private final BitSet missing = new BitSet();
     private boolean taken;
 
@@ -15,12 +17,14 @@ public final class IncomingRam implements AutoCloseable {
     /// @param bytes all zeros at first
     /// @param pagesFollow whether pages may come after the guest runs: then it has no large pages, of which a part
     ///     cannot be missing
-    public IncomingRam(String name, long bytes, boolean pagesFollow) {
+    /// @throws IOException if the host has no descriptor for it
+    public IncomingRam(String name, long bytes, boolean pagesFollow) throws IOException {
         String label = "xen-ram-" + name;
         file = pagesFollow ? MemFd.create(label, bytes) : MemFd.createLarge(label, bytes);
         boolean done = false;
         try {
             pages = file.map(0, bytes);
+            written = new WrittenRam(file, pages);
             done = true;
         } finally {
             if (!done) {
@@ -30,8 +34,8 @@ public final class IncomingRam implements AutoCloseable {
     }
 
     /// Takes pages that follow one another.
-    void set(long first, MemorySegment run) {
-        MemorySegment.copy(run, 0, pages, first * SaveFormat.PAGE, run.byteSize());
+    void set(long first, MemorySegment run) throws IOException {
+        written.run(first, run);
     }
 
     /// Makes pages that follow one another zero, and gives their memory back.
@@ -52,6 +56,7 @@ public final class IncomingRam implements AutoCloseable {
 
     /// Its file, for whoever closes it from now on.
     public MemFd take() {
+        written.close();
         taken = true;
         return file;
     }
@@ -60,6 +65,7 @@ public final class IncomingRam implements AutoCloseable {
     @Override
     public void close() {
         if (!taken) {
+            written.close();
             file.close();
         }
     }

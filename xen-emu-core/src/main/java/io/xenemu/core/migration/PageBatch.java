@@ -46,7 +46,8 @@ final class PageBatch implements AutoCloseable {
     /// A section that is ready to be written.
     ///
     /// @param start where it begins
-    record Section(ByteBuffer buffer, int start) {}
+    /// @param length of its pages, in bytes
+    record Section(ByteBuffer buffer, int start, int length) {}
 
     /// @param type of the section: of RAM or of a disk
     PageBatch(SectionType type) {
@@ -94,9 +95,14 @@ final class PageBatch implements AutoCloseable {
         return pages == 0;
     }
 
+    /// The bytes of the pages as they are.
+    int bytes() {
+        return pages * SaveFormat.PAGE;
+    }
+
     /// The pages as they are.
     Section plain() {
-        return section(plain, PageEncoding.NONE, pages * SaveFormat.PAGE);
+        return section(plain, PageEncoding.NONE, bytes());
     }
 
     /// The pages compressed.
@@ -104,7 +110,7 @@ final class PageBatch implements AutoCloseable {
     /// @return null if they do not become shorter
     /// @throws IOException if the library for that cannot be loaded
     @Nullable Section compressed() throws IOException {
-        int length = pages * SaveFormat.PAGE;
+        int length = bytes();
         ByteBuffer to = packed;
         if (to == null) {
             to = allocate(ZstdPages.bound(DATA_BYTES));
@@ -131,7 +137,7 @@ final class PageBatch implements AutoCloseable {
             in.putInt(Math.toIntExact(firsts[i])).putInt(counts[i]);
         }
         SectionWriter.seal(type, SaveFormat.VERSION, in, start, HEAD_BYTES + length);
-        return new Section(in, start);
+        return new Section(in, start, length);
     }
 
     /// Lets it be filled again.

@@ -13,13 +13,14 @@ import org.jspecify.annotations.Nullable;
 
 /// Writes pages as sections, in the order in which they were added. A section is compressed if another thread has the
 /// time for that before the stream has taken the sections in front of it, and is written as it is otherwise. So the
-/// writer does not wait for a compressor. Where the stream is slow, the compressors have time for all sections.
+/// writer does not wait for a compressor. Where the stream is slow, the compressors have time for all sections. Where
+/// compressing takes more time than it saves ([PackingGain]), only a few are tried.
 final class PageBatches implements AutoCloseable {
     /// The most sections from the one that is written next to the one that is filled, so that a compressor has the time
     /// in which the others are written as they are.
     private static final int SECTIONS = 8;
 
-    /// The most sections that are not compressed after one that came too late.
+    /// The most sections that are not compressed after one for which it was not worth it.
     private static final int MOST_PLAIN = 64;
 
     private final SectionWriter out;
@@ -41,7 +42,10 @@ final class PageBatches implements AutoCloseable {
 
     private Slot filled;
 
-    /// Twice as many sections are not compressed after each that came too late, so that no processor works in vain.
+    private final PackingGain gain = new PackingGain(workers.count());
+
+    /// Twice as many sections are not compressed after each that came too late, or has saved less time than it took: so
+    /// no processor works in vain.
     private int pause;
 
     private int pauseLeft;
@@ -52,6 +56,9 @@ final class PageBatches implements AutoCloseable {
 
         /// The result of that, if it is shorter.
         private PageBatch.@Nullable Section compressed;
+
+        /// How long that took, in ns.
+        private long packing;
 
         Slot(SectionType type) {
             batch = new PageBatch(type);
@@ -125,8 +132,10 @@ final class PageBatches implements AutoCloseable {
             Slot slot = filled;
             slot.compressing =
                     workers.begin(() -> {
+                        long begun = System.nanoTime();
                         try {
                             slot.compressed = slot.batch.compressed();
+                            slot.packing = System.nanoTime() - begun;
                         } finally {
                             idle.release();
                         }
@@ -150,16 +159,28 @@ final class PageBatches implements AutoCloseable {
                 return newSlot();
             }
             Slot slot = full.remove();
-            if (slot.isReady()) {
-                pause = slot.compressing == null ? pause : 0;
-                write(slot, section(slot));
-            } else {
-                pause = Math.min(MOST_PLAIN, 2 * pause + SECTIONS);
-                pauseLeft = pause;
+            if (!slot.isReady()) {
+                pauseMore();
                 write(slot, null);
+                continue;
             }
+            PageBatch.Section compressed = section(slot);
+            if (slot.compressing != null) {
+                int packed = compressed == null ? slot.batch.bytes() : compressed.length();
+                if (gain.isWorth(slot.batch.bytes(), packed, slot.packing)) {
+                    pause = 0;
+                } else {
+                    pauseMore();
+                }
+            }
+            write(slot, compressed);
         }
         return free.remove();
+    }
+
+    private void pauseMore() {
+        pause = Math.min(MOST_PLAIN, 2 * pause + SECTIONS);
+        pauseLeft = pause;
     }
 
     /// What a slot was compressed to, after a wait.
@@ -174,7 +195,9 @@ final class PageBatches implements AutoCloseable {
 
     private void write(Slot slot, PageBatch.@Nullable Section compressed) throws IOException {
         PageBatch.Section section = compressed == null ? slot.batch.plain() : compressed;
+        long begun = System.nanoTime();
         out.writeSealed(section.buffer(), section.start());
+        gain.took(section.length(), System.nanoTime() - begun);
         if (slot.isReady()) {
             empty(slot);
         } else {

@@ -4,9 +4,7 @@ import io.xenemu.core.host.WorkProgress;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.WireException;
 import java.io.IOException;
-import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
@@ -76,20 +74,10 @@ final class RamReader implements AutoCloseable {
     void read(@Nullable RamSource ram) throws IOException {
         if (ram == null) {
             read((_, _) -> {});
-        } else if (ram.file().asksForHugePages()) {
-            MemorySegment pages = ram.pages();
-            read((first, run) ->
-                    MemorySegment.copy(run, 0, pages, first * SaveFormat.PAGE, run.byteSize()));
         } else {
-            try (FileChannel file = ram.file().writer()) {
-                read((first, run) -> write(run.asByteBuffer(), file, first * SaveFormat.PAGE));
+            try (WrittenRam written = new WrittenRam(ram.file(), ram.pages())) {
+                read(written);
             }
-        }
-    }
-
-    private static void write(ByteBuffer run, FileChannel file, long offset) throws IOException {
-        for (long at = offset; run.hasRemaining(); ) {
-            at += file.write(run, at);
         }
     }
 

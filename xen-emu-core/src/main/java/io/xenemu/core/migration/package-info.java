@@ -9,9 +9,9 @@
 /// - Below it, sections: [SectionWriter], [SectionReader], [SectionType]; content of several: [ChunkWriter],
 ///   [ChunkStream].
 /// - What a guest's sections say: [GuestSummary], [SavedConfig], [BootFile], [SavedHead], [FileContents].
-/// - RAM: [RamSource], [RamCopy], [RamWriter], [RamReader], [RamStatistics], [PageBatches], [PageBatch], [PagesBody],
-///   [PageEncoding], [ZstdPages], [SectionWorkers]. [SavedPages] reads it in any order, from a file, and gives it to
-///   a [PageRunSink].
+/// - RAM: [RamSource], [RamCopy], [RamWriter], [RamReader], [RamStatistics], [WrittenRam], [PageBatches], [PageBatch],
+///   [PackingGain], [PagesBody], [PageEncoding], [ZstdPages], [SectionWorkers]. [SavedPages] reads it in any order,
+///   from a file, and gives it to a [PageRunSink].
 /// - RAM of a guest that runs, in rounds: [RoundWriter], [ZeroBatch], [Pace], [IncomingRam]; what follows a round:
 ///   [Convergence].
 /// - Disks whose content goes with such a guest: [DiskSource], [BlockLog], [DiskWriter]; [DiskSink].

@@ -38,7 +38,10 @@ public final class MigrationStream {
     private final long memory;
     private final String content;
     private static final String LAUNCHER =
-            Path.of("../xen-emu-core/target/dist/bin/xen-emu").toAbsolutePath().normalize().toString();
+            Path.of("../xen-emu-core/target/dist/bin/xen-emu")
+                    .toAbsolutePath()
+                    .normalize()
+                    .toString();
 
     /// The kernel's unit of CPU time in /proc.
     private static final double TICKS = 100;
@@ -94,8 +97,7 @@ public final class MigrationStream {
         for (int round = 0; round < 2 * COLD_ROUNDS; round++) {
             empty.add(move(EMPTY + round % 2));
         }
-        Cost beside =
-                new Cost(median(empty, Cost::seconds), median(empty, Cost::cpuSeconds));
+        Cost beside = new Cost(median(empty, Cost::seconds), median(empty, Cost::cpuSeconds));
         System.out.printf(Locale.ROOT, "migration of an empty guest %s%n", beside);
         List<Cost> moves = new ArrayList<>();
         List<Cost> copies = new ArrayList<>();
@@ -232,7 +234,8 @@ public final class MigrationStream {
 
     private Cost move(int from) throws Exception {
         Cost begin = now();
-        Process migrate = command("migrate", from, words(), "web", "127.0.0.1:" + ports.get(from ^ 1));
+        Process migrate =
+                command("migrate", from, words(), "web", "127.0.0.1:" + ports.get(from ^ 1));
         if (migrate.waitFor() != 0) {
             throw new IllegalStateException("migrate ended with " + migrate.exitValue());
         }
