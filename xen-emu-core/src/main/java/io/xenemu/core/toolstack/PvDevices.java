@@ -329,7 +329,9 @@ public final class PvDevices implements AutoCloseable {
     ///
     /// @throws Refused if that takes too long
     public void awaitRemoved(DomId frontend) throws Refused {
-        removals.await(frontend, limit.multipliedBy(REMOVAL_WAITS));
+        // Not Duration#multipliedBy, whose first use prepares all of BigDecimal: a guest that moves
+        // stands still.
+        removals.await(frontend, Duration.ofNanos(limit.toNanos() * REMOVAL_WAITS));
     }
 
     private <T> CompletableFuture<Void> forEach(List<T> all, Consumer<T> work) {
