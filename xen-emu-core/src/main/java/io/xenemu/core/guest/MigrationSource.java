@@ -9,7 +9,6 @@ import io.xenemu.core.domain.XenState;
 import io.xenemu.core.hypervisor.DomainEvent;
 import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.hypervisor.MigrationMetrics;
-import io.xenemu.core.migration.BackChannel;
 import io.xenemu.core.migration.MigrationLink;
 import io.xenemu.core.migration.MigrationMessage;
 import io.xenemu.core.migration.PageEncoding;
@@ -26,9 +25,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
-import java.util.concurrent.CancellationException;
-import java.util.concurrent.CompletableFuture;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -61,12 +57,6 @@ final class MigrationSource {
     /// The longest wait for a destination that loads the last pages, while the guest stands still.
     private static final Duration READY_LIMIT = Duration.ofSeconds(60);
 
-    /// The longest wait for the word that the guest runs.
-    private static final Duration RUNNING_LIMIT = Duration.ofSeconds(60);
-
-    /// The time for a destination that has ended the connection to have said why.
-    private static final Duration REASON_LIMIT = Duration.ofSeconds(2);
-
     private final Hypervisor hypervisor;
     private final List<SaveParty.Member> guests;
     private final SaveScope scope;
@@ -75,7 +65,7 @@ final class MigrationSource {
     private final Migration migration;
     private final MigrationLink link;
     private final long begun = System.nanoTime();
-    private @Nullable BackChannel back;
+    private final DestinationAnswers answers;
     private long sent;
 
     /// The devices of each guest that the destination has heard of.
@@ -96,6 +86,7 @@ final class MigrationSource {
         wanted = order.migrate();
         link = wanted.link();
         migration = wanted.migration();
+        answers = new DestinationAnswers(migration);
     }
 
     private List<Domain> domains() {
@@ -135,7 +126,7 @@ final class MigrationSource {
         } catch (KvmException e) {
             throw failed(String.valueOf(e.getMessage()));
         } catch (IOException e) {
-            throw failed(reason(e));
+            throw failed(answers.reason(e));
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw failed("the service ends");
@@ -174,25 +165,6 @@ final class MigrationSource {
         log.info("{}: not migrated: {}", names(), refusal.reason());
         migration.enter(MigrationPhase.FAILED, refusal.reason());
         return refusal;
-    }
-
-    /// The reason of a failure, as the destination tells it if it does.
-    private String reason(IOException e) {
-        BackChannel answers = back;
-        try {
-            // What has come before it was not waited for.
-            long end = System.nanoTime() + REASON_LIMIT.toNanos();
-            while (answers != null && System.nanoTime() - end < 0) {
-                if (answers.next(REASON_LIMIT) instanceof MigrationMessage.Refuse refuse) {
-                    return migration.peer() + ": " + refuse.reason();
-                }
-            }
-        } catch (IOException lost) {
-            log.debug("{}: no reason came: {}", names(), lost.toString());
-        } catch (InterruptedException interrupted) {
-            Thread.currentThread().interrupt();
-        }
-        return migration.peer() + ": " + IoReason.of(e);
     }
 
     /// Ends it on another thread, unless it is decided.
@@ -289,16 +261,13 @@ final class MigrationSource {
                         wanted.options().onlyAsks(),
                         first.needs(),
                         all.subList(1, all.size())));
-        BackChannel answers = BackChannel.of(link, wanted.options().postCopy());
-        back = answers;
+        answers.listen(link, wanted.options().postCopy());
         switch (answers.next(ACCEPT_LIMIT)) {
             case MigrationMessage.Accept accept -> {
                 files.add(accept.checked());
                 migration.checked(String.join("\n", files));
                 log.info("{} can go to {}, with {}", names(), migration.peer(), accept.program());
             }
-            case MigrationMessage.Refuse refuse ->
-                    throw new Refused(migration.peer() + ": " + refuse.reason());
             case MigrationMessage other -> throw unexpected(other);
         }
     }
@@ -318,7 +287,9 @@ final class MigrationSource {
                         new MovingGuests(writer, guests, wanted, hypervisor.devices());
                 MigrationRounds rounds =
                         new MigrationRounds(
-                                moving, wanted, round -> awaitStored(round, STORED_LIMIT))) {
+                                moving,
+                                wanted,
+                                round -> answers.awaitStored(round, copied, STORED_LIMIT))) {
             migration.copies(moving::disks);
             List<BitSet> left = rounds.run();
             sent = moving.bytes();
@@ -354,12 +325,12 @@ final class MigrationSource {
                 }
                 moving.end(writer, still.states().stream().map(XenState::write).toList());
                 sent = writer.end();
-                awaitStored(moving.round(), READY_LIMIT);
+                answers.awaitStored(moving.round(), copied, READY_LIMIT);
                 awaitReady(follow);
                 migration.enter(MigrationPhase.READY);
                 decide(decision);
             } catch (IOException e) {
-                Refused refusal = new Refused(reason(e));
+                Refused refusal = new Refused(answers.reason(e));
                 refusal.addSuppressed(e);
                 if (comesBack(still, refusal)) {
                     throw refusal;
@@ -371,33 +342,11 @@ final class MigrationSource {
                 }
                 return true;
             }
-            return go(still, stopped, follow);
-        }
-    }
-
-    /// Lets the destination run the guest. Whatever fails now, the guest does not go on here by itself.
-    ///
-    /// @param follow the pages that follow it
-    private boolean go(StandStill still, long stopped, BitSet follow) {
-        try {
-            return wanted.options().postCopy()
-                    ? follow(still, stopped, follow)
-                    : go(still, stopped);
-        } catch (RuntimeException | Error e) {
-            log.error("{}: this is a bug", names(), e);
-            return ask(still, "a bug of the service: " + e);
-        }
-    }
-
-    /// Waits until the destination has a round's disks on its storage, those of each guest of which disks are copied.
-    ///
-    /// @param limit for each guest
-    private void awaitStored(int round, Duration limit)
-            throws IOException, Refused, InterruptedException {
-        for (long left = copied; left > 0; left--) {
-            if (!next(limit).equals(new MigrationMessage.Stored(round))) {
-                throw new IOException("the destination does not say that it has stored the disks");
-            }
+            DecidedSource last =
+                    new DecidedSource(hypervisor, guests, order, answers, still, stopped);
+            boolean haveLeft = last.go(follow);
+            sent += last.followed();
+            return haveLeft;
         }
     }
 
@@ -410,7 +359,7 @@ final class MigrationSource {
             if (System.nanoTime() > end) {
                 throw new SocketTimeoutException("the destination needs too long to be ready");
             }
-            switch (next(READY_LIMIT)) {
+            switch (answers.next(READY_LIMIT)) {
                 case MigrationMessage.Ready _ -> {
                     return;
                 }
@@ -426,33 +375,6 @@ final class MigrationSource {
         }
     }
 
-    /// Lets the destination run the guest, and its other pages follow.
-    private boolean follow(StandStill still, long stopped, BitSet pages) {
-        PostCopySource follows =
-                new PostCopySource(
-                        hypervisor,
-                        guests.getFirst(),
-                        order,
-                        RamSource.of(guests.getFirst().domain().memory()),
-                        stopped);
-        PostCopySource.End end = follows.run(pages);
-        sent += follows.bytes();
-        return switch (end) {
-            case LEFT -> {
-                leave(still);
-                yield true;
-            }
-            case DESTROYED -> {
-                leaveRecord(still);
-                yield true;
-            }
-            case STAYS -> {
-                stays();
-                yield false;
-            }
-        };
-    }
-
     /// Ends a migration that has failed before the decision, and gives the guest its disks again.
     ///
     /// @return whether it goes on here; otherwise it ends
@@ -466,7 +388,7 @@ final class MigrationSource {
             return true;
         }
         boolean _ = order.fail(failed(String.valueOf(failure.getMessage())));
-        leaveHere(still);
+        DecidedSource.leaveHere(still, guests);
         return false;
     }
 
@@ -477,19 +399,6 @@ final class MigrationSource {
         } catch (IOException e) {
             log.debug("{}: the destination does not listen: {}", names(), e.toString());
         }
-    }
-
-    private MigrationMessage next(Duration limit)
-            throws IOException, InterruptedException, Refused {
-        BackChannel answers = back;
-        if (answers == null) {
-            throw new IllegalStateException("nothing was asked");
-        }
-        MigrationMessage message = answers.next(limit);
-        if (message instanceof MigrationMessage.Refuse refuse) {
-            throw new Refused(migration.peer() + ": " + refuse.reason());
-        }
-        return message;
     }
 
     private MigrationRecords.Draft draft() throws Refused {
@@ -514,96 +423,5 @@ final class MigrationSource {
         }
         decided = true;
         migration.enter(MigrationPhase.DECIDED);
-    }
-
-    private boolean go(StandStill still, long stopped) {
-        String unknown;
-        try {
-            link.send(new MigrationMessage.Go());
-            if (next(RUNNING_LIMIT) instanceof MigrationMessage.Running) {
-                Duration time = Duration.ofNanos(System.nanoTime() - stopped);
-                migration.stoodStill(time);
-                wanted.migrations().metrics().stoodStill(time);
-                leave(still);
-                return true;
-            }
-            unknown = "the destination does not say that it runs the guest";
-        } catch (IOException e) {
-            unknown = migration.peer() + ": " + IoReason.of(e);
-        } catch (Refused e) {
-            unknown = e.reason();
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            unknown = "the service ends";
-        }
-        return ask(still, unknown);
-    }
-
-    /// Lets an operator decide, while the guest stands still.
-    private boolean ask(StandStill still, String unknown) {
-        log.warn(
-                "it is decided that {} runs {}, but not known whether it does: {}",
-                migration.peer(),
-                names(),
-                unknown);
-        wanted.migrations().metrics().undecided();
-        CompletableFuture<Migration.Resolution> answer =
-                migration.ask(
-                        unknown,
-                        () ->
-                                DiskReturn.claim(
-                                        hypervisor.devices(),
-                                        domains(),
-                                        wanted.options().copiesStorage()));
-        SaveParty.whenAllAreDestroyed(guests, () -> answer.cancel(false));
-        boolean _ =
-                order.fail(
-                        new Refused(
-                                "it is decided that %s runs %s, but not known whether it does: %s; see migrate-status"
-                                        .formatted(migration.peer(), names(), unknown)));
-        Migration.Resolution resolution;
-        try {
-            resolution = answer.join();
-        } catch (CancellationException e) {
-            leaveRecord(still);
-            return true;
-        }
-        if (resolution != Migration.Resolution.RUN) {
-            leave(still);
-            return true;
-        }
-        stays();
-        return false;
-    }
-
-    /// The guest was destroyed here, or the service ends. The decision stands, and so does its record.
-    private void leaveRecord(StandStill still) {
-        leaveHere(still);
-        migration.leaveRecord();
-    }
-
-    /// An operator's decision has taken the place of the one that was written down.
-    private void stays() {
-        forget();
-        migration.enter(MigrationPhase.FAILED, "an operator has let it run here");
-    }
-
-    private void leaveHere(StandStill still) {
-        still.leave();
-        guests.forEach(guest -> guest.boot().leave());
-    }
-
-    private void leave(StandStill still) {
-        leaveHere(still);
-        forget();
-        migration.enter(MigrationPhase.DONE);
-    }
-
-    private void forget() {
-        try {
-            wanted.migrations().records().forget(migration.id());
-        } catch (IOException e) {
-            log.warn("the record of migration {} stays: {}", migration.id(), IoReason.of(e));
-        }
     }
 }

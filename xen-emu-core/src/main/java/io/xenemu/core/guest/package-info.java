@@ -13,9 +13,9 @@
 ///   [SavedChannel], [SavedStream], [DomainImage], [GuestImage], [RestoreGate], [RestoredConnections], [LazyRestore]
 ///   with [LateBootFiles]. That of real Xen: [XenGuestImage], [XlRequest].
 /// - Migration: [Migrations] with [MigrationRecords], [Migration], [MigrationPhase]; [MigrationSource] with
-///   [GuestDescription], [MovingGuests], [MigrationRounds], [VcpuThrottle] and [DiskReturn]; [MigrationTarget]; pages
-///   that follow a guest: [PostCopySource], [LaterPages], [EarlyPages]; disks whose content goes with it:
-///   [OutgoingDisks], [IncomingDisks]; [MigrationChecks], [CopyPlaces] of both.
+///   [GuestDescription], [MovingGuests], [MigrationRounds], [VcpuThrottle], [DestinationAnswers], [DecidedSource] and
+///   [DiskReturn]; [MigrationTarget]; pages that follow a guest: [PostCopySource], [LaterPages], [EarlyPages]; disks
+///   whose content goes with it: [OutgoingDisks], [IncomingDisks]; [MigrationChecks], [CopyPlaces] of both.
 /// - Live update: [LiveUpdates] with [ChangeGate], [UpdateSource], [UpdateParty], [UpdateStates]; [UpdateTarget].
 /// - A domain that stays as a guest of its own: [StoppedBoot].
 /// - Guests in the background: [HostedGuests], [HostedGuest]. A second guest beside the foreground one: [SecondGuest].
