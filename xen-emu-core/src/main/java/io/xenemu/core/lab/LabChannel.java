@@ -9,7 +9,9 @@ import java.net.SocketTimeoutException;
 import java.net.StandardSocketOptions;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
+import java.time.Duration;
 import java.util.Arrays;
+import java.util.concurrent.locks.LockSupport;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -22,7 +24,8 @@ import org.slf4j.LoggerFactory;
 ///
 /// @param port on the loopback interface
 /// @param token the machine's secret
-record LabChannel(int port, String token) {
+/// @param patience how long an agent that does not speak is waited for
+record LabChannel(int port, String token, Duration patience) {
     private static final Logger log = LoggerFactory.getLogger(LabChannel.class);
 
     /// The agent's first line.
@@ -31,7 +34,18 @@ record LabChannel(int port, String token) {
     /// The longest wait for the greeting. A busy host takes seconds.
     private static final int GREETING_MILLIS = 30_000;
 
-    private static final int TRIES = 4;
+    /// How long further connections are tried.
+    private static final Duration PATIENCE = Duration.ofMinutes(2);
+
+    /// Between two of them: QEMU ends each at once until the agent listens, which it does some time after the machine
+    /// is ready, and again when it has ended.
+    private static final long PAUSE_NANOS = 100_000_000;
+
+    /// @param port on the loopback interface
+    /// @param token the machine's secret
+    LabChannel(int port, String token) {
+        this(port, token, PATIENCE);
+    }
 
     /// Connects to the agent.
     ///
@@ -70,11 +84,13 @@ record LabChannel(int port, String token) {
     SocketChannel begin(SocketChannel opened, String role) throws IOException {
         SocketChannel socket = opened;
         try {
-            for (int tries = 1; !isGreeted(socket); tries++) {
-                if (tries == TRIES) {
+            long begun = System.nanoTime();
+            while (!isGreeted(socket)) {
+                if (System.nanoTime() - begun > patience.toNanos()) {
                     throw new LabException("the lab machine does not take commands");
                 }
                 socket.close();
+                LockSupport.parkNanos(PAUSE_NANOS);
                 socket = open();
             }
             send(socket, (token + "\n" + role + "\n").getBytes(UTF_8));

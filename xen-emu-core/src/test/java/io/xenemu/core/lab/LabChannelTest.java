@@ -12,6 +12,7 @@ import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.nio.channels.SocketChannel;
+import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.AfterEach;
@@ -31,7 +32,10 @@ final class LabChannelTest {
     }
 
     private CompletableFuture<SocketChannel> connect() {
-        LabChannel channel = new LabChannel(machine.getLocalPort(), "secret");
+        return connect(new LabChannel(machine.getLocalPort(), "secret"));
+    }
+
+    private static CompletableFuture<SocketChannel> connect(LabChannel channel) {
         CompletableFuture<SocketChannel> connected = new CompletableFuture<>();
         Thread.ofVirtual()
                 .start(() -> {
@@ -67,9 +71,11 @@ final class LabChannelTest {
     }
 
     @Test
-    void anotherConnectionIsTriedIfTheAgentDoesNotSpeak() throws Exception {
+    void agentThatListensLateIsWaitedFor() throws Exception {
         CompletableFuture<SocketChannel> connected = connect();
-        machine.accept().close();
+        for (int i = 0; i < 6; i++) {
+            machine.accept().close();
+        }
         try (Socket agent = machine.accept()) {
             greet(agent);
             assertEquals(List.of("secret", "tcp 1"), twoLines(agent));
@@ -79,10 +85,9 @@ final class LabChannelTest {
 
     @Test
     void machineWithoutAnAgentIsGivenUp() throws Exception {
-        CompletableFuture<SocketChannel> connected = connect();
-        for (int i = 0; i < 4; i++) {
-            machine.accept().close();
-        }
+        CompletableFuture<SocketChannel> connected =
+                connect(new LabChannel(machine.getLocalPort(), "secret", Duration.ZERO));
+        machine.accept().close();
         Exception failure = assertThrows(Exception.class, connected::get);
         assertInstanceOf(LabException.class, failure.getCause());
     }
