@@ -37,6 +37,7 @@ public final class Errno {
     public static final int EBADFD = 77;
     public static final int EMSGSIZE = 90;
     public static final int EOPNOTSUPP = 95;
+    public static final int ECONNABORTED = 103;
     public static final int ECONNRESET = 104;
     public static final int ESHUTDOWN = 108;
     public static final int ECONNREFUSED = 111;

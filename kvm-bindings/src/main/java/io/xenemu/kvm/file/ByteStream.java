@@ -21,6 +21,13 @@ public final class ByteStream implements AutoCloseable {
         this.fd = fd;
     }
 
+    /// Takes over a descriptor that another process has sent.
+    ///
+    /// @param descriptor does not wait (`O_NONBLOCK`)
+    public static ByteStream received(int descriptor) {
+        return new ByteStream(OwnedFd.of("recvmsg", descriptor, ""));
+    }
+
     /// Opens a terminal, which does not become the process's own.
     ///
     /// @throws KvmException with open(2)'s errno

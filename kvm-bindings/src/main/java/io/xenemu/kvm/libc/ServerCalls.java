@@ -1,5 +1,7 @@
 package io.xenemu.kvm.libc;
 
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 
@@ -16,6 +18,10 @@ public final class ServerCalls {
     private static final MethodHandle FCHMOD = Libc.handle("fchmod", Libc.ARGUMENTS);
     // int accept4(int sockfd, struct sockaddr *addr, socklen_t *addrlen, int flags);
     private static final MethodHandle ACCEPT4 = Libc.handle("accept4", SIX_ARGUMENTS);
+    // int getsockopt(int sockfd, int level, int optname, void *optval, socklen_t *optlen);
+    private static final MethodHandle GETSOCKOPT = Libc.handle("getsockopt", SIX_ARGUMENTS);
+    // int getsockname(int sockfd, struct sockaddr *addr, socklen_t *addrlen);
+    private static final MethodHandle GETSOCKNAME = Libc.handle("getsockname", Libc.ARGUMENTS);
 
     private ServerCalls() {}
 
@@ -48,5 +54,41 @@ public final class ServerCalls {
         } catch (Throwable t) {
             throw Libc.unexpected(t);
         }
+    }
+
+    /// getsockopt(2) of an option whose value has `int` fields.
+    ///
+    /// @param value gets the value; its length is that of the segment
+    /// @return 0 or a negated errno
+    public static int getsockopt(int fd, int level, int option, MemorySegment value) {
+        MemorySegment slot = CallSlot.current().scratch();
+        slot.set(JAVA_INT, 0, Math.toIntExact(value.byteSize()));
+        MemorySegment errno = CallSlot.current().errno();
+        try {
+            return Libc.intResult(
+                    (long)
+                            GETSOCKOPT.invokeExact(
+                                    errno,
+                                    (long) fd,
+                                    (long) level,
+                                    (long) option,
+                                    Libc.address(value, 0),
+                                    slot.address(),
+                                    0L),
+                    errno);
+        } catch (Throwable t) {
+            throw Libc.unexpected(t);
+        }
+    }
+
+    /// getsockname(2).
+    ///
+    /// @param address gets a `sockaddr`, as much of it as fits
+    /// @return bytes of the address, or a negated errno
+    public static int getsockname(int fd, MemorySegment address) {
+        MemorySegment slot = CallSlot.current().scratch();
+        slot.set(JAVA_INT, 0, Math.toIntExact(address.byteSize()));
+        int result = Libc.call(GETSOCKNAME, fd, Libc.address(address, 0), slot.address());
+        return result < 0 ? result : slot.get(JAVA_INT, 0);
     }
 }

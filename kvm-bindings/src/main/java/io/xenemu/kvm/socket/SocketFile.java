@@ -28,6 +28,9 @@ final class SocketFile {
     /// Bytes of a path in `struct sockaddr_un`, with the zero at its end.
     private static final int PATH_BYTES = 108;
 
+    /// `sizeof(struct sockaddr_un)`.
+    static final int ADDRESS_BYTES = Short.BYTES + PATH_BYTES;
+
     private SocketFile() {}
 
     /// A path as `struct sockaddr_un`, for bind(2) and connect(2).
@@ -38,7 +41,7 @@ final class SocketFile {
         if (name.length >= PATH_BYTES) {
             throw new IOException("the path of a Unix socket is longer than 107 bytes: " + path);
         }
-        MemorySegment address = arena.allocate(Short.BYTES + PATH_BYTES, Long.BYTES);
+        MemorySegment address = arena.allocate(ADDRESS_BYTES, Long.BYTES);
         address.set(JAVA_SHORT, 0, (short) AF_UNIX);
         MemorySegment.copy(name, 0, address, JAVA_BYTE, Short.BYTES, name.length);
         return address;

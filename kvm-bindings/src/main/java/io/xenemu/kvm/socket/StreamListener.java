@@ -10,23 +10,31 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import org.jspecify.annotations.Nullable;
 
 /// A listening Unix-domain socket for a thread that waits with [io.xenemu.kvm.thread.Epoll]. Nothing of it waits. Its
-/// file has mode 0600, and so the service's user and root may connect.
+/// file has mode 0600, and so the service's user and root may connect. Another process can take it over with the
+/// clients that wait: it listens on without a gap.
 ///
 /// Not thread-safe.
 public final class StreamListener implements AutoCloseable {
-    /// Clients that wait until they are accepted. Further ones wait in connect(2), or get EAGAIN.
+    /// Clients of a console that wait until they are accepted. Further ones wait in connect(2), or get EAGAIN.
     private static final int BACKLOG = 8;
+
+    /// The same for a service with many clients.
+    private static final int LONG_BACKLOG = 128;
 
     private static final int NONBLOCK_CLOEXEC = 0x800 | 0x80000;
     private static final int SOCK_STREAM = 1;
     private static final int OWNER_ONLY = 0600;
 
+    /// Made early: without a descriptor no class can be loaded from a file.
+    private static final String NO_DESCRIPTOR = "accept4: " + Errno.name(Errno.EMFILE);
+
     private final OwnedFd fd;
     private final Path path;
-    private final @Nullable Object key;
+    private @Nullable Object key;
 
     private StreamListener(OwnedFd fd, Path path, @Nullable Object key) {
         this.fd = fd;
@@ -40,13 +48,88 @@ public final class StreamListener implements AutoCloseable {
     ///     message names the path
     /// @throws io.xenemu.kvm.abi.KvmException if the process has no descriptor left
     public static StreamListener bind(Path path) throws IOException {
-        try (Arena arena = Arena.ofConfined()) {
-            return bind(path, SocketFile.address(arena, path));
+        SocketFile.checkReplaceable(path);
+        return bind(path, path, BACKLOG);
+    }
+
+    /// The same for a service with many clients. The socket takes its path at once, also from a leftover.
+    ///
+    /// @throws IOException as [#bind]
+    public static StreamListener bindService(Path path) throws IOException {
+        SocketFile.checkReplaceable(path);
+        return prepare(path).publish();
+    }
+
+    /// Makes a socket of a service for `path` that nobody finds yet.
+    ///
+    /// @throws IOException if it cannot be made; the message names the path
+    public static Prepared prepare(Path path) throws IOException {
+        Path fresh =
+                path.resolveSibling(path.getFileName() + ".new" + ProcessHandle.current().pid());
+        return new Prepared(bind(fresh, path, LONG_BACKLOG), fresh);
+    }
+
+    /// A listening socket that takes its path later, in place of another process's socket if there is one.
+    public static final class Prepared implements AutoCloseable {
+        private final StreamListener listener;
+        private final Path fresh;
+        private boolean published;
+
+        private Prepared(StreamListener listener, Path fresh) {
+            this.listener = listener;
+            this.fresh = fresh;
+        }
+
+        /// Takes the path, at once.
+        ///
+        /// @throws IOException if that fails; the socket is closed then
+        public StreamListener publish() throws IOException {
+            try {
+                Files.move(fresh, listener.path, StandardCopyOption.ATOMIC_MOVE);
+                published = true;
+            } catch (IOException e) {
+                close();
+                throw new IOException(
+                        "cannot listen at " + listener.path + ": " + SocketFile.reason(e), e);
+            }
+            return listener;
+        }
+
+        /// Gives it up, unless it has its path.
+        @Override
+        public void close() throws IOException {
+            if (!published) {
+                listener.fd.close();
+                Files.deleteIfExists(fresh);
+            }
         }
     }
 
-    private static StreamListener bind(Path path, MemorySegment address) throws IOException {
-        SocketFile.checkReplaceable(path);
+    /// Takes over a listening socket that another process has sent. Its file is that process's until [#ownFile].
+    ///
+    /// @param descriptor does not wait (`O_NONBLOCK`)
+    /// @param path of its file
+    public static StreamListener received(int descriptor, Path path) {
+        return new StreamListener(OwnedFd.of("recvmsg", descriptor, path.toString()), path, null);
+    }
+
+    /// The listening Unix socket that is this process's standard input, as systemd passes it for a `.socket` unit. Its
+    /// creator keeps its file. Null if standard input is something else.
+    ///
+    /// @throws IOException if it cannot be used
+    public static @Nullable StreamListener inherited() throws IOException {
+        Path path = StandardInput.listener();
+        return path == null ? null : received(StandardInput.nonBlocking(), path);
+    }
+
+    private static StreamListener bind(Path at, Path path, int backlog) throws IOException {
+        try (Arena arena = Arena.ofConfined()) {
+            return bind(at, path, SocketFile.address(arena, at), backlog);
+        }
+    }
+
+    private static StreamListener bind(Path at, Path path, MemorySegment address, int backlog)
+            throws IOException {
         OwnedFd fd =
                 OwnedFd.of(
                         "socket",
@@ -54,13 +137,13 @@ public final class StreamListener implements AutoCloseable {
                         path.toString());
         boolean done = false;
         try {
-            if (SocketFile.isSocket(path)) {
-                Files.delete(path);
+            if (SocketFile.isSocket(at)) {
+                Files.delete(at);
             }
             check(ServerCalls.fchmod(fd.number(), OWNER_ONLY), path);
             check(ServerCalls.bind(fd.number(), address), path);
-            Object key = SocketFile.key(path);
-            check(ServerCalls.listen(fd.number(), BACKLOG), path);
+            Object key = SocketFile.key(at);
+            check(ServerCalls.listen(fd.number(), backlog), path);
             done = true;
             return new StreamListener(fd, path, key);
         } finally {
@@ -88,23 +171,49 @@ public final class StreamListener implements AutoCloseable {
         return fd.number();
     }
 
+    /// The socket's file.
+    public Path path() {
+        return path;
+    }
+
+    /// Owns the file that is at the path now: [#close] removes it.
+    ///
+    /// @throws IOException if there is none
+    public void ownFile() throws IOException {
+        key = SocketFile.key(path);
+    }
+
+    /// Leaves the file to another process, which listens on: [#close] does not remove it.
+    public void leaveFile() {
+        key = null;
+    }
+
     /// Accepts the client that waits longest.
     ///
-    /// @return null if none waits, or it cannot be accepted now: it waits on
-    public @Nullable ByteStream accept() {
+    /// @return null if none waits, or it has left
+    /// @throws IOException if it cannot be accepted now: it waits on
+    public @Nullable ByteStream accept() throws IOException {
         int result;
         do {
             result = ServerCalls.accept4(fd.number(), NONBLOCK_CLOEXEC);
         } while (result == -Errno.EINTR);
-        return result < 0 ? null : new ByteStream(OwnedFd.of("accept4", result, path.toString()));
+        if (result == -Errno.EAGAIN || result == -Errno.ECONNABORTED) {
+            return null;
+        }
+        if (result < 0) {
+            throw new IOException(
+                    -result == Errno.EMFILE ? NO_DESCRIPTOR : "accept4: " + Errno.name(-result));
+        }
+        return new ByteStream(OwnedFd.of("accept4", result, path.toString()));
     }
 
     /// Stops listening, and removes the file unless another has taken its place.
     @Override
     public void close() throws IOException {
         fd.close();
-        if (key != null) {
-            SocketFile.delete(path, key);
+        Object own = key;
+        if (own != null) {
+            SocketFile.delete(path, own);
         }
     }
 

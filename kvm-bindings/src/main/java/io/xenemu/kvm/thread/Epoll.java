@@ -14,7 +14,8 @@ import java.lang.foreign.MemorySegment;
 
 /// Waits for many descriptors (epoll(7)), edge-triggered: a descriptor is told when it becomes readable again, and need
 /// not be read for that. An eventfd is told at each signal, signals of one moment together; one that was signalled
-/// before it was added is told at once.
+/// before it was added is told at once. One that is followed ([#follow]) is told by each [#await] as long as it is
+/// ready.
 ///
 /// Any thread may add and remove descriptors. One thread waits. Nothing here allocates but the constructor.
 public final class Epoll implements AutoCloseable {
@@ -95,6 +96,28 @@ public final class Epoll implements AutoCloseable {
         control(EPOLL_CTL_MOD, descriptor, EPOLLIN | EPOLLET | (told ? EPOLLOUT : 0), key);
     }
 
+    /// Begins to follow a descriptor: each [#await] tells it as long as it is ready, and also when it is broken.
+    ///
+    /// @param key by which [#await] tells it
+    /// @param read whether it is told when it can be read
+    /// @param write whether it is told when it can be written to
+    /// @throws KvmException if it cannot be waited for, or is waited for already
+    public void follow(int descriptor, long key, boolean read, boolean write) {
+        control(EPOLL_CTL_ADD, descriptor, level(read, write), key);
+    }
+
+    /// Changes what a descriptor is followed for.
+    ///
+    /// @param key by which [#await] tells it
+    /// @throws KvmException if it is not waited for
+    public void followed(int descriptor, long key, boolean read, boolean write) {
+        control(EPOLL_CTL_MOD, descriptor, level(read, write), key);
+    }
+
+    private static int level(boolean read, boolean write) {
+        return (read ? EPOLLIN : 0) | (write ? EPOLLOUT : 0);
+    }
+
     /// The number of this object's own descriptor: it becomes readable when [#await] has something to tell, so that
     /// another [Epoll] can wait for all descriptors of this one. This object keeps the ownership.
     public int fd() {
@@ -135,10 +158,24 @@ public final class Epoll implements AutoCloseable {
         return events.get(JAVA_LONG_UNALIGNED, index * EVENT_BYTES + KEY);
     }
 
+    /// Whether a descriptor that the last [#await] has told can be read, or is broken.
+    public boolean isReadable(int index) {
+        return (events(index) & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0;
+    }
+
+    /// Whether a descriptor that the last [#await] has told can be written to, or is broken.
+    public boolean isWritable(int index) {
+        return (events(index) & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0;
+    }
+
+    private int events(int index) {
+        return events.get(JAVA_INT_UNALIGNED, index * EVENT_BYTES);
+    }
+
     /// Whether a descriptor that the last [#await] has told is broken: it has an error, or its other end is closed.
     /// That is told also of one that is not waited for to be readable.
     public boolean isBroken(int index) {
-        return (events.get(JAVA_INT_UNALIGNED, index * EVENT_BYTES) & (EPOLLERR | EPOLLHUP)) != 0;
+        return (events(index) & (EPOLLERR | EPOLLHUP)) != 0;
     }
 
     /// No thread waits any more.

@@ -45,7 +45,14 @@ final class SocketEnd implements HostEnd {
     }
 
     private boolean accept() {
-        ByteStream next = listener.accept();
+        ByteStream next;
+        try {
+            next = listener.accept();
+        } catch (IOException e) {
+            // It waits on: the service may have descriptors later.
+            log.debug("{}: {}", listener, e.getMessage());
+            return false;
+        }
         if (next == null) {
             return false;
         }
