@@ -2,7 +2,7 @@ package io.xenemu.xenstore;
 
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
-import io.xenemu.kvm.socket.UnixListener;
+import io.xenemu.kvm.socket.StreamListener;
 import io.xenemu.xenstore.client.XenStoreClient;
 import io.xenemu.xenstore.metrics.XenStoreMetrics;
 import io.xenemu.xenstore.persist.Journal;
@@ -17,6 +17,7 @@ import io.xenemu.xenstore.ring.StoreRestoration;
 import io.xenemu.xenstore.socket.ClientMemory;
 import io.xenemu.xenstore.socket.SocketTransport;
 import io.xenemu.xenstore.state.XenStoreState;
+import io.xenemu.xenstore.state.XenStoreState.SocketState;
 import io.xenemu.xenstore.store.SpecialPermissions;
 import io.xenemu.xenstore.store.StoreSnapshot;
 import io.xenemu.xenstore.store.XenStore;
@@ -211,6 +212,54 @@ public final class XenStoreServer implements AutoCloseable {
         }
     }
 
+    /// The whole store with all introduced domains and the clients of its socket, while none is served ([#hold]). Of
+    /// several sockets only the first one is in it. The numbers of descriptors are this process's.
+    public XenStoreState saveWithSocket() {
+        access.enter();
+        try {
+            XenStoreState state = store.save(StoreSnapshot.ALL, rings.save());
+            if (sockets.isEmpty()) {
+                return state;
+            }
+            SocketTransport socket = sockets.getFirst();
+            return state.withSockets(socket.fd(), socket.save());
+        } finally {
+            access.leave();
+        }
+    }
+
+    /// The path of the socket that [#saveWithSocket] saves; null if there is none.
+    public @Nullable Path socketPath() {
+        List<SocketTransport> open = openSockets();
+        return open.isEmpty() ? null : open.getFirst().path();
+    }
+
+    /// Another process serves the socket's clients now, while none is served here: [#close] ends no connection.
+    public void handedOver() {
+        openSockets().forEach(SocketTransport::handedOver);
+    }
+
+    /// Takes over the socket of another process with its clients. That process has them until [#proceed]: nothing is
+    /// read, written or accepted before, and an earlier [#close] ends no connection.
+    ///
+    /// @param clients with descriptors of this process. The store has all nodes, as they were when these were saved
+    /// @throws XenError EINVAL for a client that this store cannot have
+    /// @throws IOException if they cannot be served; the message is for an operator
+    public void takeOver(StreamListener listener, List<SocketState> clients)
+            throws XenError, IOException {
+        for (SocketState client : clients) {
+            StoreRestoration.check(client.connection());
+        }
+        add(
+                SocketTransport.takeOver(
+                        access,
+                        clientMemory,
+                        listener,
+                        clients,
+                        hostMeters,
+                        XenStoreServer::notServed));
+    }
+
     /// Serves no client of a socket until [#proceed]. When this returns, none is being served. New clients wait.
     public void hold() throws InterruptedException {
         for (SocketTransport socket : openSockets()) {
@@ -218,9 +267,21 @@ public final class XenStoreServer implements AutoCloseable {
         }
     }
 
-    /// Serves the clients of sockets again.
-    public void proceed() {
-        openSockets().forEach(SocketTransport::proceed);
+    /// Serves the clients of sockets again, or for the first time those that were taken over.
+    ///
+    /// @throws IOException if the file of a socket has gone; all clients are served even so
+    public void proceed() throws IOException {
+        IOException failure = null;
+        for (SocketTransport socket : openSockets()) {
+            try {
+                socket.proceed();
+            } catch (IOException e) {
+                failure = e;
+            }
+        }
+        if (failure != null) {
+            throw failure;
+        }
     }
 
     private List<SocketTransport> openSockets() {
@@ -293,34 +354,38 @@ public final class XenStoreServer implements AutoCloseable {
     /// @param path the socket's file; replaces a file that a daemon no longer serves
     /// @throws IOException if the socket cannot be made, or another process serves it; the message is for an operator
     public SocketTransport listen(Path path) throws IOException {
-        return listen(UnixListener.bind(path));
+        return listen(StreamListener.bindService(path));
     }
 
     /// Serves the protocol on a socket in the same way.
     ///
     /// @throws IOException if it cannot be served
-    public SocketTransport listen(UnixListener listener) throws IOException {
-        return listen(
-                listener,
-                e -> {
-                    throw new UncheckedIOException("XenStore's socket: " + e.getMessage(), e);
-                });
+    public SocketTransport listen(StreamListener listener) throws IOException {
+        return listen(listener, XenStoreServer::notServed);
+    }
+
+    private static void notServed(IOException e) {
+        throw new UncheckedIOException("XenStore's socket: " + e.getMessage(), e);
     }
 
     /// Serves clients on an existing socket, which is closed with the server.
     ///
     /// @param failed called once if the socket cannot be served any more; it is closed then
-    public SocketTransport listen(UnixListener listener, Consumer<IOException> failed)
+    public SocketTransport listen(StreamListener listener, Consumer<IOException> failed)
             throws IOException {
         SocketTransport transport =
                 SocketTransport.open(access, clientMemory, listener, hostMeters, journal, failed);
+        add(transport);
+        return transport;
+    }
+
+    private void add(SocketTransport transport) {
         access.enter();
         try {
             sockets.add(transport);
         } finally {
             access.leave();
         }
-        return transport;
     }
 
     /// Closes the sockets and releases all domains, without removing their nodes.

@@ -11,7 +11,6 @@ import java.nio.file.attribute.GroupPrincipal;
 import java.nio.file.attribute.PosixFileAttributeView;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.nio.file.attribute.UserPrincipalNotFoundException;
-import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /// A listening Unix-domain socket together with its file, which has mode 0600, or 0660 for a group.
@@ -190,17 +189,6 @@ public final class UnixListener implements AutoCloseable {
         } catch (IOException e) {
             failure.addSuppressed(e); // the first says more
         }
-    }
-
-    /// The listening socket that is this process's standard input, as systemd passes it for a `.socket` unit. Empty if
-    /// standard input is something else. The creator of the socket keeps its file. Closing it redirects standard input,
-    /// output and error to nowhere.
-    public static Optional<UnixListener> inherited() throws IOException {
-        if (System.inheritedChannel() instanceof ServerSocketChannel channel
-                && channel.getLocalAddress() instanceof UnixDomainSocketAddress address) {
-            return Optional.of(new UnixListener(address.getPath(), channel, null));
-        }
-        return Optional.empty();
     }
 
     /// The socket's file.

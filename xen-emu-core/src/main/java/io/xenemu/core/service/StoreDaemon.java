@@ -4,7 +4,7 @@ import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.hypervisor.HostException;
 import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.abi.XenError;
-import io.xenemu.kvm.socket.UnixListener;
+import io.xenemu.kvm.socket.StreamListener;
 import io.xenemu.xenstore.XenStoreServer;
 import io.xenemu.xenstore.metrics.XenStoreMetrics;
 import io.xenemu.xenstore.persist.Journal;
@@ -16,7 +16,6 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -61,7 +60,7 @@ public final class StoreDaemon {
                         journal,
                         e -> fail("--persist", e)); // its first file holds the restored store
             }
-            UnixListener listener = listener();
+            StreamListener listener = listener();
             Path socket = listener.path();
             server.listen(listener, e -> fail("the socket", e));
             pid.write();
@@ -121,22 +120,22 @@ public final class StoreDaemon {
         }
     }
 
-    private UnixListener listener() throws IOException, HostException {
-        Optional<UnixListener> inherited = UnixListener.inherited();
+    private StreamListener listener() throws IOException, HostException {
+        StreamListener inherited = StreamListener.inherited();
         if (request.socket() != null) {
-            if (inherited.isPresent()) {
+            if (inherited != null) {
                 throw new HostException(
                         "--socket: there is a socket already that was passed at the start, "
-                                + inherited.get().path());
+                                + inherited.path());
             }
-            return UnixListener.bind(request.socket());
+            return StreamListener.bindService(request.socket());
         }
-        if (inherited.isPresent()) {
-            return inherited.get();
+        if (inherited != null) {
+            return inherited;
         }
         Path path = StoreSocketPath.of(System.getenv());
         Daemon.makeFolderOf(path); // as xenstored does
-        return UnixListener.bind(path);
+        return StreamListener.bindService(path);
     }
 
     private void fail(String what, IOException e) {

@@ -7,6 +7,7 @@ import io.xenemu.core.migration.UpdateLink;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.socket.MessageSocket;
+import io.xenemu.kvm.socket.StreamListener;
 import io.xenemu.kvm.socket.UnixListener;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -29,18 +30,18 @@ final class TakenOver implements AutoCloseable {
     /// The exit code of a host that has failed.
     private static final int FAILED = 1;
 
-    private final UnixListener.Prepared xenstore;
+    private final StreamListener.Prepared xenstore;
     private final UnixListener.Prepared control;
     private @Nullable UpdateLink link;
 
-    private TakenOver(UnixListener.Prepared xenstore, UnixListener.Prepared control) {
+    private TakenOver(StreamListener.Prepared xenstore, UnixListener.Prepared control) {
         this.xenstore = xenstore;
         this.control = control;
     }
 
     /// Makes the sockets that take the places of those of the old process.
     static TakenOver prepare(DaemonRequest request) throws IOException {
-        UnixListener.Prepared xenstore = UnixListener.prepare(request.xenstoreSocket());
+        StreamListener.Prepared xenstore = StreamListener.prepare(request.xenstoreSocket());
         boolean done = false;
         try {
             String group = request.controlGroup();
@@ -89,7 +90,7 @@ final class TakenOver implements AutoCloseable {
     }
 
     /// Puts XenStore's socket in its place.
-    UnixListener xenstore() throws IOException {
+    StreamListener xenstore() throws IOException {
         return xenstore.publish();
     }
 

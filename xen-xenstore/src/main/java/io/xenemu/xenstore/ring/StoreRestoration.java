@@ -49,7 +49,10 @@ public final class StoreRestoration {
         }
     }
 
-    private static void check(ConnectionState connection) throws XenError {
+    /// Checks that a store can take over a connection, before anything is changed.
+    ///
+    /// @throws XenError EINVAL for something that it cannot take over
+    public static void check(ConnectionState connection) throws XenError {
         Set<Watch.Key> watches = new HashSet<>();
         for (WatchState watch : connection.watches()) {
             require(watch.depth() >= WatchState.UNLIMITED);

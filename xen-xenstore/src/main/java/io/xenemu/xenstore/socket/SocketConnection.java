@@ -1,15 +1,22 @@
 package io.xenemu.xenstore.socket;
 
 import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.abi.Errno;
+import io.xenemu.kvm.file.ByteStream;
+import io.xenemu.kvm.thread.Epoll;
 import io.xenemu.xenstore.request.StoreAccess;
+import io.xenemu.xenstore.state.XenStoreState.ConnectionState;
+import io.xenemu.xenstore.state.XenStoreState.SocketState;
 import io.xenemu.xenstore.store.Outlet;
 import io.xenemu.xenstore.store.Session;
+import io.xenemu.xenstore.store.StoreSnapshot;
 import io.xenemu.xenstore.tree.Path;
 import io.xenemu.xenstore.wire.MessageHeader;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
-import java.nio.channels.SelectionKey;
-import java.nio.channels.SocketChannel;
+import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -21,10 +28,6 @@ import org.slf4j.LoggerFactory;
 /// While a client does not read its output, its requests are not read either. If all clients together hold too much
 /// and this one has the most unread output, it is disconnected; it can connect again.
 final class SocketConnection implements ClientMemory.Client {
-    /// Bytes to write at once, more than a socket takes by default: the JDK first copies all that is offered, taken
-    /// or not.
-    private static final int WRITE_BYTES = 256 * 1024;
-
     /// The most requests in one hold of the lock: about as many as fill a ring.
     private static final int BATCH = 64;
 
@@ -36,8 +39,7 @@ final class SocketConnection implements ClientMemory.Client {
 
     private final SocketTransport transport;
     private final StoreAccess access;
-    private final SocketChannel channel;
-    private final SelectionKey key;
+    private final ByteStream stream;
     private final Session session;
     private final ClientMemory memory;
     private final SocketOutput output;
@@ -51,16 +53,19 @@ final class SocketConnection implements ClientMemory.Client {
     // The bytes reported to the client memory.
     private long counted;
     private boolean overrun;
+    // What the descriptor is followed for.
+    private boolean reads;
+    private boolean writes;
     // The output as the transport's thread saw it last.
     private boolean outputWaits;
     private boolean stalled;
     private boolean uncommitted;
     private boolean closed;
 
-    SocketConnection(SocketTransport transport, SocketChannel channel, SelectionKey key) {
+    /// @param stream closed with this object; nothing is read before [#start]
+    SocketConnection(SocketTransport transport, ByteStream stream) {
         this.transport = transport;
-        this.channel = channel;
-        this.key = key;
+        this.stream = stream;
         this.access = transport.access();
         this.memory = transport.memory();
         this.output = new SocketOutput(memory);
@@ -74,35 +79,74 @@ final class SocketConnection implements ClientMemory.Client {
         }
     }
 
-    /// Handles what the selector found ready.
-    void handle(ByteBuffer buffer) {
-        if (!closed && key.isValid() && key.isWritable()) {
+    /// Goes on with a connection of another process, as it was saved there. Lock held.
+    void restore(ConnectionState saved) {
+        access.store().restore(session, saved);
+        input = saved.input();
+        inputEnd = input.length;
+        output.restore(saved.output());
+        count();
+        lookAtOutput();
+    }
+
+    /// Its state for another process. The transport's thread stands still, and the lock is held.
+    SocketState save() {
+        ByteBuffer begun = writing.duplicate();
+        byte[] waiting = output.copy();
+        byte[] unread = new byte[begun.remaining() + waiting.length];
+        int first = begun.remaining();
+        begun.get(unread, 0, first);
+        System.arraycopy(waiting, 0, unread, first, waiting.length);
+        return new SocketState(
+                stream.fd(),
+                StoreSnapshot.connection(
+                        session,
+                        access.store(),
+                        Arrays.copyOfRange(input, inputStart, inputEnd),
+                        unread));
+    }
+
+    /// Whether it is about to lose its connection. Lock held.
+    boolean isGoing() {
+        return overrun || closed;
+    }
+
+    /// The descriptor's number.
+    int fd() {
+        return stream.fd();
+    }
+
+    /// Begins to serve the client.
+    void start() {
+        awaitClient();
+    }
+
+    /// Handles what was found ready.
+    void handle(boolean readable, boolean writable, MemorySegment buffer) {
+        if (!closed && writes && writable) {
             write();
             if (!closed && hasMessage()) {
                 takeTurn();
             }
         }
-        if (!closed && key.isValid() && key.isReadable()) {
+        if (!closed && reads && readable) {
             read(buffer);
         }
     }
 
-    private void read(ByteBuffer buffer) {
-        buffer.clear();
-        int count;
-        try {
-            count = channel.read(buffer);
-        } catch (IOException e) {
-            count = -1; // reset by the client
+    private void read(MemorySegment buffer) {
+        int count = stream.read(buffer, SocketTransport.READ_BYTES);
+        if (count == -Errno.EAGAIN) {
+            return; // the event was for an earlier connection of this number
         }
-        if (count < 0) {
-            close();
+        if (count <= 0) {
+            close(); // the end, or reset by the client
             return;
         }
         int left = inputEnd - inputStart;
         byte[] longer = new byte[left + count];
         System.arraycopy(input, inputStart, longer, 0, left);
-        buffer.flip().get(longer, left, count);
+        MemorySegment.copy(buffer, ValueLayout.JAVA_BYTE, 0, longer, left, count);
         input = longer;
         inputStart = 0;
         inputEnd = longer.length;
@@ -192,7 +236,7 @@ final class SocketConnection implements ClientMemory.Client {
         ready.set(false);
     }
 
-    /// Writes new output, unless the client has not taken the earlier output: then the selector reports when it can.
+    /// Writes new output, unless the client has not taken the earlier output: then it is told when it can.
     void outputReady() {
         boolean blocked = writing.hasRemaining();
         if (!blocked || isOverrun()) {
@@ -200,7 +244,7 @@ final class SocketConnection implements ClientMemory.Client {
         }
     }
 
-    /// Writes waiting output as far as the client takes it at once, and sets what the selector waits for.
+    /// Writes waiting output as far as the client takes it at once, and sets what is waited for.
     void write() {
         if (closed) {
             return;
@@ -209,10 +253,7 @@ final class SocketConnection implements ClientMemory.Client {
             ByteBuffer next = nextOutput();
             uncommitted = next.hasRemaining() && !transport.commit(this);
             if (!uncommitted) {
-                int end = next.limit();
-                next.limit(Math.min(end, next.position() + WRITE_BYTES));
-                channel.write(next);
-                next.limit(end);
+                write(next);
                 forgetWritten();
             }
         } catch (IOException e) {
@@ -221,6 +262,22 @@ final class SocketConnection implements ClientMemory.Client {
             return;
         }
         awaitClient();
+    }
+
+    private void write(ByteBuffer next) throws IOException {
+        MemorySegment buffer = transport.writeBuffer();
+        int count = (int) Math.min(next.remaining(), buffer.byteSize());
+        if (count == 0) {
+            return;
+        }
+        int from = next.arrayOffset() + next.position();
+        MemorySegment.copy(next.array(), from, buffer, ValueLayout.JAVA_BYTE, 0, count);
+        int taken = stream.write(buffer, count);
+        if (taken >= 0) {
+            next.position(next.position() + taken);
+        } else if (taken != -Errno.EAGAIN) {
+            throw new IOException(Errno.name(-taken));
+        }
     }
 
     /// Drops a large written array, so that an idle client keeps none.
@@ -237,21 +294,38 @@ final class SocketConnection implements ClientMemory.Client {
         }
     }
 
-    /// Sets what the selector waits for: no new requests while some are waiting.
+    /// Sets what is waited for: no new requests while some are waiting.
     private void awaitClient() {
         if (uncommitted) {
-            key.interestOps(0); // the transport tries again
+            follow(false, false); // the transport tries again
             return;
         }
-        int write = writing.hasRemaining() || outputWaits ? SelectionKey.OP_WRITE : 0;
+        boolean write = writing.hasRemaining() || outputWaits;
         if (!hasMessage()) {
-            key.interestOps(SelectionKey.OP_READ | write);
+            follow(true, write);
             return;
         }
-        key.interestOps(write);
+        follow(false, write);
         if (!stalled) {
             transport.awaitTurn(this);
         }
+    }
+
+    /// A descriptor that is followed for nothing would still be told when the client leaves: it is not followed then.
+    private void follow(boolean read, boolean write) {
+        if (read == reads && write == writes) {
+            return;
+        }
+        Epoll epoll = transport.epoll();
+        if (!reads && !writes) {
+            epoll.follow(stream.fd(), stream.fd(), read, write);
+        } else if (read || write) {
+            epoll.followed(stream.fd(), stream.fd(), read, write);
+        } else {
+            epoll.remove(stream.fd());
+        }
+        reads = read;
+        writes = write;
     }
 
     /// The output that is being written, or the waiting output. It is taken out of the queue, so that no lock is held
@@ -303,13 +377,10 @@ final class SocketConnection implements ClientMemory.Client {
         } finally {
             access.leave();
         }
-        key.cancel();
-        try {
-            channel.close();
-        } catch (IOException e) {
-            log.debug("closing a client's socket failed: {}", e.getMessage());
-        }
+        // Another process may have a duplicate of the descriptor, which would still be told.
+        follow(false, false);
         transport.closed(this);
+        stream.close();
     }
 
     private final class SocketOutlet implements Outlet, Runnable {

@@ -139,6 +139,29 @@ final class SocketOutput implements ReplyQueue {
         return taken;
     }
 
+    /// A copy of all that waits, as the client will read it.
+    byte[] copy() {
+        if (later.isEmpty()) {
+            return next.copy();
+        }
+        OutputQueue all = new OutputQueue();
+        all.restore(next.copy());
+        for (Later one : later) {
+            switch (one) {
+                case Event event -> {
+                    boolean _ = all.event(event.path, event.skip, event.token);
+                }
+                case Reply(byte[] message) -> all.restore(message);
+            }
+        }
+        return all.copy();
+    }
+
+    /// Puts back saved bytes, which may start within a message.
+    void restore(byte[] bytes) {
+        next.restore(bytes);
+    }
+
     private void forget(Event event) {
         laterEvents.remove(event);
         memory.release(event.path);

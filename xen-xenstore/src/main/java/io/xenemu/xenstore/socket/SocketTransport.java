@@ -1,20 +1,25 @@
 package io.xenemu.xenstore.socket;
 
 import com.google.common.util.concurrent.Uninterruptibles;
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import io.xenemu.kvm.abi.KvmException;
+import io.xenemu.kvm.file.ByteStream;
+import io.xenemu.kvm.memory.EventFd;
 import io.xenemu.kvm.socket.AcceptPause;
 import io.xenemu.kvm.socket.PeerCredentials;
-import io.xenemu.kvm.socket.UnixListener;
+import io.xenemu.kvm.socket.StreamListener;
+import io.xenemu.kvm.thread.Epoll;
 import io.xenemu.xenstore.metrics.RequestMetrics;
 import io.xenemu.xenstore.persist.Journal;
 import io.xenemu.xenstore.request.StoreAccess;
+import io.xenemu.xenstore.state.XenStoreState.SocketState;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.SelectionKey;
-import java.nio.channels.Selector;
-import java.nio.channels.SocketChannel;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
-import java.nio.file.attribute.UserPrincipal;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -23,6 +28,7 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -33,6 +39,9 @@ import org.slf4j.LoggerFactory;
 ///
 /// Clients that have sent many requests take turns ([SocketConnection#takeTurn]): no client waits for another one's
 /// thousands of requests, or for its costly ones.
+///
+/// Another process can take the socket over with its clients: [#save] there, and [#takeOver] here. They keep their
+/// watches, transactions, requests that wait and output that they have not read.
 public final class SocketTransport implements AutoCloseable {
     /// Further clients wait in the socket's backlog. [ClientMemory] limits what all clients hold together.
     static final int MAX_CONNECTIONS = 4096;
@@ -40,11 +49,30 @@ public final class SocketTransport implements AutoCloseable {
     /// Rounds of turns that share one commit to the journal, so that commits cost little compared with the requests.
     public static final int ROUNDS_PER_COMMIT = 8;
 
+    /// Bytes that are read at once.
+    static final int READ_BYTES = 32 * 1024;
+
+    /// Bytes that are written at once, more than a socket takes by default.
+    private static final int WRITE_BYTES = 256 * 1024;
+
+    /// Unread output that another process takes over, of all clients together. Those beyond lose their connections: a
+    /// frame of saved state has its limit, and they do not read.
+    static final int MAX_SAVED_OUTPUT = 16 << 20;
+
+    /// Descriptors that are told at once; further ones are told next.
+    private static final int MOST_READY = 512;
+
+    /// The keys of what is no connection.
+    private static final long ACCEPT = -1;
+
+    private static final long WAKE = -2;
+
+    private static final int FIRST_DESCRIPTORS = 64;
+
     private static final Logger log = LoggerFactory.getLogger(SocketTransport.class);
-    private static final int READ_BYTES = 32 * 1024;
 
     /// The time until a commit is retried for which there was no room.
-    private static final long COMMIT_RETRY_MILLIS = 200;
+    private static final int COMMIT_RETRY_MILLIS = 200;
 
     /// The interval at which a thread that holds the transport looks whether that has ended.
     private static final long LOOK_MILLIS = 100;
@@ -55,25 +83,39 @@ public final class SocketTransport implements AutoCloseable {
     private final StoreAccess access;
     private final ClientMemory memory;
     private final RequestMetrics metrics;
-    private final UnixListener listener;
+    private final StreamListener listener;
     private final PeerCredentials allowed;
     private final @Nullable Journal journal;
     private final Consumer<IOException> failed;
-    private final Selector selector;
-    private final SelectionKey acceptKey;
+    private final Arena arena = Arena.ofShared();
+    private final MemorySegment readBuffer = arena.allocate(READ_BYTES, Long.BYTES);
+    private final MemorySegment writeBuffer = arena.allocate(WRITE_BYTES, Long.BYTES);
+    private final Epoll epoll;
+    private final EventFd wakening;
+    private final AtomicBoolean woken = new AtomicBoolean();
+
+    /// Whether the eventfd is closed. Its monitor guards this, and is a leaf.
+    @GuardedBy("wakening")
+    private boolean ended;
+
     private final Thread thread;
     // Connections with new output from other threads.
     private final Queue<SocketConnection> ready = new ConcurrentLinkedQueue<>();
-    // Used only by the transport's thread.
+    // Used only by the transport's thread, or by another one while that stands still.
     private final Set<SocketConnection> connections = new HashSet<>();
+    // By the numbers of their descriptors.
+    private @Nullable SocketConnection[] byDescriptor = new SocketConnection[FIRST_DESCRIPTORS];
+    private boolean accepting;
     // Whether some work was done since the last failure.
     private boolean served;
     private final Set<SocketConnection> turns = new LinkedHashSet<>();
     private final Set<SocketConnection> uncommitted = new LinkedHashSet<>();
     private final AcceptPause acceptPause = new AcceptPause();
     private int roundsSinceCommit;
-    private final ByteBuffer readBuffer = ByteBuffer.allocateDirect(READ_BYTES);
     private volatile boolean closing;
+
+    /// Set before the thread is started.
+    private boolean started;
 
     /// Null while clients are served.
     private volatile @Nullable Hold hold;
@@ -88,10 +130,9 @@ public final class SocketTransport implements AutoCloseable {
             StoreAccess access,
             ClientMemory memory,
             RequestMetrics metrics,
-            UnixListener listener,
+            StreamListener listener,
             @Nullable Journal journal,
-            Consumer<IOException> failed,
-            Selector selector)
+            Consumer<IOException> failed)
             throws IOException {
         this.access = access;
         this.memory = memory;
@@ -100,8 +141,16 @@ public final class SocketTransport implements AutoCloseable {
         this.metrics = metrics;
         this.listener = listener;
         this.allowed = PeerCredentials.ofThisProcess();
-        this.selector = selector;
-        this.acceptKey = listener.channel().register(selector, SelectionKey.OP_ACCEPT);
+        this.epoll = new Epoll(MOST_READY);
+        boolean done = false;
+        try {
+            this.wakening = EventFd.create();
+            done = true;
+        } finally {
+            if (!done) {
+                epoll.close();
+            }
+        }
         this.thread = Thread.ofPlatform().name("xenstore-socket").daemon().unstarted(this::run);
     }
 
@@ -113,22 +162,65 @@ public final class SocketTransport implements AutoCloseable {
     public static SocketTransport open(
             StoreAccess access,
             ClientMemory memory,
-            UnixListener listener,
+            StreamListener listener,
+            RequestMetrics metrics,
+            @Nullable Journal journal,
+            Consumer<IOException> failed)
+            throws IOException {
+        SocketTransport transport =
+                make(access, memory, listener, metrics, journal, failed);
+        transport.start();
+        return transport;
+    }
+
+    /// Takes over a socket of another process with its clients. That process has them until [#proceed]: nothing is
+    /// read, written or accepted before, and an earlier [#close] ends no connection.
+    ///
+    /// @param clients checked; their descriptors are this process's, and taken. The store has their nodes
+    /// @param failed as for [#open]
+    public static SocketTransport takeOver(
+            StoreAccess access,
+            ClientMemory memory,
+            StreamListener listener,
+            List<SocketState> clients,
+            RequestMetrics metrics,
+            Consumer<IOException> failed)
+            throws IOException {
+        SocketTransport transport = make(access, memory, listener, metrics, null, failed);
+        for (SocketState client : clients) {
+            SocketConnection connection = transport.add(ByteStream.received(client.descriptor()));
+            access.enter();
+            try {
+                connection.restore(client.connection());
+            } finally {
+                access.leave();
+            }
+        }
+        return transport;
+    }
+
+    private static SocketTransport make(
+            StoreAccess access,
+            ClientMemory memory,
+            StreamListener listener,
             RequestMetrics metrics,
             @Nullable Journal journal,
             Consumer<IOException> failed)
             throws IOException {
         try {
-            listener.channel().configureBlocking(false);
-            SocketTransport transport =
-                    new SocketTransport(
-                            access, memory, metrics, listener, journal, failed, Selector.open());
-            transport.thread.start();
-            return transport;
+            return new SocketTransport(access, memory, metrics, listener, journal, failed);
         } catch (IOException e) {
             listener.close();
             throw e;
+        } catch (KvmException e) {
+            listener.close();
+            throw new IOException(listener.path() + ": " + e.getMessage(), e);
         }
+    }
+
+    private void start() {
+        started = true;
+        thread.start();
     }
 
     /// The socket's file.
@@ -140,7 +232,7 @@ public final class SocketTransport implements AutoCloseable {
     public void hold() throws InterruptedException {
         Hold now = new Hold(new CountDownLatch(1), new CountDownLatch(1));
         hold = now;
-        selector.wakeup();
+        wake();
         boolean begun = false;
         // The thread may end for another reason.
         while (!begun && thread.isAlive()) {
@@ -148,8 +240,57 @@ public final class SocketTransport implements AutoCloseable {
         }
     }
 
-    /// Serves clients again.
-    public void proceed() {
+    /// The clients' states, while none is served. Their descriptors are this process's. Those that lose their
+    /// connections are left out. The lock is held.
+    public List<SocketState> save() {
+        List<SocketState> states = new ArrayList<>();
+        long bytes = 0;
+        int left = 0;
+        for (SocketConnection connection : connections) {
+            long unread = connection.behind();
+            if (connection.isGoing()) {
+                continue;
+            }
+            if (bytes + unread > MAX_SAVED_OUTPUT) {
+                left++;
+                continue;
+            }
+            bytes += unread;
+            states.add(connection.save());
+        }
+        if (left > 0) {
+            log.warn("{}: {} clients read too little to be taken along", path(), left);
+        }
+        return states;
+    }
+
+    /// The number of the listening socket's descriptor. This object keeps the ownership.
+    public int fd() {
+        return listener.fd();
+    }
+
+    /// Another process serves the clients and the file now, while none is served here: [#close] only closes this
+    /// process's descriptors.
+    public void handedOver() {
+        listener.leaveFile();
+    }
+
+    /// Serves clients again, or for the first time those that were taken over.
+    ///
+    /// @throws IOException if the socket's file has gone; the clients are served even so
+    public void proceed() throws IOException {
+        if (started) {
+            goOn();
+            return;
+        }
+        try {
+            listener.ownFile();
+        } finally {
+            start();
+        }
+    }
+
+    private void goOn() {
         Hold last = hold;
         hold = null;
         if (last != null) {
@@ -169,8 +310,12 @@ public final class SocketTransport implements AutoCloseable {
     @Override
     public void close() {
         closing = true;
-        proceed();
-        selector.wakeup();
+        if (!started) {
+            cleanUp();
+            return;
+        }
+        goOn();
+        wake();
         try {
             thread.join();
         } catch (InterruptedException e) {
@@ -190,6 +335,25 @@ public final class SocketTransport implements AutoCloseable {
         return metrics;
     }
 
+    Epoll epoll() {
+        return epoll;
+    }
+
+    MemorySegment writeBuffer() {
+        return writeBuffer;
+    }
+
+    /// Wakes the transport's thread, or keeps it from its next sleep.
+    private void wake() {
+        if (woken.compareAndSet(false, true)) {
+            synchronized (wakening) {
+                if (!ended) {
+                    wakening.signal();
+                }
+            }
+        }
+    }
+
     /// Makes the transport's thread write queued output. Called without the lock, on any thread.
     void outputReady(SocketConnection connection) {
         boolean own = Thread.currentThread().equals(thread);
@@ -198,7 +362,7 @@ public final class SocketTransport implements AutoCloseable {
         } else if (connection.markReady()) {
             ready.add(connection); // with a journal, one commit serves all that had requests
             if (!own) {
-                selector.wakeup();
+                wake();
             }
         }
     }
@@ -224,6 +388,8 @@ public final class SocketTransport implements AutoCloseable {
     private void run() {
         try {
             try {
+                epoll.follow(wakening.fd(), WAKE, true, false);
+                connections.forEach(SocketConnection::start);
                 while (!closing) {
                     serveUntilFailure();
                 }
@@ -256,27 +422,25 @@ public final class SocketTransport implements AutoCloseable {
     private void serve() throws IOException {
         while (!closing) {
             standStill();
-            if (turns.isEmpty()) {
-                selector.select(this::handle, timeout());
-            } else {
-                selector.selectNow(this::handle);
+            if (closing) {
+                return; // another process may have the clients
+            }
+            accept(acceptPause.millisLeft() == 0 && connections.size() < MAX_CONNECTIONS);
+            int told = epoll.await(turns.isEmpty() ? timeout() : 0);
+            for (int i = 0; i < told; i++) {
+                handle(i);
             }
             takeTurns();
             writeReady();
-            if (acceptKey.interestOps() == 0
-                    && acceptPause.millisLeft() == 0
-                    && connections.size() < MAX_CONNECTIONS) {
-                acceptKey.interestOps(SelectionKey.OP_ACCEPT);
-            }
             served = true;
         }
     }
 
-    /// Milliseconds to wait for the selector at most; 0 for no limit.
-    private long timeout() {
-        long accept = acceptPause.millisLeft();
+    /// Milliseconds to wait at most; negative for no limit.
+    private int timeout() {
+        int accept = (int) acceptPause.millisLeft();
         if (uncommitted.isEmpty()) {
-            return accept;
+            return accept == 0 ? -1 : accept;
         }
         return accept == 0 ? COMMIT_RETRY_MILLIS : Math.min(accept, COMMIT_RETRY_MILLIS);
     }
@@ -310,11 +474,20 @@ public final class SocketTransport implements AutoCloseable {
         }
     }
 
-    private void handle(SelectionKey key) {
-        if (key.equals(acceptKey)) {
+    private void handle(int told) {
+        long key = epoll.key(told);
+        if (key == ACCEPT) {
             accept();
-        } else if (key.attachment() instanceof SocketConnection connection) {
-            guarded(connection, () -> connection.handle(readBuffer));
+        } else if (key == WAKE) {
+            long _ = wakening.drain();
+            woken.set(false);
+        } else {
+            SocketConnection connection = byDescriptor[(int) key];
+            if (connection != null) {
+                boolean readable = epoll.isReadable(told);
+                boolean writable = epoll.isWritable(told);
+                guarded(connection, () -> connection.handle(readable, writable, readBuffer));
+            }
         }
     }
 
@@ -335,44 +508,67 @@ public final class SocketTransport implements AutoCloseable {
         }
     }
 
+    /// Sets whether clients are accepted.
+    private void accept(boolean now) {
+        if (now == accepting) {
+            return;
+        }
+        if (now) {
+            epoll.follow(listener.fd(), ACCEPT, true, false);
+        } else {
+            epoll.remove(listener.fd());
+        }
+        accepting = now;
+    }
+
     private void accept() {
         try {
-            SocketChannel channel = listener.channel().accept();
+            ByteStream stream = listener.accept();
             if (acceptPause.worked()) {
                 log.warn("{}: accepts clients again", path());
             }
-            if (channel != null) {
-                connect(channel);
+            if (stream != null) {
+                connect(stream);
             }
         } catch (IOException e) {
             // Most likely there are no descriptors left.
             if (acceptPause.failed()) {
                 log.warn("{}: cannot accept clients: {}", path(), e.getMessage());
             }
-            acceptKey.interestOps(0);
         }
     }
 
-    private void connect(SocketChannel channel) throws IOException {
+    private void connect(ByteStream stream) {
         try {
-            UserPrincipal user = allowed.check(channel);
-            log.debug("{}: a client of user {}", path(), user.getName());
-            channel.configureBlocking(false);
-            SelectionKey key = channel.register(selector, SelectionKey.OP_READ);
-            SocketConnection connection = new SocketConnection(this, channel, key);
-            key.attach(connection);
-            connections.add(connection);
+            int user = allowed.check(stream);
+            log.debug("{}: a client of user {}", path(), user);
         } catch (IOException e) {
             log.debug("{}: refused a client: {}", path(), e.getMessage());
-            channel.close();
+            stream.close();
+            return;
         }
+        add(stream).start();
         if (connections.size() >= MAX_CONNECTIONS) {
-            acceptKey.interestOps(0);
+            accept(false);
         }
+    }
+
+    private SocketConnection add(ByteStream stream) {
+        SocketConnection connection = new SocketConnection(this, stream);
+        int descriptor = stream.fd();
+        if (descriptor >= byDescriptor.length) {
+            byDescriptor =
+                    Arrays.copyOf(
+                            byDescriptor, Math.max(descriptor + 1, 2 * byDescriptor.length));
+        }
+        byDescriptor[descriptor] = connection;
+        connections.add(connection);
+        return connection;
     }
 
     void closed(SocketConnection connection) {
         connections.remove(connection);
+        byDescriptor[connection.fd()] = null;
         turns.remove(connection);
         uncommitted.remove(connection);
         acceptPause.end();
@@ -380,8 +576,13 @@ public final class SocketTransport implements AutoCloseable {
 
     private void cleanUp() {
         Set.copyOf(connections).forEach(SocketConnection::close);
+        epoll.close();
+        synchronized (wakening) {
+            ended = true;
+            wakening.close();
+        }
+        arena.close();
         try {
-            selector.close();
             listener.close();
         } catch (IOException e) {
             log.warn("cannot clean up XenStore socket {}: {}", path(), e.getMessage());

@@ -47,6 +47,19 @@ public record XenStoreState(
         return new XenStoreState(nodes, special, quotas, descriptors, domains, List.of());
     }
 
+    /// This state with connections on sockets.
+    ///
+    /// @param listener the descriptor of the socket that takes connections
+    public XenStoreState withSockets(int listener, List<SocketState> clients) {
+        return new XenStoreState(
+                nodes,
+                special,
+                quotas,
+                new Descriptors(listener, descriptors.events()),
+                domains,
+                clients);
+    }
+
     /// This state without any connection: neither domains, whose nodes stay, nor sockets.
     public XenStoreState withoutConnections() {
         return new XenStoreState(nodes, special, quotas, descriptors, List.of(), List.of());
