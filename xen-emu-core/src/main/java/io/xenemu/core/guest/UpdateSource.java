@@ -16,6 +16,7 @@ import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.memory.MemFd;
+import io.xenemu.xenstore.state.XenStoreState;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
@@ -231,12 +232,14 @@ final class UpdateSource {
                 for (SaveParty.Member member : members) {
                     sendDevices(member.domain());
                 }
+                XenStoreState store = hypervisor.xenstore().saveWithSocket();
+                UpdatedSocket.send(link, hypervisor.xenstore().socketPath(), store);
                 link.send(
                         UpdateStates.write(
                                 file,
                                 members,
                                 still.states(),
-                                hypervisor.xenstore().save(),
+                                store,
                                 hypervisor.lastDomainId(),
                                 stopped),
                         file);
@@ -245,6 +248,7 @@ final class UpdateSource {
                 go(members);
                 awaitTaken();
                 done = true;
+                hypervisor.xenstore().handedOver();
                 members.forEach(member -> hypervisor.devices().handedOver(member.domain()));
                 left.run();
                 still.leave();

@@ -14,6 +14,7 @@ import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.memory.MemFd;
+import io.xenemu.xenstore.state.XenStoreState;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
@@ -40,6 +41,8 @@ final class UpdateTarget {
 
     /// The restore that is to be closed at the end.
     private @Nullable GuestsRestore restoring;
+
+    private final UpdatedSocket socket = new UpdatedSocket();
 
     /// The memory files of guests that are not made yet, by their names.
     private final Map<String, MemFd> ram = new ConcurrentHashMap<>();
@@ -90,6 +93,7 @@ final class UpdateTarget {
                 made.close();
             }
             ram.values().forEach(MemFd::close);
+            socket.close();
         }
     }
 
@@ -117,6 +121,7 @@ final class UpdateTarget {
                 }
                 case UpdateMessage.Device device ->
                         hypervisor.devices().receive(device(device), next.descriptors());
+                case UpdateMessage.Socket sent -> socket.receive(sent, next.descriptors());
                 case UpdateMessage.States _ -> {
                     return next;
                 }
@@ -141,9 +146,12 @@ final class UpdateTarget {
     private Duration take(UpdateMessage.States states, MemFd file)
             throws IOException, Refused, BootException, XenError, InterruptedException {
         hypervisor.goOnAfterDomainId(states.lastDomain());
-        hypervisor.xenstore().restoreBeforeDomains(UpdateStates.store(file, states));
+        XenStoreState store = UpdateStates.store(file, states);
+        hypervisor.xenstore().restoreBeforeDomains(store);
         if (states.guests() == 0) {
+            socket.take(store, hypervisor.xenstore());
             decision();
+            serveXenStore();
             return ran(states);
         }
         SavedStream stream =
@@ -156,13 +164,24 @@ final class UpdateTarget {
             restore.make(image, guests.add(image, false));
         }
         restore.join();
+        // Last: a client's transactions go on in the store with all guests.
+        socket.take(store, hypervisor.xenstore());
         decision();
+        serveXenStore();
         for (String reason : restore.letEachGo()) {
             log.error("a guest that was taken over does not run: {}", reason);
         }
         Duration downtime = ran(states);
         log.info("took {} over", names);
         return downtime;
+    }
+
+    private void serveXenStore() {
+        try {
+            hypervisor.xenstore().proceed();
+        } catch (IOException e) {
+            log.error("upgraded, but XenStore's socket has no file: {}", IoReason.of(e));
+        }
     }
 
     private Duration ran(UpdateMessage.States states) {
@@ -186,6 +205,7 @@ final class UpdateTarget {
                     UpdateMessage.Ready _,
                     UpdateMessage.Ram _,
                     UpdateMessage.Device _,
+                    UpdateMessage.Socket _,
                     UpdateMessage.States _,
                     UpdateMessage.Taken _ ->
                     throw new IOException("an unexpected message of the old version");

@@ -16,7 +16,8 @@
 ///   [GuestDescription], [MovingGuests], [MigrationRounds], [VcpuThrottle], [DestinationAnswers], [DecidedSource] and
 ///   [DiskReturn]; [MigrationTarget]; pages that follow a guest: [PostCopySource], [LaterPages], [EarlyPages]; disks
 ///   whose content goes with it: [OutgoingDisks], [IncomingDisks]; [MigrationChecks], [CopyPlaces] of both.
-/// - Live update: [LiveUpdates] with [ChangeGate], [UpdateSource], [UpdateParty], [UpdateStates]; [UpdateTarget].
+/// - Live update: [LiveUpdates] with [ChangeGate], [UpdateSource], [UpdateParty], [UpdateStates];
+///   [UpdateTarget]; [UpdatedSocket] of both.
 /// - A domain that stays as a guest of its own: [StoppedBoot].
 /// - Guests in the background: [HostedGuests], [HostedGuest]. A second guest beside the foreground one: [SecondGuest].
 /// - The end of all of them: [OrderlyStop].

@@ -65,6 +65,14 @@ public class UpdateLink implements AutoCloseable {
         if (message instanceof UpdateMessage.Device) {
             return new Received(message, null, descriptors);
         }
+        if (message instanceof UpdateMessage.Socket socket) {
+            if (descriptors.length() != socket.numbers().length()) {
+                throw new WireException(
+                        "%d descriptors, and %d numbers"
+                                .formatted(descriptors.length(), socket.numbers().length()));
+            }
+            return new Received(message, null, descriptors);
+        }
         if (descriptors.length() != (bytes < 0 ? 0 : 1)) {
             throw new WireException("a message with %d files".formatted(descriptors.length()));
         }

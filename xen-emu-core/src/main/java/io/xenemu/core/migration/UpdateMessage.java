@@ -1,6 +1,8 @@
 package io.xenemu.core.migration;
 
+import com.google.common.primitives.ImmutableIntArray;
 import io.xenemu.kvm.abi.DomId;
+import io.xenemu.kvm.socket.MessageSocket;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
@@ -10,8 +12,8 @@ import java.time.Instant;
 /// The messages of a live update between the old and the new process of a service. `docs/saved-state.md` has their
 /// order.
 public sealed interface UpdateMessage {
-    /// The newest version of the messages.
-    int VERSION = 1;
+    /// The newest version of the messages. Version 1 had no [Socket].
+    int VERSION = 2;
 
     /// The longest text, in bytes.
     int MAX_TEXT_BYTES = 4096;
@@ -34,6 +36,13 @@ public sealed interface UpdateMessage {
     /// @param kind the device's directory in XenStore
     /// @param number of the device
     record Device(DomId domain, String kind, int number) implements UpdateMessage {}
+
+    /// The old process gives descriptors of XenStore's socket: the listening one and those of its clients. It serves
+    /// none of them any more. They come with the message, in the order of their numbers.
+    ///
+    /// @param path of the socket
+    /// @param numbers of the descriptors in the old process, by which XenStore's state names them
+    record Socket(String path, ImmutableIntArray numbers) implements UpdateMessage {}
 
     /// The old process has stopped the guests. The file with their states comes with the message: the stream of their
     /// save, whose guests have no pages and no boot files but those that are kept, and then XenStore.
@@ -82,6 +91,10 @@ public sealed interface UpdateMessage {
                             .u16(device.domain().value())
                             .string(device.kind())
                             .u32(device.number());
+            case Socket socket -> {
+                body.u8(9).string(socket.path()).u32(socket.numbers().length());
+                socket.numbers().forEach(body::u32);
+            }
             case Ready _ -> body.u8(4);
             case Go _ -> body.u8(5);
             case Taken _ -> body.u8(6);
@@ -113,10 +126,20 @@ public sealed interface UpdateMessage {
                     case 8 ->
                             new Device(
                                     new DomId(body.u16()), body.string(MAX_TEXT_BYTES), body.u32());
+                    case 9 -> new Socket(body.string(MAX_TEXT_BYTES), numbers(body));
                     case 7 -> new Refuse(body.string(MAX_TEXT_BYTES));
                     default -> throw new WireException("a message of type " + type);
                 };
         body.end();
         return message;
+    }
+
+    private static ImmutableIntArray numbers(BodyReader body) throws WireException {
+        int count = body.count(MessageSocket.MAX_DESCRIPTORS);
+        ImmutableIntArray.Builder numbers = ImmutableIntArray.builder(count);
+        for (int i = 0; i < count; i++) {
+            numbers.add(body.u32());
+        }
+        return numbers.build();
     }
 }

@@ -144,7 +144,12 @@ public final class Daemon {
     /// Serves the sockets of a service that was taken over. Its guests run, whatever fails.
     private void serve(Resources open, TakenOver old, Hypervisor hypervisor, VerbTable verbs) {
         try {
-            hypervisor.xenstore().listen(old.xenstore());
+            if (!request.xenstoreSocket()
+                    .toAbsolutePath()
+                    .equals(hypervisor.xenstore().socketPath())) {
+                // The old process had it elsewhere, or is too old to give it away.
+                hypervisor.xenstore().listen(old.xenstore());
+            }
         } catch (IOException e) {
             log.error("upgraded, but XenStore has no socket: {}", IoReason.of(e));
         }

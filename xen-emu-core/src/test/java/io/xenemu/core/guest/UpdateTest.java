@@ -15,6 +15,7 @@ import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.socket.MessageSocket;
 import io.xenemu.kvm.testing.Eventually;
 import io.xenemu.xenstore.client.XenStoreClient;
+import io.xenemu.xenstore.wire.MessageType;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -296,6 +297,59 @@ final class UpdateTest {
                 guest.a.hypervisor.lastDomainId(),
                 guest.b.hypervisor.lastDomainId(),
                 "no id is given out twice");
+    }
+
+    /// A program of the host that watches `/tool`, and has begun transaction 1.
+    private StoreTool tool() throws Exception {
+        Path socket = folder.resolve("xenstore");
+        guest.a.hypervisor.xenstore().listen(socket);
+        StoreTool tool = new StoreTool(socket);
+        assertEquals("OK|", tool.ask(MessageType.WATCH, 0, "/tool|token|"));
+        assertEquals("/tool|token|", tool.next());
+        assertEquals("1|", tool.ask(MessageType.TRANSACTION_START, 0, "|"));
+        assertEquals("OK|", tool.ask(MessageType.WRITE, 1, "/local/domain/1/mine|changed"));
+        return tool;
+    }
+
+    @Test
+    void toolOfTheHostKeepsItsConnectionWithWatchAndTransaction() throws Exception {
+        try (StoreTool tool = tool()) {
+            try (Update update = new Update(NEVER, NEVER)) {
+                assertNull(TwoSides.failure(update.source));
+                assertNull(TwoSides.failure(update.target));
+            }
+            guest.guestsA.close();
+            guest.a.hypervisor.xenstore().close();
+            try (XenStoreClient client = guest.b.hypervisor.xenstore().client()) {
+                client.write("/tool/seen", "");
+                assertEquals("/tool/seen|token|", tool.next());
+                assertEquals("OK|", tool.ask(MessageType.TRANSACTION_END, 1, "T|"));
+                assertEquals("changed", client.read("/local/domain/1/mine"));
+            }
+            try (StoreTool later = new StoreTool(folder.resolve("xenstore"))) {
+                assertEquals("web", later.ask(MessageType.READ, 0, "/local/domain/1/name|"));
+            }
+        }
+    }
+
+    /// There is one message more: its socket's.
+    @Test
+    void toolOfTheHostGoesOnAtTheOldProcessWheneverTheNewOneIsKilled() throws Exception {
+        try (StoreTool tool = tool()) {
+            for (int step = 0; step <= SAYS_TAKEN + 2; step++) {
+                try (Update update = new Update(NEVER, step)) {
+                    assertFalse(reason(TwoSides.failure(update.source)).isEmpty(), "step " + step);
+                    tool.send(MessageType.WRITE, 0, "/tool/" + step + "|");
+                    assertEquals("/tool/" + step + "|token|", tool.next());
+                    assertEquals("OK|", tool.next());
+                    assertStillHere();
+                }
+            }
+            try (StoreTool other = new StoreTool(folder.resolve("xenstore"))) {
+                assertEquals("web", other.ask(MessageType.READ, 0, "/local/domain/1/name|"));
+            }
+            assertEquals("OK|", tool.ask(MessageType.TRANSACTION_END, 1, "T|"));
+        }
     }
 
     @Test
