@@ -3,6 +3,7 @@ package io.xenemu.kvm.file;
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 
+import com.google.common.primitives.ImmutableIntArray;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.libc.CallSlot;
 import io.xenemu.kvm.libc.Libc;
@@ -56,8 +57,7 @@ public final class PseudoTerminal implements AutoCloseable {
             MemorySegment number = CallSlot.current().scratch();
             number.set(JAVA_INT, 0, 0);
             check("TIOCSPTLCK", Libc.ioctl(master.number(), TIOCSPTLCK, number));
-            check("TIOCGPTN", Libc.ioctl(master.number(), TIOCGPTN, number));
-            String name = "/dev/pts/" + number.get(JAVA_INT, 0);
+            String name = name(master.number());
             OwnedFd slave =
                     OwnedFd.of(
                             "TIOCGPTPEER",
@@ -70,6 +70,33 @@ public final class PseudoTerminal implements AutoCloseable {
         } finally {
             if (!opened) {
                 master.close();
+            }
+        }
+    }
+
+    private static String name(int master) {
+        MemorySegment number = CallSlot.current().scratch();
+        check("TIOCGPTN", Libc.ioctl(master, TIOCGPTN, number));
+        return "/dev/pts/" + number.get(JAVA_INT, 0);
+    }
+
+    /// Takes over a pair that another process has sent. Programs that have opened the other end keep it.
+    ///
+    /// @param master this process's end
+    /// @param slave the other end
+    /// @throws KvmException if they are none; they are closed then
+    public static PseudoTerminal received(int master, int slave) {
+        OwnedFd other = OwnedFd.of("recvmsg", slave, MASTER);
+        ByteStream own = ByteStream.received(master);
+        boolean done = false;
+        try {
+            PseudoTerminal made = new PseudoTerminal(own, other, name(master));
+            done = true;
+            return made;
+        } finally {
+            if (!done) {
+                other.close();
+                own.close();
             }
         }
     }
@@ -103,6 +130,11 @@ public final class PseudoTerminal implements AutoCloseable {
     /// This process's end. This object closes it.
     public ByteStream stream() {
         return master;
+    }
+
+    /// The numbers of both descriptors, in the order of [#received]. This object keeps the ownership.
+    public ImmutableIntArray descriptors() {
+        return ImmutableIntArray.of(master.fd(), slave.number());
     }
 
     /// The path of the other end, such as `/dev/pts/7`.

@@ -31,8 +31,7 @@ final class StandardInput {
     static @Nullable Path listener() {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment value = arena.allocate(JAVA_INT);
-            int known =
-                    ServerCalls.getsockopt(FD, MessageSocket.SOL_SOCKET, SO_ACCEPTCONN, value);
+            int known = ServerCalls.getsockopt(FD, MessageSocket.SOL_SOCKET, SO_ACCEPTCONN, value);
             if (known < 0 || value.get(JAVA_INT, 0) == 0) {
                 return null;
             }

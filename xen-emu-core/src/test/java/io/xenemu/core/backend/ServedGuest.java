@@ -1,5 +1,8 @@
 package io.xenemu.core.backend;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import com.google.common.primitives.ImmutableIntArray;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.backend.engine.DomainEngines;
 import io.xenemu.core.backend.engine.EngineMap;
@@ -27,6 +30,7 @@ import io.xenemu.gnttab.GrantRef;
 import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.testing.Eventually;
+import io.xenemu.kvm.testing.SentDescriptors;
 import io.xenemu.xenstore.XenStoreServer;
 import io.xenemu.xenstore.client.XenStoreClient;
 import io.xenemu.xenstore.metrics.XenStoreMetrics;
@@ -39,7 +43,9 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 
 /// A domain on a fake VM with a real XenStore, whose devices the service serves. Tests are its guest: they write the
 /// front end's nodes, grant pages and send events.
@@ -148,6 +154,7 @@ public final class ServedGuest implements AutoCloseable {
                 client.write(node.path, node.value);
                 client.setPermissions(node.path, node.permissions);
             }
+            saved.descriptors.forEach(backends::receive);
             backends.restore(guest.domain(), saved.devices).forEach(devices::restored);
             done = true;
         } finally {
@@ -166,6 +173,9 @@ public final class ServedGuest implements AutoCloseable {
         private final byte[] ram;
         private final Duration patience;
         private final List<SavedNode> nodes = new ArrayList<>();
+
+        /// What another process gets of its devices, if it takes them over.
+        private final Map<PvDevice, ImmutableIntArray> descriptors = new LinkedHashMap<>();
 
         private Saved(ServedGuest of) throws Exception {
             byte[] stream = XenState.write(of.domain().parts().save());
@@ -238,6 +248,26 @@ public final class ServedGuest implements AutoCloseable {
         Saved saved = new Saved(this);
         end();
         return saved;
+    }
+
+    /// Hands this guest over to another service, as to the next version of this one. Its devices stand still in both.
+    ///
+    /// @param limit the longest time that the toolstack there waits for a device
+    public ServedGuest handedOver(Duration limit, BackendKind... kinds) throws Exception {
+        ServedGuest next = offered(limit, kinds);
+        backends.handedOver(TestDomain.ID);
+        return next;
+    }
+
+    /// The same up to the point at which both services have the devices.
+    public ServedGuest offered(Duration limit, BackendKind... kinds) throws Exception {
+        assertEquals(List.of(), backends.stays(TestDomain.ID));
+        domain().parts().quiesceAndSave();
+        Saved saved = new Saved(this);
+        for (var device : backends.descriptors(TestDomain.ID).entrySet()) {
+            saved.descriptors.put(device.getKey(), SentDescriptors.of(device.getValue()));
+        }
+        return saved.restored(limit, kinds);
     }
 
     /// Saves this guest, and restores it in another service. This one goes on.

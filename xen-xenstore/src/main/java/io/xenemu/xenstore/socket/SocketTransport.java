@@ -167,8 +167,7 @@ public final class SocketTransport implements AutoCloseable {
             @Nullable Journal journal,
             Consumer<IOException> failed)
             throws IOException {
-        SocketTransport transport =
-                make(access, memory, listener, metrics, journal, failed);
+        SocketTransport transport = make(access, memory, listener, metrics, journal, failed);
         transport.start();
         return transport;
     }
@@ -558,8 +557,7 @@ public final class SocketTransport implements AutoCloseable {
         int descriptor = stream.fd();
         if (descriptor >= byDescriptor.length) {
             byDescriptor =
-                    Arrays.copyOf(
-                            byDescriptor, Math.max(descriptor + 1, 2 * byDescriptor.length));
+                    Arrays.copyOf(byDescriptor, Math.max(descriptor + 1, 2 * byDescriptor.length));
         }
         byDescriptor[descriptor] = connection;
         connections.add(connection);

@@ -1,6 +1,7 @@
 package io.xenemu.core.backend.console;
 
 import com.google.common.primitives.Bytes;
+import com.google.common.primitives.ImmutableIntArray;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.backend.BackendConnection;
 import io.xenemu.core.backend.BackendDevice;
@@ -21,7 +22,7 @@ import java.util.SequencedMap;
 import org.jspecify.annotations.Nullable;
 
 /// One further console of a guest.
-final class ConsoleBackend implements BackendDevice.Completing, BackendDevice.Savable {
+final class ConsoleBackend implements BackendDevice.Completing, BackendDevice.HandedOver {
     private final ConsoleSpec spec;
     private final MeterRegistry registry;
     private final ConsoleBytes bytes = new ConsoleBytes();
@@ -35,8 +36,13 @@ final class ConsoleBackend implements BackendDevice.Completing, BackendDevice.Sa
     ///
     /// @param state of a console that was saved, or of a new one
     /// @param patience how long a reader that takes nothing holds the guest back
+    /// @param received the descriptors of an end that another process of this service has opened, or null
     /// @throws Refused if it cannot be had
-    ConsoleBackend(ConsoleDeviceState state, MeterRegistry registry, Duration patience)
+    ConsoleBackend(
+            ConsoleDeviceState state,
+            MeterRegistry registry,
+            Duration patience,
+            @Nullable ImmutableIntArray received)
             throws Refused {
         spec = state.spec();
         saved = new SavedConnection<>("console", state.connection());
@@ -44,7 +50,7 @@ final class ConsoleBackend implements BackendDevice.Completing, BackendDevice.Sa
         HostEvents events = new HostEvents();
         boolean done = false;
         try {
-            HostEnd end = open(spec, events);
+            HostEnd end = received == null ? open(spec, events) : received(spec, received, events);
             tty = end instanceof PtyEnd pty ? pty.name() : "";
             host = new ConsoleHost(end, events, bytes, spec.limit(), patience);
             host.restore(state);
@@ -66,6 +72,15 @@ final class ConsoleBackend implements BackendDevice.Completing, BackendDevice.Sa
         } catch (IOException e) {
             throw new Refused(IoReason.of(e));
         }
+    }
+
+    private static HostEnd received(
+            ConsoleSpec spec, ImmutableIntArray descriptors, HostEvents events) throws Refused {
+        return switch (spec.connection()) {
+            case PTY -> new PtyEnd(descriptors, events);
+            case SOCKET -> new SocketEnd(Path.of(spec.path()), descriptors, events);
+            case FILE -> new FileEnd(Path.of(spec.path()), spec.maxSize(), descriptors);
+        };
     }
 
     /// With the path of its pseudo terminal.
@@ -111,6 +126,21 @@ final class ConsoleBackend implements BackendDevice.Completing, BackendDevice.Sa
     @Override
     public Optional<String> blocker() {
         return Optional.empty();
+    }
+
+    @Override
+    public Optional<String> stays() {
+        return Optional.empty();
+    }
+
+    @Override
+    public ImmutableIntArray descriptors(@Nullable BackendConnection connection) {
+        return host.descriptors();
+    }
+
+    @Override
+    public void handedOver() {
+        host.handedOver();
     }
 
     @Override

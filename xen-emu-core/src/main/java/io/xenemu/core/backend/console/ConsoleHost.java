@@ -3,6 +3,7 @@ package io.xenemu.core.backend.console;
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 
 import com.google.common.primitives.Bytes;
+import com.google.common.primitives.ImmutableIntArray;
 import io.xenemu.core.device.ByteSink;
 import io.xenemu.core.device.ByteSource;
 import java.lang.foreign.Arena;
@@ -85,6 +86,17 @@ final class ConsoleHost implements AutoCloseable {
     /// The input that waits, once it was gathered.
     byte[] savedInput() {
         return typed.newest(SAVED_INPUT);
+    }
+
+    /// The descriptors of its end, for another process.
+    ImmutableIntArray descriptors() {
+        return end.descriptors();
+    }
+
+    /// Another process has its end and what waited now.
+    void handedOver() {
+        kept.remove(kept.bytes());
+        end.handedOver();
     }
 
     /// Whether the work may wait for the host's disk.

@@ -1,5 +1,6 @@
 package io.xenemu.core.backend.console;
 
+import com.google.common.primitives.ImmutableIntArray;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.backend.BackendDevice;
 import io.xenemu.core.backend.BackendKind;
@@ -13,9 +14,10 @@ import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
 import java.time.Duration;
+import org.jspecify.annotations.Nullable;
 
 /// Further consoles of guests, and channels (`console`).
-public final class ConsoleKind implements BackendKind.Savable {
+public final class ConsoleKind implements BackendKind.Received {
     private final MeterRegistry registry;
     private final Duration patience;
 
@@ -42,13 +44,20 @@ public final class ConsoleKind implements BackendKind.Savable {
 
     @Override
     public BackendDevice open(DeviceSpec spec) throws Refused {
-        return open(ConsoleDeviceState.ofNew((ConsoleSpec) spec));
+        return open(ConsoleDeviceState.ofNew((ConsoleSpec) spec), null);
     }
 
     @Override
     public BackendDevice.Savable reopen(int version, BodyReader body)
             throws WireException, Refused {
-        return open(ConsoleDeviceStateCodec.decode(version, body));
+        return open(ConsoleDeviceStateCodec.decode(version, body), null);
+    }
+
+    @Override
+    public BackendDevice.Savable receive(
+            int version, BodyReader body, ImmutableIntArray descriptors)
+            throws WireException, Refused {
+        return open(ConsoleDeviceStateCodec.decode(version, body), descriptors);
     }
 
     @Override
@@ -72,9 +81,10 @@ public final class ConsoleKind implements BackendKind.Savable {
         return ConsoleDeviceStateCodec.decode(version, body).spec();
     }
 
-    private ConsoleBackend open(ConsoleDeviceState state) throws Refused {
+    private ConsoleBackend open(ConsoleDeviceState state, @Nullable ImmutableIntArray received)
+            throws Refused {
         try {
-            return new ConsoleBackend(state, registry, patience);
+            return new ConsoleBackend(state, registry, patience, received);
         } catch (KvmException e) {
             throw new Refused("the console cannot be had: " + e.getMessage());
         }

@@ -1,5 +1,6 @@
 package io.xenemu.core.backend.console;
 
+import com.google.common.primitives.ImmutableIntArray;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.IoReason;
@@ -55,6 +56,17 @@ final class FileEnd implements HostEnd {
                 arena.close();
             }
         }
+        check();
+    }
+
+    /// One that another process of this service has opened and locked.
+    ///
+    /// @param descriptors as [#descriptors] gives them; taken over, also if this fails
+    /// @throws Refused if they are none
+    FileEnd(Path path, long mostBytes, ImmutableIntArray descriptors) throws Refused {
+        this.path = path;
+        this.mostBytes = mostBytes;
+        file = HostFile.received(descriptors.get(0));
         check();
     }
 
@@ -136,6 +148,16 @@ final class FileEnd implements HostEnd {
     @Override
     public boolean mayWait() {
         return true;
+    }
+
+    @Override
+    public ImmutableIntArray descriptors() {
+        return ImmutableIntArray.of(file.fd());
+    }
+
+    @Override
+    public void handedOver() {
+        // The lock belongs to the open file, which the other process has too.
     }
 
     @Override

@@ -1,5 +1,6 @@
 package io.xenemu.core.backend.console;
 
+import com.google.common.primitives.ImmutableIntArray;
 import java.lang.foreign.MemorySegment;
 
 /// The host's end of a console. Nothing of it waits, but for a file's disk. For one thread at a time.
@@ -27,6 +28,12 @@ sealed interface HostEnd extends AutoCloseable permits PtyEnd, SocketEnd, FileEn
 
     /// Whether it may wait for the host's disk, and so needs a thread of its own.
     boolean mayWait();
+
+    /// Its descriptors, for another process that opens it by them.
+    ImmutableIntArray descriptors();
+
+    /// Another process has it now: [#close] ends nothing that it uses.
+    void handedOver();
 
     @Override
     void close();

@@ -1,5 +1,6 @@
 package io.xenemu.core.backend.console;
 
+import com.google.common.primitives.ImmutableIntArray;
 import io.xenemu.kvm.file.PseudoTerminal;
 import java.lang.foreign.MemorySegment;
 
@@ -9,7 +10,19 @@ final class PtyEnd implements HostEnd {
 
     /// @throws io.xenemu.kvm.abi.KvmException if the host has none left, or the process no descriptor
     PtyEnd(HostEvents events) {
-        pty = PseudoTerminal.open();
+        this(PseudoTerminal.open(), events);
+    }
+
+    /// One that another process of this service has opened.
+    ///
+    /// @param descriptors as [#descriptors] gives them; taken over, also if this fails
+    /// @throws io.xenemu.kvm.abi.KvmException if they are none
+    PtyEnd(ImmutableIntArray descriptors, HostEvents events) {
+        this(PseudoTerminal.received(descriptors.get(0), descriptors.get(1)), events);
+    }
+
+    private PtyEnd(PseudoTerminal pty, HostEvents events) {
+        this.pty = pty;
         boolean done = false;
         try {
             events.add(pty.stream().fd());
@@ -50,6 +63,16 @@ final class PtyEnd implements HostEnd {
     @Override
     public boolean mayWait() {
         return false;
+    }
+
+    @Override
+    public ImmutableIntArray descriptors() {
+        return pty.descriptors();
+    }
+
+    @Override
+    public void handedOver() {
+        // The other process has duplicates of both ends: the terminal stays.
     }
 
     @Override

@@ -1,5 +1,6 @@
 package io.xenemu.core.backend.console;
 
+import com.google.common.primitives.ImmutableIntArray;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.file.ByteStream;
@@ -26,8 +27,28 @@ final class SocketEnd implements HostEnd {
     /// @throws IOException if the socket cannot be had; the message names the path
     /// @throws io.xenemu.kvm.abi.KvmException if the process has no descriptor left
     SocketEnd(Path path, HostEvents events) throws IOException {
+        this(StreamListener.bind(path), events);
+    }
+
+    /// One that another process of this service has opened, with its client if there is one.
+    ///
+    /// @param descriptors as [#descriptors] gives them; taken over, also if this fails
+    /// @throws io.xenemu.kvm.abi.KvmException if they are none
+    SocketEnd(Path path, ImmutableIntArray descriptors, HostEvents events) {
+        this(StreamListener.received(descriptors.get(0), path), events);
+        try {
+            listener.ownFile();
+        } catch (IOException e) {
+            log.warn("the socket {} has no file: {}", listener, IoReason.withoutFile(e));
+        }
+        if (descriptors.length() > 1) {
+            take(ByteStream.received(descriptors.get(1)));
+        }
+    }
+
+    private SocketEnd(StreamListener listener, HostEvents events) {
+        this.listener = listener;
         this.events = events;
-        listener = StreamListener.bind(path);
         boolean done = false;
         try {
             events.addReadable(listener.fd());
@@ -56,6 +77,11 @@ final class SocketEnd implements HostEnd {
         if (next == null) {
             return false;
         }
+        take(next);
+        return true;
+    }
+
+    private void take(ByteStream next) {
         boolean done = false;
         try {
             events.add(next.fd());
@@ -67,7 +93,6 @@ final class SocketEnd implements HostEnd {
         }
         client = next;
         deaf = false;
-        return true;
     }
 
     private void dismiss() {
@@ -114,6 +139,19 @@ final class SocketEnd implements HostEnd {
     @Override
     public boolean mayWait() {
         return false;
+    }
+
+    @Override
+    public ImmutableIntArray descriptors() {
+        ByteStream current = client;
+        return current == null
+                ? ImmutableIntArray.of(listener.fd())
+                : ImmutableIntArray.of(listener.fd(), current.fd());
+    }
+
+    @Override
+    public void handedOver() {
+        listener.leaveFile();
     }
 
     @Override
