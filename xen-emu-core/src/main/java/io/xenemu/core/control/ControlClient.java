@@ -10,10 +10,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.SequenceInputStream;
-import java.nio.ByteBuffer;
-import java.nio.channels.AsynchronousCloseException;
 import java.nio.channels.Channels;
-import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -42,8 +39,6 @@ public final class ControlClient {
     /// Time limit for the result of a command that waits for no guest. The slowest ones detach a device, or deal with
     /// the memory of a large guest.
     private static final Duration REPLY_LIMIT = Duration.ofMinutes(2);
-
-    private static final int PIECE = 4096;
 
     private ControlClient() {}
 
@@ -185,17 +180,57 @@ public final class ControlClient {
         List<String> _ = command(socket, words);
     }
 
-    /// Reads the events of domains, until the service ends.
+    /// Reads the events of domains, until the service ends. At its next version they go on as they begin, with the
+    /// guests that there are.
     ///
     /// @param reader gets each event as one line of JSON
     /// @throws HostException when there is no service, or it sends no more
     public static void events(Path socket, Consumer<String> reader) throws HostException {
-        try (ControlConnection connection = ControlConnection.open(socket, GREETING_LIMIT)) {
+        ControlConnection connection = events(socket);
+        while (true) {
+            try (ControlConnection current = connection) {
+                for (Json.Obj event = current.event(); event != null; event = current.event()) {
+                    reader.accept(JsonWriter.line(event));
+                }
+            }
+            ControlConnection next = next(socket, connection);
+            if (next == null) {
+                return;
+            }
+            List<String> _ = next.request("events", Json.EMPTY, REPLY_LIMIT);
+            connection = next;
+        }
+    }
+
+    private static ControlConnection events(Path socket) throws HostException {
+        ControlConnection connection = ControlConnection.open(socket, GREETING_LIMIT);
+        boolean begun = false;
+        try {
             List<String> _ = connection.request("events", Json.EMPTY, REPLY_LIMIT);
-            for (Json.Obj event = connection.event(); event != null; event = connection.event()) {
-                reader.accept(JsonWriter.line(event));
+            begun = true;
+            return connection;
+        } finally {
+            if (!begun) {
+                connection.close();
             }
         }
+    }
+
+    /// A connection to the next version of a service, when one to the service itself has ended.
+    ///
+    /// @return null if there is none: the service goes on, or has ended
+    static @Nullable ControlConnection next(Path socket, ControlConnection ended) {
+        try {
+            ControlConnection next = ControlConnection.open(socket, GREETING_LIMIT);
+            if (next.isOfNext(ended)) {
+                return next;
+            }
+            next.close();
+        } catch (HostException e) {
+            // No service is there.
+            return null;
+        }
+        return null;
     }
 
     /// Begins a trace of a guest's hypercalls.
@@ -227,61 +262,36 @@ public final class ControlClient {
         void connect(InputStream typed, OutputStream printed) throws HostException;
     }
 
-    /// Connects to the console of a guest.
+    /// Connects to the console of a guest. It goes on at the next version of the service.
     ///
     /// @param kind `pv` or `serial`
     /// @throws HostException when there is no service, or no such guest
     public static Console console(Path socket, String kind, String domain) throws HostException {
+        Json arguments = Json.texts(List.of(kind, domain));
         ControlConnection connection = ControlConnection.open(socket, GREETING_LIMIT);
+        boolean begun = false;
         try {
-            Json arguments = Json.texts(List.of(kind, domain));
             List<String> _ = connection.request("console", arguments, REPLY_LIMIT);
-        } catch (HostException e) {
-            connection.close();
-            throw e;
-        }
-        return (typed, printed) -> relay(connection, typed, printed);
-    }
-
-    private static void relay(ControlConnection connection, InputStream typed, OutputStream printed)
-            throws HostException {
-        SocketChannel channel = connection.channel();
-        Thread typist =
-                Thread.ofPlatform()
-                        .name("console-in")
-                        .daemon()
-                        .unstarted(() -> type(typed, channel));
-        typist.start();
-        ByteBuffer bytes = ByteBuffer.allocate(PIECE);
-        try (channel) {
-            printed.write(connection.rest());
-            printed.flush();
-            while (channel.read(bytes) >= 0) {
-                printed.write(bytes.array(), 0, bytes.position());
-                printed.flush();
-                bytes.clear();
+            begun = true;
+        } finally {
+            if (!begun) {
+                connection.close();
             }
-        } catch (AsynchronousCloseException e) {
-            // The thread that types has closed the connection.
-        } catch (IOException e) {
-            throw new HostException("console: " + IoReason.of(e), e);
         }
-    }
-
-    private static void type(InputStream typed, SocketChannel channel) {
-        byte[] bytes = new byte[PIECE];
-        try (channel) {
-            for (int count = typed.read(bytes); count >= 0; count = typed.read(bytes)) {
-                write(channel, ByteBuffer.wrap(bytes, 0, count));
-            }
-        } catch (IOException e) {
-            // The guest has gone, and the reader sees that, too.
-        }
-    }
-
-    private static void write(SocketChannel channel, ByteBuffer bytes) throws IOException {
-        while (bytes.hasRemaining()) {
-            channel.write(bytes);
-        }
+        return new ConsoleRelay(
+                connection,
+                ended -> {
+                    ControlConnection next = next(socket, ended);
+                    try {
+                        if (next != null) {
+                            List<String> _ = next.request("console", arguments, REPLY_LIMIT);
+                        }
+                    } catch (HostException e) {
+                        // The guest has gone with the service.
+                        next.close();
+                        return null;
+                    }
+                    return next;
+                });
     }
 }

@@ -10,6 +10,7 @@ import io.xenemu.core.json.JsonWriter;
 import io.xenemu.kvm.abi.IoReason;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.net.SocketException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
@@ -36,6 +37,9 @@ public final class ControlConnection implements AutoCloseable {
 
     private long requests;
 
+    /// The id of the service's process; 0 if it does not tell.
+    private long process;
+
     private ControlConnection(SocketChannel channel, Path socket) {
         this.channel = channel;
         this.socket = socket;
@@ -46,27 +50,52 @@ public final class ControlConnection implements AutoCloseable {
     /// @throws HostException if no process listens, or it is no service of this program and protocol, or it sends no
     ///     greeting in time
     static ControlConnection open(Path socket, Duration limit) throws HostException {
+        ControlConnection connection = tried(socket, limit);
+        // A service that hands over to its next version ends without a greeting. The next one is
+        // there then.
+        ControlConnection again = connection == null ? tried(socket, limit) : connection;
+        if (again == null) {
+            throw new HostException(
+                    "no service at " + socket + ": the process there ends the connection at once");
+        }
+        return again;
+    }
+
+    /// @return null if the connection has ended without a greeting
+    private static @Nullable ControlConnection tried(Path socket, Duration limit)
+            throws HostException {
         try {
             ControlConnection connection =
                     new ControlConnection(SocketChannel.open(StandardProtocolFamily.UNIX), socket);
+            boolean greeted = false;
             try {
-                connection.greet(limit);
-                return connection;
-            } catch (HostException e) {
-                connection.close();
-                throw e;
+                greeted = connection.greet(limit);
+                return greeted ? connection : null;
+            } finally {
+                if (!greeted) {
+                    connection.close();
+                }
             }
         } catch (IOException e) {
             throw new HostException("no service at " + socket + ": " + IoReason.of(e), e);
         }
     }
 
-    private void greet(Duration limit) throws HostException {
+    /// @return false if the connection has ended without a greeting
+    private boolean greet(Duration limit) throws HostException {
         SocketDeadline deadline = SocketDeadline.of(channel, limit);
         try (deadline) {
             channel.connect(UnixDomainSocketAddress.of(socket));
-            check(line());
+            String greeting = line();
+            if (greeting == null) {
+                return false;
+            }
+            check(greeting);
+            return true;
         } catch (IOException e) {
+            if (e instanceof SocketException && channel.isConnected()) {
+                return false; // reset
+            }
             throw deadline.passed()
                     ? new HostException(
                             "no answer at "
@@ -79,11 +108,7 @@ public final class ControlConnection implements AutoCloseable {
         }
     }
 
-    private void check(@Nullable String greeting) throws HostException {
-        if (greeting == null) {
-            throw new HostException(
-                    "no service at " + socket + ": the process there ends the connection at once");
-        }
+    private void check(String greeting) throws HostException {
         if (greeting.startsWith(ControlProtocol.OLD_GREETING)) {
             throw otherVersion(greeting.substring(ControlProtocol.OLD_GREETING.length()));
         }
@@ -101,6 +126,14 @@ public final class ControlConnection implements AutoCloseable {
         if (version != ControlProtocol.VERSION) {
             throw otherVersion(Long.toString(version));
         }
+        if (service.find(ControlProtocol.PROCESS) instanceof Json.Int(var id)) {
+            process = id;
+        }
+    }
+
+    /// Whether it leads to another process than an earlier connection: the next version of the service.
+    boolean isOfNext(ControlConnection earlier) {
+        return process != 0 && earlier.process != 0 && process != earlier.process;
     }
 
     private HostException otherVersion(String version) {

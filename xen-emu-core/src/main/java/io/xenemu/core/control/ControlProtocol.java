@@ -8,7 +8,7 @@ import java.util.Locale;
 ///
 /// | side | line |
 /// |---|---|
-/// | service | `{"xen-emu": {"protocol": 2, "version": "0.1"}}`, once |
+/// | service | `{"xen-emu": {"protocol": 2, "version": "0.1", "process": 1234}}`, once |
 /// | client | `{"id": 1, "verb": "list", "arguments": []}` |
 /// | service | `{"id": 1, "progress": {...}}`, any number of times |
 /// | service | `{"id": 1, "result": {...}}` or `{"id": 1, "error": {"type": "refused", "message": "..."}}` |
@@ -36,6 +36,10 @@ final class ControlProtocol {
 
     static final String GREETING = "xen-emu";
     static final String PROTOCOL = "protocol";
+
+    /// The id of the service's process. Another one at the same path is the next version of the service.
+    static final String PROCESS = "process";
+
     static final String ID = "id";
     static final String RESULT = "result";
     static final String PROGRESS = "progress";
@@ -55,7 +59,11 @@ final class ControlProtocol {
 
     static Json.Obj greeting() {
         return Json.EMPTY.with(
-                GREETING, Json.EMPTY.with(PROTOCOL, VERSION).with("version", PROGRAM_VERSION));
+                GREETING,
+                Json.EMPTY
+                        .with(PROTOCOL, VERSION)
+                        .with("version", PROGRAM_VERSION)
+                        .with(PROCESS, ProcessHandle.current().pid()));
     }
 
     /// An error about the connection.

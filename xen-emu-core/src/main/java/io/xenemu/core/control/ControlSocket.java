@@ -60,6 +60,7 @@ public final class ControlSocket implements AutoCloseable {
             Executors.newThreadPerTaskExecutor(Thread.ofVirtual().name("control").factory());
     private final CountDownLatch closing = new CountDownLatch(1);
     private volatile boolean closed;
+    private volatile boolean leaving;
 
     private ControlSocket(
             UnixListener listener,
@@ -148,7 +149,17 @@ public final class ControlSocket implements AutoCloseable {
         }
     }
 
+    /// Leaves clients that come from now on to another process, which will be found at the path. They get no greeting,
+    /// and come again when this process has ended.
+    public void leave() {
+        leaving = true;
+    }
+
     private void admit(SocketChannel client) throws IOException {
+        if (leaving) {
+            open.add(client);
+            return;
+        }
         try {
             UserPrincipal user = allowed.check(client);
             log.debug("{}: a client of user {}", listener.path(), user.getName());

@@ -49,15 +49,15 @@ public record OperatedService(
     /// A daemon, which can be handed over.
     ///
     /// @param upgrade the path of the socket for the new process, which only this user can use
-    /// @param handedOver called when the new process runs the guests: see [LiveUpdates]
+    /// @param leaving what to do when the new process has the guests
     public static OperatedService ofDaemon(
-            Hypervisor hypervisor, HostedGuests guests, Path upgrade, Runnable handedOver) {
+            Hypervisor hypervisor, HostedGuests guests, Path upgrade, LiveUpdates.Leaving leaving) {
         ChangeGate changes = new ChangeGate();
         return of(
                 hypervisor,
                 guests,
                 changes,
-                new LiveUpdates(hypervisor, guests, changes, upgrade, handedOver));
+                new LiveUpdates(hypervisor, guests, changes, upgrade, leaving));
     }
 
     private static OperatedService of(

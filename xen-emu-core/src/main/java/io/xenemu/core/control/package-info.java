@@ -7,7 +7,7 @@
 /// - The protocol: [ControlProtocol], [ControlRequest]; its text is [io.xenemu.core.json.Json].
 /// - The service's side: [ControlSocket], [ServedConnection], [RequestLines], [ControlOutput], [ControlReply],
 ///   [SocketDeadline], [ClientWatch].
-/// - The client's side: [ControlClient], [ControlConnection], [ClientStream].
+/// - The client's side: [ControlClient], [ControlConnection], [ClientStream], [ConsoleRelay].
 /// - The table of verbs: [ControlCommands], [VerbTable], [Verb], [VerbArgument], [VerbCall]. They work on
 ///   [OperatedService].
 /// - The handlers, a family each: [GuestCommands], [DomainCommands], [SaveCommands],
@@ -17,7 +17,7 @@
 /// - Debug keys: [DebugKeys], [DebugKey]; their output is [DebugRows], from [DomainDebug] and [VcpuDebug].
 /// - Sessions: [ConsoleSession], [EventSession], [TraceSession] with [TraceJson].
 ///
-/// Locks: that of [RequestLines], a leaf.
+/// Locks: those of [RequestLines] and of [ConsoleRelay], leaves.
 @NullMarked
 package io.xenemu.core.control;
 

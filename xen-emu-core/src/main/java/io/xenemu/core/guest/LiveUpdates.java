@@ -2,6 +2,7 @@ package io.xenemu.core.guest;
 
 import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.migration.UpdateLink;
+import io.xenemu.core.migration.UpdateMessage;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.socket.MessageSocket;
@@ -25,26 +26,35 @@ public final class LiveUpdates {
     /// The longest wait for readers of consoles, which get the rest of what was printed here.
     private static final Duration CONSOLE_LIMIT = Duration.ofSeconds(2);
 
+    /// The longest wait for the new process to serve its sockets.
+    private static final Duration SERVING_LIMIT = Duration.ofSeconds(10);
+
     private final Hypervisor hypervisor;
     private final HostedGuests guests;
     private final ChangeGate changes;
     private final Path socket;
-    private final Runnable left;
+    private final Leaving leaving;
+
+    /// What a process does whose guests have left.
+    ///
+    /// @param begin the new process has the guests. Clients that come from now on are for it, and get no answer here
+    /// @param end the new process serves its sockets, and the clients of this one's consoles have all that was printed.
+    ///     Ends this process, and does not return
+    public record Leaving(Runnable begin, Runnable end) {}
 
     /// @param changes the commands that are not under way meanwhile
     /// @param socket the path of the socket for the new process, which only this user can use
-    /// @param left called when the new process runs the guests; it ends this process, and does not return
     public LiveUpdates(
             Hypervisor hypervisor,
             HostedGuests guests,
             ChangeGate changes,
             Path socket,
-            Runnable left) {
+            Leaving leaving) {
         this.hypervisor = hypervisor;
         this.guests = guests;
         this.changes = changes;
         this.socket = socket;
-        this.left = left;
+        this.leaving = leaving;
     }
 
     /// What keeps the service from being handed over now; empty if nothing does.
@@ -91,7 +101,8 @@ public final class LiveUpdates {
             if (next == null) {
                 log.error("not upgraded: the new version has not connected");
             } else {
-                new UpdateSource(hypervisor, guests, new UpdateLink(next), this::leave).run();
+                UpdateLink link = new UpdateLink(next);
+                new UpdateSource(hypervisor, guests, link, () -> leave(link)).run();
             }
         } catch (Refused e) {
             log.error("not upgraded, this version goes on: {}", e.reason());
@@ -102,13 +113,38 @@ public final class LiveUpdates {
         }
     }
 
-    private void leave() {
+    private void leave(UpdateLink link) {
+        leaving.begin().run();
         try {
             guests.endConsoles(CONSOLE_LIMIT);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
-        left.run();
+        awaitServing(link);
+        leaving.end().run();
+    }
+
+    /// Waits until the new process is found at its sockets. If this one ended before, clients would find nobody.
+    private static void awaitServing(UpdateLink link) {
+        Thread limit =
+                Thread.ofVirtual()
+                        .start(() -> {
+                            try {
+                                Thread.sleep(SERVING_LIMIT);
+                            } catch (InterruptedException e) {
+                                return;
+                            }
+                            link.shutdown();
+                        });
+        try {
+            if (!(link.receive().message() instanceof UpdateMessage.Serving)) {
+                log.warn("an unexpected message of the new version");
+            }
+        } catch (IOException e) {
+            log.warn("the new version does not serve its sockets in time: {}", IoReason.of(e));
+        } finally {
+            limit.interrupt();
+        }
     }
 
     private @Nullable MessageSocket accept(MessageSocket.Listener listener) throws IOException {

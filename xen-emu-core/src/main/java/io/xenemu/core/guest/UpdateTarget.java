@@ -129,7 +129,8 @@ final class UpdateTarget {
                 case UpdateMessage.Hello _,
                         UpdateMessage.Ready _,
                         UpdateMessage.Go _,
-                        UpdateMessage.Taken _ ->
+                        UpdateMessage.Taken _,
+                        UpdateMessage.Serving _ ->
                         throw new IOException("an unexpected message of the old version");
             }
         }
@@ -207,7 +208,8 @@ final class UpdateTarget {
                     UpdateMessage.Device _,
                     UpdateMessage.Socket _,
                     UpdateMessage.States _,
-                    UpdateMessage.Taken _ ->
+                    UpdateMessage.Taken _,
+                    UpdateMessage.Serving _ ->
                     throw new IOException("an unexpected message of the old version");
         }
     }

@@ -12,7 +12,8 @@ import java.time.Instant;
 /// The messages of a live update between the old and the new process of a service. `docs/saved-state.md` has their
 /// order.
 public sealed interface UpdateMessage {
-    /// The newest version of the messages. Version 1 had no [Socket].
+    /// The newest version of the messages. Version 1 had no [Socket]
+    /// and no [Serving].
     int VERSION = 2;
 
     /// The longest text, in bytes.
@@ -64,6 +65,9 @@ public sealed interface UpdateMessage {
     /// The new process runs the guests from now on.
     record Taken() implements UpdateMessage {}
 
+    /// The new process serves its sockets, in the places of the old one's. The old one may end.
+    record Serving() implements UpdateMessage {}
+
     /// A side gives the update up: before [Go], or the new process in place of [Taken]. The old process goes on.
     ///
     /// @param reason one line for an operator
@@ -98,6 +102,7 @@ public sealed interface UpdateMessage {
             case Ready _ -> body.u8(4);
             case Go _ -> body.u8(5);
             case Taken _ -> body.u8(6);
+            case Serving _ -> body.u8(10);
             case Refuse refuse -> body.u8(7).string(refuse.reason());
         }
         return body.toBytes();
@@ -126,6 +131,7 @@ public sealed interface UpdateMessage {
                     case 8 ->
                             new Device(
                                     new DomId(body.u16()), body.string(MAX_TEXT_BYTES), body.u32());
+                    case 10 -> new Serving();
                     case 9 -> new Socket(body.string(MAX_TEXT_BYTES), numbers(body));
                     case 7 -> new Refuse(body.string(MAX_TEXT_BYTES));
                     default -> throw new WireException("a message of type " + type);

@@ -4,6 +4,7 @@ import io.xenemu.core.control.ControlSocket;
 import io.xenemu.core.control.OperatedService;
 import io.xenemu.core.control.VerbTable;
 import io.xenemu.core.guest.HostedGuests;
+import io.xenemu.core.guest.LiveUpdates;
 import io.xenemu.core.guest.OrderlyStop;
 import io.xenemu.core.hypervisor.HostException;
 import io.xenemu.core.hypervisor.HostKvm;
@@ -16,6 +17,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.EnumSet;
 import java.util.concurrent.CountDownLatch;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -31,7 +33,7 @@ public final class Daemon {
 
     private final DaemonRequest request;
     private final KvmSource kvms;
-    private final Runnable handedOver;
+    private volatile @Nullable ControlSocket control;
     private final CountDownLatch stop = new CountDownLatch(1);
     private final CountDownLatch atOnce = new CountDownLatch(1);
 
@@ -40,14 +42,16 @@ public final class Daemon {
     }
 
     private Daemon(DaemonRequest request, KvmSource kvms) {
-        this(request, kvms, Daemon::end);
-    }
-
-    /// @param handedOver ends the process
-    private Daemon(DaemonRequest request, KvmSource kvms, Runnable handedOver) {
         this.request = request;
         this.kvms = kvms;
-        this.handedOver = handedOver;
+    }
+
+    /// Leaves clients to the new process.
+    private void leave() {
+        ControlSocket socket = control;
+        if (socket != null) {
+            socket.leave();
+        }
     }
 
     /// Ends this process, which has handed its guests over. It closes nothing in order: that would end what the new
@@ -102,9 +106,11 @@ public final class Daemon {
             VerbTable verbs = verbs(hypervisor, guests);
             if (old == null) {
                 makeFolderOf(request.controlSocket());
-                open.add(
-                        ControlSocket.open(request.controlSocket(), request.controlGroup(), verbs),
-                        ControlSocket::close);
+                control =
+                        open.add(
+                                ControlSocket.open(
+                                        request.controlSocket(), request.controlGroup(), verbs),
+                                ControlSocket::close);
             } else {
                 old.take(request.controlSocket(), guests);
                 serve(open, old, hypervisor, verbs);
@@ -138,7 +144,7 @@ public final class Daemon {
                         hypervisor,
                         guests,
                         control.toAbsolutePath().resolveSibling(control.getFileName() + ".upgrade"),
-                        handedOver));
+                        new LiveUpdates.Leaving(this::leave, Daemon::end)));
     }
 
     /// Serves the sockets of a service that was taken over. Its guests run, whatever fails.
@@ -154,12 +160,14 @@ public final class Daemon {
             log.error("upgraded, but XenStore has no socket: {}", IoReason.of(e));
         }
         try {
-            open.add(
-                    ControlSocket.open(old.control(), request.controlGroup(), verbs),
-                    ControlSocket::close);
+            control =
+                    open.add(
+                            ControlSocket.open(old.control(), request.controlGroup(), verbs),
+                            ControlSocket::close);
         } catch (IOException e) {
             log.error("upgraded, but there is no control socket: {}", IoReason.of(e));
         }
+        old.tellServing();
     }
 
     /// Makes the folder of a socket, if it is not there.

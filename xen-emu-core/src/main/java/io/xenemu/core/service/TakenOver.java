@@ -4,6 +4,7 @@ import io.xenemu.core.control.ControlClient;
 import io.xenemu.core.guest.HostedGuests;
 import io.xenemu.core.hypervisor.HostException;
 import io.xenemu.core.migration.UpdateLink;
+import io.xenemu.core.migration.UpdateMessage;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.socket.MessageSocket;
@@ -97,6 +98,19 @@ final class TakenOver implements AutoCloseable {
     /// Puts the control socket in its place.
     UnixListener control() throws IOException {
         return control.publish();
+    }
+
+    /// Tells the old process that this one is found at the sockets.
+    void tellServing() {
+        UpdateLink open = link;
+        if (open == null) {
+            return;
+        }
+        try {
+            open.send(new UpdateMessage.Serving());
+        } catch (IOException e) {
+            log.debug("the old version has gone already: {}", e.toString());
+        }
     }
 
     /// Waits until the old process has gone.

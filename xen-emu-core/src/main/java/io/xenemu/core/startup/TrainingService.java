@@ -5,6 +5,7 @@ import io.xenemu.core.control.ControlSocket;
 import io.xenemu.core.control.OperatedService;
 import io.xenemu.core.control.VerbTable;
 import io.xenemu.core.guest.HostedGuests;
+import io.xenemu.core.guest.LiveUpdates;
 import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.xenstore.quota.Quotas;
 import java.io.IOException;
@@ -30,7 +31,10 @@ final class TrainingService implements AutoCloseable {
                         null,
                         new VerbTable(
                                 OperatedService.ofDaemon(
-                                        hypervisor, guests, folder.resolve("upgrade"), () -> {})));
+                                        hypervisor,
+                                        guests,
+                                        folder.resolve("upgrade"),
+                                        new LiveUpdates.Leaving(() -> {}, () -> {}))));
     }
 
     /// The path of its control socket.

@@ -243,7 +243,7 @@ final class ControlLimitsTest {
                 // Waits until it has tried again in vain.
                 Thread.sleep(LONGER_THAN_A_PAUSE);
                 service.outputWriter().append('\n').flush();
-                assertEquals(TestClient.GREETING, client.line());
+                assertEquals(TestClient.greeting(service.pid()), client.line());
                 assertEquals(List.of("<now>"), client.text());
                 String next = String.valueOf(output.readLine());
                 assertTrue(next.contains("accepts connections again"), next);

@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
 
 /// A client of a control socket that speaks the protocol's lines as they are written.
 final class TestClient implements AutoCloseable {
-    static final String GREETING = "{\"xen-emu\": {\"protocol\": 2, \"version\": \"0.1\"}}";
+    static final String GREETING = greeting(ProcessHandle.current().pid());
 
     private final SocketChannel channel;
     private final BufferedReader lines;
@@ -27,6 +27,12 @@ final class TestClient implements AutoCloseable {
     private TestClient(Path socket) throws IOException {
         channel = SocketChannel.open(UnixDomainSocketAddress.of(socket));
         lines = new BufferedReader(Channels.newReader(channel, UTF_8));
+    }
+
+    /// The greeting of a service in a process.
+    static String greeting(long process) {
+        return "{\"xen-emu\": {\"protocol\": 2, \"version\": \"0.1\", \"process\": %d}}"
+                .formatted(process);
     }
 
     /// A client that has read the greeting.

@@ -28,7 +28,7 @@ public final class FakeDaemon implements AutoCloseable {
                                         fake.hypervisor,
                                         guests,
                                         folder.resolve(name + ".upgrade"),
-                                        () -> {})));
+                                        new LiveUpdates.Leaving(() -> {}, () -> {}))));
     }
 
     /// Starts the guest `web`, without devices.

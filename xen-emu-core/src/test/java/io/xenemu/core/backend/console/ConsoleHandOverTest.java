@@ -137,7 +137,7 @@ final class ConsoleHandOverTest {
             try (SocketChannel client = SocketChannel.open(address);
                     SocketChannel next = SocketChannel.open(address)) {
                 talk(guest, client);
-                client.close();
+                client.shutdownOutput();
                 byte[] line = line(TIMES);
                 next.write(ByteBuffer.wrap(line));
                 assertArrayEquals(line, guest.front.read(line.length));
