@@ -12,6 +12,12 @@ final class PackingGain {
     private final int compressors;
     private double nanosPerByte;
 
+    /// How long a compressor has taken for a byte, in ns, and the part of each that was saved. Both are means.
+    private double packingPerByte;
+
+    private double savedPart;
+    private boolean hasPacked;
+
     /// @param compressors that work at a time
     PackingGain(int compressors) {
         this.compressors = compressors;
@@ -33,11 +39,26 @@ final class PackingGain {
     /// @param packed bytes; not less than `plain` if it did not become shorter
     /// @param nanos that compressing took
     boolean isWorth(int plain, int packed, long nanos) {
+        packed(plain, packed, nanos);
         if (nanosPerByte == 0) {
             return true;
         }
         double available = nanosPerByte * plain * compressors;
         double saved = nanosPerByte * (plain - packed) * compressors;
         return nanos <= saved || nanos <= CHEAP * available;
+    }
+
+    private void packed(int plain, int packed, long nanos) {
+        double time = (double) nanos / plain;
+        double saved = (double) (plain - packed) / plain;
+        double part = hasPacked ? NEWEST : 1;
+        packingPerByte += part * (time - packingPerByte);
+        savedPart += part * (saved - savedPart);
+        hasPacked = true;
+    }
+
+    /// Whether a section that somebody waits for comes sooner if it is compressed. Other compressors do not help then.
+    boolean isWorthWaiting() {
+        return !hasPacked || nanosPerByte == 0 || packingPerByte <= nanosPerByte * savedPart;
     }
 }

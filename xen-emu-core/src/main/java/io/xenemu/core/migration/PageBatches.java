@@ -50,6 +50,9 @@ final class PageBatches implements AutoCloseable {
 
     private int pauseLeft;
 
+    /// Whether somebody waits for each section.
+    private boolean hurries;
+
     private static final class Slot {
         private final PageBatch batch;
         private @Nullable Future<?> compressing;
@@ -113,6 +116,15 @@ final class PageBatches implements AutoCloseable {
         }
     }
 
+    /// The sections from now on are waited for.
+    void hurry() {
+        hurries = true;
+    }
+
+    private boolean isTried() {
+        return encoding == PageEncoding.ZSTD && (!hurries || gain.isWorthWaiting());
+    }
+
     /// Writes all pages.
     void flush() throws IOException {
         if (!filled.batch.isEmpty()) {
@@ -121,14 +133,16 @@ final class PageBatches implements AutoCloseable {
         }
         while (!full.isEmpty()) {
             Slot slot = full.remove();
-            write(slot, section(slot));
+            PageBatch.Section compressed = section(slot);
+            boolean _ = isWorth(slot, compressed);
+            write(slot, compressed);
         }
     }
 
     private void pack() {
         if (pauseLeft > 0) {
             pauseLeft--;
-        } else if (encoding == PageEncoding.ZSTD && idle.tryAcquire()) {
+        } else if (isTried() && idle.tryAcquire()) {
             Slot slot = filled;
             slot.compressing =
                     workers.begin(() -> {
@@ -165,17 +179,23 @@ final class PageBatches implements AutoCloseable {
                 continue;
             }
             PageBatch.Section compressed = section(slot);
-            if (slot.compressing != null) {
-                int packed = compressed == null ? slot.batch.bytes() : compressed.length();
-                if (gain.isWorth(slot.batch.bytes(), packed, slot.packing)) {
-                    pause = 0;
-                } else {
-                    pauseMore();
-                }
+            if (isWorth(slot, compressed)) {
+                pause = 0;
+            } else if (slot.compressing != null) {
+                pauseMore();
             }
             write(slot, compressed);
         }
         return free.remove();
+    }
+
+    /// Whether it was worth it to compress a section.
+    private boolean isWorth(Slot slot, PageBatch.@Nullable Section compressed) {
+        if (slot.compressing == null) {
+            return false;
+        }
+        int packed = compressed == null ? slot.batch.bytes() : compressed.length();
+        return gain.isWorth(slot.batch.bytes(), packed, slot.packing);
     }
 
     private void pauseMore() {

@@ -102,6 +102,7 @@ public final class RoundWriter implements AutoCloseable {
     /// @return as [#write]
     public long writeLast(BitSet wanted, Forget forget) throws IOException, InterruptedException {
         pace = new Pace(0);
+        batches.hurry();
         return write(wanted, forget);
     }
 

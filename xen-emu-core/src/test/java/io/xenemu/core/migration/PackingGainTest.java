@@ -66,4 +66,35 @@ final class PackingGainTest {
         took(SLOW);
         assertTrue(gain.isWorth(SECTION, SECTION / 2, PACKING));
     }
+
+    @Test
+    void sectionsThatAreWaitedForAreTriedUntilCompressingIsKnown() {
+        took(FAST);
+        assertTrue(gain.isWorthWaiting());
+    }
+
+    @Test
+    void sectionThatIsWaitedForIsSentAsItIsOnAFastStream() {
+        took(FAST);
+        boolean _ = gain.isWorth(SECTION, SECTION / 4, PACKING);
+        assertFalse(gain.isWorthWaiting());
+    }
+
+    /// One section is compressed by one of them.
+    @Test
+    void otherCompressorsDoNotHelpASectionThatIsWaitedFor() {
+        PackingGain ofFour = new PackingGain(4);
+        for (int i = 0; i < 100; i++) {
+            ofFour.took(SECTION, PACKING / 2);
+        }
+        assertTrue(ofFour.isWorth(SECTION, SECTION / 4, PACKING));
+        assertFalse(ofFour.isWorthWaiting());
+    }
+
+    @Test
+    void sectionThatIsWaitedForIsCompressedOnASlowStream() {
+        took(SLOW);
+        boolean _ = gain.isWorth(SECTION, SECTION / 2, PACKING);
+        assertTrue(gain.isWorthWaiting());
+    }
 }
