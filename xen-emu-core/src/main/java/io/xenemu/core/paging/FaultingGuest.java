@@ -221,29 +221,38 @@ final class FaultingGuest implements AutoCloseable {
         if (result != -Errno.EEXIST) {
             FaultingProcess.check(result);
         }
-        isThere(page, page + 1L);
+        isThere(page, page + 1L, result == 0);
     }
 
     private void provide(long first, MemorySegment pages) throws IOException {
         long size = pages.byteSize();
+        boolean allProvided = true;
         for (long at = 0; at < size; ) {
             long copied = service.faults().copy(service.address(first) + at, pages.asSlice(at));
             if (copied > 0) {
                 at += copied;
             } else if (copied == -Errno.EEXIST) {
+                allProvided = false;
                 at += PAGE;
             } else if (copied != -Errno.EAGAIN) {
                 FaultingProcess.check(copied);
             }
         }
-        isThere(first, first + size / PAGE);
+        isThere(first, first + size / PAGE, allProvided);
     }
 
     /// Lets everybody go on who waits for these pages. Who asks from now on is answered at once.
-    private void isThere(long first, long end) throws IOException {
+    ///
+    /// @param provided all of them, just now: then the kernel has woken those who wait at the service's mapping of all
+    ///     pages, at which they were provided
+    private void isThere(long first, long end, boolean provided) throws IOException {
         present.set(first, end);
         asked.clear(Math.toIntExact(first), Math.toIntExact(end));
-        service.wake(first, end);
+        if (provided) {
+            service.wakeOthers(first, end);
+        } else {
+            service.wake(first, end);
+        }
         if (!sharers.isEmpty()) {
             for (int sharing : List.copyOf(sharers.keySet())) {
                 onSharer(sharing, process -> process.wake(first, end));
@@ -262,6 +271,11 @@ final class FaultingGuest implements AutoCloseable {
     /// Whether there are pages to be brought that nobody waits for.
     boolean hasMore() {
         return wantsAll && !complete;
+    }
+
+    /// Whether there is something to be done for it now.
+    boolean isBusy() {
+        return isWaiting() || hasMore();
     }
 
     /// Brings it all pages from now on.

@@ -23,6 +23,7 @@ final class FaultingProcess implements AutoCloseable {
     private final String name;
     private final UserFaultFd faults;
     private final List<MappedRam> mappings;
+    private final List<MappedRam> others;
     private final Arena arena = Arena.ofShared();
     private final MemorySegment messages = UserFaultFd.messages(arena, BATCH);
     private boolean hasOtherEvents;
@@ -41,6 +42,7 @@ final class FaultingProcess implements AutoCloseable {
         this.name = name;
         this.faults = faults;
         this.mappings = mappings;
+        others = mappings.subList(1, mappings.size());
     }
 
     String name() {
@@ -105,7 +107,16 @@ final class FaultingProcess implements AutoCloseable {
     /// @param from the first page that is there
     /// @param to the page after the last one
     void wake(long from, long to) throws IOException {
-        for (MappedRam mapped : mappings) {
+        wake(mappings, from, to);
+    }
+
+    /// Does the same at all mappings but the first one.
+    void wakeOthers(long from, long to) throws IOException {
+        wake(others, from, to);
+    }
+
+    private void wake(List<MappedRam> at, long from, long to) throws IOException {
+        for (MappedRam mapped : at) {
             long first = Math.max(from, mapped.first());
             long end = Math.min(to, mapped.first() + mapped.pages());
             if (first < end) {

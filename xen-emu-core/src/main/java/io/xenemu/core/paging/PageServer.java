@@ -16,6 +16,7 @@ import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -93,8 +94,18 @@ public final class PageServer implements AutoCloseable {
                     told(key, epoll.isBroken(i));
                 }
             }
-            busy = serveFaults() || bringMore();
+            // Without a look for further work in vain: a thread waits for what comes next.
+            busy = serveFaults() ? any(FaultingGuest::isBusy) : bringMore();
         }
+    }
+
+    private boolean any(Predicate<FaultingGuest> condition) {
+        for (FaultingGuest guest : guests.values()) {
+            if (condition.test(guest)) {
+                return true;
+            }
+        }
+        return false;
     }
 
     /// The key of a userfaultfd: the guest's number, and that of the process among those that share its memory.
@@ -248,6 +259,9 @@ public final class PageServer implements AutoCloseable {
     /// @return whether there was any
     private boolean serveFaults() throws IOException {
         boolean served = false;
+        if (!any(FaultingGuest::isWaiting)) {
+            return served;
+        }
         for (FaultingGuest guest : all()) {
             if (guest.isWaiting()) {
                 on(guest, FaultingGuest::serve);
@@ -262,6 +276,9 @@ public final class PageServer implements AutoCloseable {
     /// @return whether there are more
     private boolean bringMore() throws IOException {
         boolean more = false;
+        if (!any(FaultingGuest::hasMore)) {
+            return more;
+        }
         for (FaultingGuest guest : all()) {
             if (guest.hasMore()) {
                 more = true;

@@ -34,6 +34,10 @@ class FaultingGuestTest {
 
     private final MemFd ram = MemFd.create("ram", PAGES * PAGE);
     private final MemorySegment own = ram.map(0, PAGES * PAGE);
+
+    /// Where the guest sees it: the service's second mapping.
+    private final MemorySegment view = ram.map(0, PAGES * PAGE);
+
     private final MemorySegment other = ram.map(0, PAGES * PAGE);
     private final Pages pages = new Pages();
     private final List<String> notShared = new ArrayList<>();
@@ -88,8 +92,8 @@ class FaultingGuestTest {
                                 PageOrigin.Kind.SHARED_FILE,
                                 0,
                                 PAGES,
-                                List.of(mapped(own))),
-                        faults(own),
+                                List.of(mapped(own), mapped(view))),
+                        faults(own, view),
                         pages,
                         PresentPages.create("present", PAGES),
                         (of, number, sharer, reason) -> notShared.add(reason));
@@ -111,9 +115,11 @@ class FaultingGuestTest {
         return new MappedRam(mapping.address(), PAGES, 0);
     }
 
-    private static UserFaultFd faults(MemorySegment mapping) {
+    private static UserFaultFd faults(MemorySegment... mappings) {
         UserFaultFd faults = UserFaultFd.open();
-        faults.register(mapping);
+        for (MemorySegment mapping : mappings) {
+            faults.register(mapping);
+        }
         return faults;
     }
 
@@ -186,5 +192,34 @@ class FaultingGuestTest {
         untilAnswered(next, 8);
         assertTrue(pages.asked.containsAll(List.of(7, 8)));
         assertEquals(2, pages.asked.size());
+    }
+
+    @Test
+    void pageWakesTheThreadsAtAllMappingsOfTheService() throws Exception {
+        FutureTask<Long> here = reader(own, 4);
+        FutureTask<Long> inTheGuest = reader(view, 4);
+        untilAnswered(here, 4);
+        untilAnswered(inTheGuest, 4);
+        FutureTask<Long> first = reader(view, 9);
+        untilAnswered(first, 9);
+    }
+
+    @Test
+    void threadAtAPageThatIsThereAlreadyGoesOn() throws Exception {
+        pages.comeLater = true;
+        FutureTask<Long> here = reader(own, 6);
+        FutureTask<Long> inTheGuest = reader(view, 6);
+        Eventually.holds(
+                "it is asked for",
+                () -> {
+                    look();
+                    guest.serve();
+                    return !pages.asked.isEmpty();
+                });
+        // Nobody is woken by that.
+        ram.map(0, PAGES * PAGE).set(ValueLayout.JAVA_LONG, 6 * PAGE, 99);
+        pages.come(6);
+        untilAnswered(here, 99);
+        untilAnswered(inTheGuest, 99);
     }
 }
