@@ -12,8 +12,12 @@ import java.util.concurrent.Future;
 import org.jspecify.annotations.Nullable;
 
 /// Reads the pages of RAM. Pages that the stream does not have are not touched, so they stay zero and take no memory.
-/// Several sections are unpacked at a time; those of different rounds never are.
+/// Several compressed sections are unpacked at a time. So are all sections of a guest that runs, but never those of
+/// different rounds.
 final class RamReader implements AutoCloseable {
+    private static final ByteBuffer NONE = ByteBuffer.allocate(0);
+    private static final SectionWorkers.Work NOTHING = () -> {};
+
     private final SectionReader in;
     private final WorkProgress progress;
     private final long total;
@@ -42,6 +46,10 @@ final class RamReader implements AutoCloseable {
         private final PagesBody decoder;
         private @Nullable ByteBuffer lent;
         private @Nullable Future<?> unpacking;
+        private ByteBuffer unpacked = NONE;
+
+        /// The reading thread's work when the section is unpacked.
+        private SectionWorkers.Work then = NOTHING;
 
         Slot(long total) {
             decoder = new PagesBody(total);
@@ -88,7 +96,15 @@ final class RamReader implements AutoCloseable {
             PagesBody decoder = slot.decoder;
             decoder.goTo(from);
             ByteBuffer body = head(decoder);
-            unpack(slot, () -> decoder.forEach(decoder.pages(body), sink));
+            // This thread alone hands pages over. The kernel lets one at a time write to a file,
+            // and bytes that were just
+            // read are in this processor's cache.
+            if (decoder.isCompressed()) {
+                slot.then = () -> decoder.forEach(slot.unpacked, sink);
+                unpack(slot, () -> slot.unpacked = decoder.pages(body));
+            } else {
+                decoder.forEach(decoder.pages(body), sink);
+            }
             from = decoder.next();
             SaveCancelledException.tell(progress, from);
         }
@@ -337,6 +353,9 @@ final class RamReader implements AutoCloseable {
         if (slot.unpacking != null && slot.lent != null) {
             SectionWorkers.await(slot.unpacking);
             slot.unpacking = null;
+            SectionWorkers.Work then = slot.then;
+            slot.then = NOTHING;
+            then.run();
             in.giveBack(slot.lent);
             slot.lent = null;
         }
