@@ -15,18 +15,20 @@ import java.util.function.ToDoubleFunction;
 /// and another one's run in turn.
 final class DaemonStarts {
     /// Starts the daemon, asks until it has answered, and ends it when it has idled for 8 s. Prints the seconds from
-    /// the start to the answer, and its resident memory in KiB. Early versions do not greet, so output before the
-    /// answer is ignored.
+    /// the start to the answer, and its resident memory in KiB. The greeting tells whether it speaks JSON, or
+    /// lines of words.
     private static final String PERL =
             """
             use Socket; use Time::HiRes qw(time sleep);
             my ($socket, @daemon) = @ARGV; my ($begin, $answer, $part) = (time, "");
             my $pid = fork; unless ($pid) { open STDOUT, ">&STDERR"; exec @daemon; exit 1 }
-            until ($answer =~ /^ok$/m) {
+            until ($answer =~ /^ok$|"result"/m) {
                 waitpid($pid, 1) == 0 or die "the daemon has ended";
                 sleep 0.01; $answer = "";
                 socket(my $s, AF_UNIX, SOCK_STREAM, 0); connect($s, sockaddr_un($socket)) or next;
-                syswrite $s, "list\\n"; while ($answer !~ /^ok$/m && sysread $s, $part, 4096) { $answer .= $part }
+                sysread $s, $part, 4096 or next;
+                syswrite $s, $part =~ /^[{]/ ? qq({"id": 1, "verb": "list", "arguments": []}\\n) : "list\\n";
+                while ($answer !~ /^ok$|"result"/m && sysread $s, $part, 4096) { $answer .= $part }
             }
             printf "%.3f ", time - $begin; sleep 8;
             open my $status, "<", "/proc/$pid/status"; /^VmRSS:\\s+(\\d+)/ and print $1 while <$status>;
