@@ -1,5 +1,9 @@
 package io.xenemu.it.linux;
 
+import static io.xenemu.it.fixture.MigrateLoad.Move.LIVE;
+import static io.xenemu.it.fixture.MigrateLoad.Move.POST_COPY;
+import static io.xenemu.it.fixture.MigrateLoad.Move.UPGRADE;
+
 import io.xenemu.it.fixture.HostPackage;
 import io.xenemu.it.fixture.LabDaemon;
 import io.xenemu.it.fixture.MigrateLoad;
@@ -7,17 +11,20 @@ import io.xenemu.it.fixture.Needs;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
 import java.io.IOException;
-import java.util.Collections;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
-/// A running Linux guest moves between two services.
+/// A running Linux guest moves between two services, of which one is upgraded.
 @Needs(HostPackage.XENSTORE_UTILS)
 @ExtendWith(LabExtension.class)
 class MigrationIT {
+    /// Four live migrations, besides that of two guests in [VchanIT], three whose pages follow, and three upgrades, of
+    /// a guest that has come by each.
     private static final List<MigrateLoad.Move> MOVES =
-            Collections.nCopies(3, MigrateLoad.Move.LIVE);
+            List.of(
+                    LIVE, UPGRADE, LIVE, POST_COPY, UPGRADE, POST_COPY, LIVE, UPGRADE, POST_COPY,
+                    LIVE);
 
     private static final int PORT = 9107;
 

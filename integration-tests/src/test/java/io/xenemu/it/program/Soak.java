@@ -34,6 +34,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
@@ -286,7 +287,8 @@ public final class Soak implements AutoCloseable {
 
     private void storage() throws IOException, InterruptedException {
         List<MigrateLoad.Move> moves =
-                Collections.nCopies(STORAGE_MOVES, MigrateLoad.Move.WITH_STORAGE);
+                new ArrayList<>(Collections.nCopies(STORAGE_MOVES, MigrateLoad.Move.WITH_STORAGE));
+        moves.add(MigrateLoad.Move.UPGRADE);
         MigrateLoad.run(daemon(), SECOND_PORT, moves).forEach(System.out::println);
     }
 
