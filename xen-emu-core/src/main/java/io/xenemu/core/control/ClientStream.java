@@ -25,8 +25,8 @@ import org.slf4j.LoggerFactory;
 final class ClientStream implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(ClientStream.class);
 
-    /// Bytes that are passed on at a time.
-    private static final int PIECE = 1 << 16;
+    /// Bytes that are passed on at a time, as many as a Unix socket holds.
+    private static final int PIECE = 1 << 18;
 
     private final Path folder;
     private final ServerSocketChannel server;

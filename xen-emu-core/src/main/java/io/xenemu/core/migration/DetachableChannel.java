@@ -5,6 +5,7 @@ import io.xenemu.kvm.socket.StreamSocket;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.ref.Reference;
 import java.nio.ByteBuffer;
 import java.nio.channels.ByteChannel;
 import java.nio.channels.ClosedChannelException;
@@ -57,6 +58,9 @@ public final class DetachableChannel implements ByteChannel {
         }
     }
 
+    /// {@inheritDoc}
+    ///
+    /// @param buffer a direct one is filled by the kernel; nobody frees it meanwhile
     @Override
     public int read(ByteBuffer buffer) throws IOException {
         reading.lock();
@@ -65,38 +69,51 @@ public final class DetachableChannel implements ByteChannel {
             if (!buffer.hasRemaining()) {
                 return 0;
             }
+            MemorySegment room = MemorySegment.ofBuffer(buffer);
+            MemorySegment to =
+                    room.isNative() ? room : in.asSlice(0, Math.min(PIECE, room.byteSize()));
             into.clear();
-            into.add(in.address(), Math.min(PIECE, buffer.remaining()));
+            into.add(to.address(), to.byteSize());
             int count = Math.toIntExact(socket.receive(into));
             requireOpen();
             if (count == 0) {
                 return -1;
             }
-            MemorySegment.ofBuffer(buffer).copyFrom(in.asSlice(0, count));
+            if (!room.isNative()) {
+                room.copyFrom(in.asSlice(0, count));
+            }
             buffer.position(buffer.position() + count);
             return count;
         } finally {
+            Reference.reachabilityFence(buffer);
             reading.unlock();
         }
     }
 
+    /// {@inheritDoc}
+    ///
+    /// @param buffer a direct one is read by the kernel; nobody frees it meanwhile
     @Override
     public int write(ByteBuffer buffer) throws IOException {
         writing.lock();
         try {
-            int count = 0;
+            int count = buffer.remaining();
             while (buffer.hasRemaining()) {
                 requireOpen();
-                int piece = Math.min(PIECE, buffer.remaining());
-                MemorySegment.copy(MemorySegment.ofBuffer(buffer), 0, out, 0, piece);
+                MemorySegment data = MemorySegment.ofBuffer(buffer);
+                MemorySegment piece = data;
+                if (!data.isNative()) {
+                    piece = out.asSlice(0, Math.min(PIECE, data.byteSize()));
+                    MemorySegment.copy(data, 0, piece, 0, piece.byteSize());
+                }
                 from.clear();
-                from.add(out.address(), piece);
+                from.add(piece.address(), piece.byteSize());
                 socket.send(from);
-                buffer.position(buffer.position() + piece);
-                count += piece;
+                buffer.position(buffer.position() + Math.toIntExact(piece.byteSize()));
             }
             return count;
         } finally {
+            Reference.reachabilityFence(buffer);
             writing.unlock();
         }
     }
