@@ -150,9 +150,11 @@ public final class Daemon {
     /// Serves the sockets of a service that was taken over. Its guests run, whatever fails.
     private void serve(Resources open, TakenOver old, Hypervisor hypervisor, VerbTable verbs) {
         try {
-            if (!request.xenstoreSocket()
+            if (request.xenstoreSocket()
                     .toAbsolutePath()
                     .equals(hypervisor.xenstore().socketPath())) {
+                old.hasXenStore();
+            } else {
                 // The old process had it elsewhere, or is too old to give it away.
                 hypervisor.xenstore().listen(old.xenstore());
             }

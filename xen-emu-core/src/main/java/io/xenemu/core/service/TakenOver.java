@@ -95,6 +95,11 @@ final class TakenOver implements AutoCloseable {
         return xenstore.publish();
     }
 
+    /// Gives up the socket for XenStore: it has that of the old process.
+    void hasXenStore() throws IOException {
+        xenstore.close();
+    }
+
     /// Puts the control socket in its place.
     UnixListener control() throws IOException {
         return control.publish();
