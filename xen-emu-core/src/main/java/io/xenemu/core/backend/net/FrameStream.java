@@ -14,6 +14,7 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import org.jspecify.annotations.Nullable;
 
@@ -123,6 +124,44 @@ final class FrameStream implements FramePort, AutoCloseable {
             throw e;
         }
         socket = next;
+    }
+
+    /// The number of the socket's descriptor. This object keeps the ownership. No thread uses the [FramePort].
+    ///
+    /// @return negative if there is no socket
+    synchronized int socketFd() {
+        return socket == null ? -1 : socket.fd();
+    }
+
+    /// What has been taken of either side and not passed on: bytes for the peer with their number before them, and
+    /// bytes of the peer. No thread uses the [FramePort].
+    synchronized byte[] buffered() {
+        ByteBuffer all = ByteBuffer.allocate(Integer.BYTES + outLast - outFirst + inLast - inFirst);
+        all.putInt(outLast - outFirst);
+        all.put(out.asSlice(outFirst, outLast - outFirst).asByteBuffer());
+        all.put(in.asSlice(inFirst, inLast - inFirst).asByteBuffer());
+        return all.array();
+    }
+
+    /// Puts back such bytes, after [#attach]. Nothing has been sent or received.
+    ///
+    /// @throws IllegalArgumentException if they are more than a stream keeps
+    synchronized void restore(byte[] buffered) {
+        ByteBuffer all = ByteBuffer.wrap(buffered);
+        int length = all.getInt();
+        if (length < 0 || length > OUT_BYTES || length > all.remaining()) {
+            throw new IllegalArgumentException("a stream with %d bytes".formatted(length));
+        }
+        int rest = all.remaining() - length;
+        if (rest > IN_BYTES) {
+            throw new IllegalArgumentException("a stream that has %d bytes".formatted(rest));
+        }
+        MemorySegment bytes = MemorySegment.ofArray(buffered);
+        MemorySegment.copy(bytes, Integer.BYTES, out, 0, length);
+        MemorySegment.copy(bytes, Integer.BYTES + (long) length, in, 0, rest);
+        outLast = length;
+        inLast = rest;
+        ended.signal();
     }
 
     /// Ends a socket, unless another has followed it.

@@ -8,7 +8,7 @@ import java.util.function.Consumer;
 
 /// The host's end of one device, from when the device is attached until it is gone: a tap ([HostTap]), or a stream of
 /// frames to another program ([StreamLink]).
-interface HostLink extends AutoCloseable {
+sealed interface HostLink extends AutoCloseable permits HostTap, StreamLink {
     /// The most queues that a guest may have.
     int maxQueues();
 

@@ -39,6 +39,9 @@ final class NetBackend implements BackendDevice.Attaching, BackendDevice.HandedO
     /// The queues of its tap, which another process has opened, until it is attached; null for a new tap.
     private @Nullable ImmutableIntArray received;
 
+    /// Its stream on the way to another process.
+    private @Nullable HandedOverStream leaving;
+
     private final SavedConnection<NetState.Connection> saved;
 
     /// @param link the host's end
@@ -87,14 +90,21 @@ final class NetBackend implements BackendDevice.Attaching, BackendDevice.HandedO
 
     private Attached passt(PvDevice device, PasstSpec passt) throws Refused {
         String name = "%s-vif-%d".formatted(device.frontend(), device.id());
-        StreamPeer peer =
-                passt.socket().isEmpty()
-                        ? Passt.of(passt, spec.mtu(), name, HostProgram.folders())
-                        : new SocketPeer(Path.of(passt.socket()));
-        StreamLink link = StreamLink.open(peer, name);
+        ImmutableIntArray stream = received;
+        received = null;
+        StreamLink link =
+                stream == null
+                        ? StreamLink.open(peer(passt, name), name)
+                        : HandedOverStream.received(spec, name, stream);
         NetMetrics metrics = new NetMetrics(registry, device);
         metrics.reconnections(link::reconnections);
         return new Attached(link, null, metrics);
+    }
+
+    private StreamPeer peer(PasstSpec passt, String name) throws Refused {
+        return passt.socket().isEmpty()
+                ? Passt.of(passt, spec.mtu(), name, HostProgram.folders())
+                : new SocketPeer(Path.of(passt.socket()));
     }
 
     private Attached tap(PvDevice device) throws Refused {
@@ -203,17 +213,22 @@ final class NetBackend implements BackendDevice.Attaching, BackendDevice.HandedO
 
     @Override
     public Optional<String> stays() {
-        return spec.passt().isPresent()
-                ? Optional.of("the connection to its passt cannot be handed over yet")
-                : Optional.empty();
+        return Optional.empty();
     }
 
     @Override
-    public ImmutableIntArray descriptors(@Nullable BackendConnection connection) {
-        if (!(attached().link instanceof HostTap tap)) {
-            throw new IllegalStateException(spec + " stays");
-        }
-        return tap.descriptors();
+    public ImmutableIntArray descriptors(@Nullable BackendConnection connection) throws Refused {
+        return switch (attached().link) {
+            case HostTap tap -> tap.descriptors();
+            case StreamLink stream -> {
+                HandedOverStream begun = HandedOverStream.of(stream);
+                if (leaving != null) {
+                    leaving.close();
+                }
+                leaving = begun;
+                yield begun.descriptors();
+            }
+        };
     }
 
     /// The script has connected a tap that stays.
@@ -221,10 +236,17 @@ final class NetBackend implements BackendDevice.Attaching, BackendDevice.HandedO
     public void handedOver() {
         Attached here = attached();
         attached = new Attached(here.link, null, here.metrics);
+        if (here.link instanceof StreamLink stream) {
+            stream.handedOver();
+        }
     }
 
     @Override
     public void close() {
+        if (leaving != null) {
+            leaving.close();
+            leaving = null;
+        }
         Attached ending = attached;
         attached = null;
         if (ending == null) {

@@ -1,5 +1,6 @@
 package io.xenemu.core.backend.net;
 
+import com.google.common.primitives.ImmutableIntArray;
 import com.google.common.util.concurrent.Uninterruptibles;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.xenemu.core.host.HostProgram;
@@ -8,6 +9,7 @@ import io.xenemu.core.toolstack.NicSpec;
 import io.xenemu.core.toolstack.PasstSpec;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.IoReason;
+import io.xenemu.kvm.file.HostFile;
 import io.xenemu.kvm.socket.StreamSocket;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -15,6 +17,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /// A passt(1) of the service's own, for one interface: a child that gives the guest the host's network without any
@@ -41,7 +44,14 @@ final class Passt implements StreamPeer {
     private volatile boolean closing;
 
     @GuardedBy("this")
-    private @Nullable Process process;
+    private @Nullable ProcessHandle process;
+
+    /// The folder, for another process; null until that is asked for.
+    @GuardedBy("this")
+    private @Nullable HostFile opened;
+
+    @GuardedBy("this")
+    private boolean isAnothers;
 
     @GuardedBy("this")
     private @Nullable ProcessOutput output;
@@ -73,6 +83,34 @@ final class Passt implements StreamPeer {
         } catch (IOException e) {
             throw new Refused("no folder for passt's socket: " + IoReason.of(e));
         }
+    }
+
+    /// Takes over a passt that another process of this service has started.
+    ///
+    /// @param folder its own
+    /// @throws Refused if it cannot be found
+    static Passt received(PasstSpec spec, int mtu, String name, String folders, HostFile folder)
+            throws Refused {
+        Path program =
+                HostProgram.find(PROGRAM, folders)
+                        .orElseThrow(() -> new Refused("passt is not installed any more"));
+        try {
+            Path path = Files.readSymbolicLink(Path.of("/proc/self/fd/" + folder.fd()));
+            Passt passt =
+                    new Passt(command(program, spec, mtu, path.resolve("socket")), name, path);
+            long id = Long.parseLong(Files.readString(passt.idFile()));
+            synchronized (passt) {
+                // One that has just ended is started again.
+                passt.process = ProcessHandle.of(id).orElse(null);
+            }
+            return passt;
+        } catch (IOException | NumberFormatException e) {
+            throw new Refused("its passt is not there: " + e.getMessage());
+        }
+    }
+
+    private Path idFile() {
+        return folder.resolve("pid");
     }
 
     /// Started by root, passt becomes nobody before it makes its socket, or after, by its version.
@@ -123,7 +161,7 @@ final class Passt implements StreamPeer {
         if (closing) {
             throw new IOException("passt is not needed any more");
         }
-        Process started = start();
+        ProcessHandle started = start();
         long end = System.nanoTime() + START.toNanos();
         while (true) {
             boolean isAlive = started.isAlive();
@@ -143,7 +181,7 @@ final class Passt implements StreamPeer {
     }
 
     @GuardedBy("this")
-    private Process start() throws IOException {
+    private ProcessHandle start() throws IOException {
         Files.deleteIfExists(socket());
         ProcessOutput started =
                 ProcessOutput.start(
@@ -152,8 +190,10 @@ final class Passt implements StreamPeer {
                                 .redirectErrorStream(true),
                         name + "-passt-log");
         output = started;
-        process = started.process();
-        return started.process();
+        ProcessHandle handle = started.process().toHandle();
+        process = handle;
+        Files.writeString(idFile(), Long.toString(handle.pid()));
+        return handle;
     }
 
     @GuardedBy("this")
@@ -183,7 +223,7 @@ final class Passt implements StreamPeer {
     /// @param patience for the process to end by itself
     @GuardedBy("this")
     private void stop(Duration patience) {
-        Process ending = process;
+        ProcessHandle ending = process;
         process = null;
         if (ending != null && !HostProgram.hasEnded(ending, patience)) {
             HostProgram.end(ending, END);
@@ -191,12 +231,35 @@ final class Passt implements StreamPeer {
     }
 
     @Override
+    public synchronized ImmutableIntArray descriptors() {
+        HostFile file = opened;
+        if (file == null) {
+            file = HostFile.open(folder, Set.of());
+            opened = file;
+        }
+        return ImmutableIntArray.of(file.fd());
+    }
+
+    @Override
+    public synchronized void handedOver() {
+        isAnothers = true;
+    }
+
+    @Override
     public void close() {
         closing = true;
         synchronized (this) {
+            if (opened != null) {
+                opened.close();
+                opened = null;
+            }
+            if (isAnothers) {
+                return;
+            }
             stop(END);
             try {
                 Files.deleteIfExists(socket());
+                Files.deleteIfExists(idFile());
                 Files.deleteIfExists(folder);
             } catch (IOException _) {
                 // A temporary folder, which is gone or stays.

@@ -1,5 +1,6 @@
 package io.xenemu.core.backend.net;
 
+import com.google.common.primitives.ImmutableIntArray;
 import io.xenemu.kvm.socket.StreamSocket;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -22,6 +23,16 @@ record SocketPeer(Path path) implements StreamPeer {
     /// The end of the connection tells it, when a guest uses that.
     @Override
     public void atEnd(Runnable action) {}
+
+    @Override
+    public ImmutableIntArray descriptors() {
+        return ImmutableIntArray.of();
+    }
+
+    @Override
+    public void handedOver() {
+        // Nobody ends it.
+    }
 
     /// It is not this service's.
     @Override

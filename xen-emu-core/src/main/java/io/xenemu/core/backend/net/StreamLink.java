@@ -1,5 +1,6 @@
 package io.xenemu.core.backend.net;
 
+import com.google.common.primitives.ImmutableIntArray;
 import com.google.common.util.concurrent.Uninterruptibles;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.KvmException;
@@ -75,6 +76,51 @@ final class StreamLink implements HostLink {
                 peer.close();
             }
         }
+    }
+
+    /// Goes on with a connection of another process of this service.
+    ///
+    /// @param socket taken over, also if this fails
+    /// @param buffered as [#buffered] gives it
+    /// @throws Refused if it cannot be had; then the program is closed
+    static StreamLink received(StreamPeer peer, String name, StreamSocket socket, byte[] buffered)
+            throws Refused {
+        boolean opened = false;
+        try {
+            StreamLink link = new StreamLink(peer, name);
+            link.attach(socket);
+            link.stream.restore(buffered);
+            link.thread.start();
+            opened = true;
+            return link;
+        } catch (KvmException | IllegalArgumentException e) {
+            throw new Refused(String.valueOf(e.getMessage()));
+        } finally {
+            if (!opened) {
+                peer.close();
+            }
+        }
+    }
+
+    /// The descriptor of its connection, and those of the program. The device stands still.
+    ///
+    /// @throws Refused if it has lost its connection
+    ImmutableIntArray descriptors() throws Refused {
+        int socket = stream.socketFd();
+        if (socket < 0) {
+            throw new Refused("%s: %s is not connected now".formatted(name, peer));
+        }
+        return ImmutableIntArray.builder().add(socket).addAll(peer.descriptors()).build();
+    }
+
+    /// What is on its way in either direction. The device stands still.
+    byte[] buffered() {
+        return stream.buffered();
+    }
+
+    /// Another process has the program now.
+    void handedOver() {
+        peer.handedOver();
     }
 
     private void attach(StreamSocket socket) {

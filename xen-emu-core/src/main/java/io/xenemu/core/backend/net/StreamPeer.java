@@ -1,5 +1,6 @@
 package io.xenemu.core.backend.net;
 
+import com.google.common.primitives.ImmutableIntArray;
 import io.xenemu.kvm.socket.StreamSocket;
 import java.io.IOException;
 import java.time.Duration;
@@ -20,6 +21,13 @@ interface StreamPeer extends AutoCloseable {
 
     /// Calls an action when the program to which the last [#connect] went has ended, if that can be known.
     void atEnd(Runnable action);
+
+    /// The descriptors by which another process of this service knows the program as its own; none if it is somebody
+    /// else's.
+    ImmutableIntArray descriptors();
+
+    /// Another process has the program now: [#close] does not end it.
+    void handedOver();
 
     /// Ends it, if it is this service's, within a bounded time. Its socket is closed. Calling it twice is allowed.
     @Override

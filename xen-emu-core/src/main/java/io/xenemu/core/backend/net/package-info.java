@@ -13,7 +13,8 @@
 ///   constants.
 /// - The host's end, [HostLink] with a [FramePort] for each queue: [HostTap], whose name is in [TapNames], with its
 ///   [HotplugScript]; or [StreamLink], which keeps a [FrameStream] connected to a [StreamPeer], that is [Passt] or a
-///   [SocketPeer]. [InternetChecksum] does what a stream has no header for.
+///   [SocketPeer], and goes to another process as [HandedOverStream]. [InternetChecksum] does what a stream has no
+///   header for.
 /// - [NetState] is an interface's saved state, [NetStateCodec] its form; [Announcement] tells the network of a restored
 ///   guest.
 /// - The guest's memory: [GrantedPages] by [PinnedPages].

@@ -11,6 +11,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.backend.ServedGuest;
+import io.xenemu.core.domain.TestDomain;
 import io.xenemu.core.toolstack.DetachMode;
 import io.xenemu.core.toolstack.NicSpec;
 import io.xenemu.core.toolstack.PasstSpec;
@@ -44,8 +45,12 @@ final class PasstBackendTest {
     private static final byte[] MAC = {0, 0x16, 0x3e, 1, 2, 3};
 
     private final SimpleMeterRegistry registry = new SimpleMeterRegistry();
+    private final SimpleMeterRegistry registryOfNext = new SimpleMeterRegistry();
     private final ServedGuest guest = new ServedGuest(new NetKind(registry));
     private final NetFront front = new NetFront(guest);
+
+    /// Whether the guest is at another service, and this one is closed.
+    private boolean hasLeft;
 
     @TempDir private Path folder = Path.of("");
 
@@ -53,7 +58,9 @@ final class PasstBackendTest {
 
     @AfterEach
     void close() {
-        guest.close();
+        if (!hasLeft) {
+            guest.close();
+        }
         assertEquals(List.of(), children(), "passt goes with the device");
     }
 
@@ -187,6 +194,76 @@ final class PasstBackendTest {
                     assertArrayEquals(frame, front.receive());
                 }
                 Eventually.holds("the link is down", () -> carrier(device).equals("0"));
+            }
+        }
+    }
+
+    private void left() {
+        guest.close();
+        hasLeft = true;
+    }
+
+    /// Its passt lives by the connection, which the next version of the service has too.
+    @Test
+    void passtGoesToTheNextVersionOfTheService() throws Exception {
+        Tool.need("passt", "passt");
+        PvDevice device = guest.attach(nic());
+        front.connect(device);
+        assertAnswered();
+        ProcessHandle passt = children().getFirst();
+        try (ServedGuest next = guest.handedOver(ServedGuest.LIMIT, new NetKind(registryOfNext))) {
+            left();
+            NetFront there = new NetFront(next, front);
+            next.backends.resume(TestDomain.ID);
+            there.send(question(), 0);
+            assertEquals(Netif.OKAY, there.answer());
+            assertEquals(2, ByteBuffer.wrap(there.receive(0x0806)).getShort(20), "an answer");
+            assertTrue(passt.isAlive());
+            passt.destroyForcibly();
+            Eventually.holds(
+                    "it is started again",
+                    () ->
+                            registryOfNext.get("xen.net.reconnections").functionCounter().count()
+                                    == 1);
+            there.send(question(), 0);
+            assertEquals(Netif.OKAY, there.answer());
+        }
+    }
+
+    /// Frames that are on their way in either direction are neither lost nor doubled.
+    @Test
+    void streamGoesToTheNextVersionOfTheService() throws Exception {
+        Path path = folder.resolve("socket");
+        try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            server.bind(UnixDomainSocketAddress.of(path));
+            PvDevice device = guest.attach(nic("socket=" + path));
+            front.connect(device);
+            try (SocketChannel peer = server.accept()) {
+                Eventually.holds("the link is up", () -> carrier(device).equals("1"));
+                byte[] frame = Frames.plain(1000);
+                ByteBuffer sent = ByteBuffer.allocate(1004).putInt(1000).put(frame).flip();
+                // A part of it is taken before, and the rest comes afterwards.
+                peer.write(sent.slice(0, 300));
+                assertEquals(Netif.OKAY, send(frame));
+                guest.settle();
+                try (ServedGuest next =
+                        guest.handedOver(ServedGuest.LIMIT, new NetKind(registryOfNext))) {
+                    left();
+                    NetFront there = new NetFront(next, front);
+                    next.backends.resume(TestDomain.ID);
+                    assertArrayEquals(frame, read(peer));
+                    peer.write(sent.slice(300, 704));
+                    assertArrayEquals(frame, there.receive());
+                    there.send(frame, 0);
+                    assertEquals(Netif.OKAY, there.answer());
+                    // The service has announced the guest's address first.
+                    ByteBuffer announced = ByteBuffer.allocate(64);
+                    while (announced.hasRemaining()) {
+                        assertTrue(peer.read(announced) > 0);
+                    }
+                    assertEquals(60, announced.getInt(0));
+                    assertArrayEquals(frame, read(peer));
+                }
             }
         }
     }
