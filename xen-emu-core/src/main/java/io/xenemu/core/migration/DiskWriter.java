@@ -36,12 +36,17 @@ public final class DiskWriter implements AutoCloseable {
         }
         this.disks = List.copyOf(disks);
         this.out = out;
-        batches = new PageBatches(out, encoding, SectionType.BLOCKS);
+        batches = new PageBatches(out, encoding);
         zeros = new ZeroBatch(out, SectionType.BLOCKS);
         piece =
                 arena.allocate(
                         disks.isEmpty() ? 0 : (long) PIECE_BLOCKS * SaveFormat.BLOCK,
                         SaveFormat.PAGE);
+    }
+
+    /// Takes the pages of disks, and between them those of the guest's RAM: so the memory for sections is there once.
+    PageBatches batches() {
+        return batches;
     }
 
     /// Writes which disks there are.

@@ -38,7 +38,7 @@ final class PageBatch implements AutoCloseable {
 
     private final long[] firsts = new long[SaveFormat.BATCH_PAGES];
     private final int[] counts = new int[SaveFormat.BATCH_PAGES];
-    private final SectionType type;
+    private SectionType type = SectionType.PAGES;
     private int disk;
     private int runs;
     private int pages;
@@ -49,9 +49,7 @@ final class PageBatch implements AutoCloseable {
     /// @param length of its pages, in bytes
     record Section(ByteBuffer buffer, int start, int length) {}
 
-    /// @param type of the section: of RAM or of a disk
-    PageBatch(SectionType type) {
-        this.type = type;
+    PageBatch() {
         plain = allocate(DATA_BYTES);
         plainPages =
                 MemorySegment.ofBuffer(plain.duplicate().position(HEAD_BYTES))
@@ -65,8 +63,14 @@ final class PageBatch implements AutoCloseable {
                 .order(ByteOrder.LITTLE_ENDIAN);
     }
 
-    /// Sets the disk of the pages that are added.
+    /// Takes pages of RAM from now on. It is empty, or has such pages.
+    void ofRam() {
+        type = SectionType.PAGES;
+    }
+
+    /// Takes pages of a disk from now on. It is empty, or has pages of this one.
     void ofDisk(int number) {
+        type = SectionType.BLOCKS;
         disk = number;
     }
 

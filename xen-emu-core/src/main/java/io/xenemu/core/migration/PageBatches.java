@@ -25,7 +25,6 @@ final class PageBatches implements AutoCloseable {
 
     private final SectionWriter out;
     private final PageEncoding encoding;
-    private final SectionType type;
     private final SectionWorkers workers = SectionWorkers.ofWriter();
 
     /// The compressors that have nothing to do.
@@ -54,7 +53,7 @@ final class PageBatches implements AutoCloseable {
     private boolean hurries;
 
     private static final class Slot {
-        private final PageBatch batch;
+        private final PageBatch batch = new PageBatch();
         private @Nullable Future<?> compressing;
 
         /// The result of that, if it is shorter.
@@ -63,38 +62,28 @@ final class PageBatches implements AutoCloseable {
         /// How long that took, in ns.
         private long packing;
 
-        Slot(SectionType type) {
-            batch = new PageBatch(type);
-        }
-
         boolean isReady() {
             return compressing == null || compressing.isDone();
         }
     }
 
-    /// Pages of RAM.
     PageBatches(SectionWriter out, PageEncoding encoding) {
-        this(out, encoding, SectionType.PAGES);
-    }
-
-    /// @param type of the sections
-    PageBatches(SectionWriter out, PageEncoding encoding, SectionType type) {
         this.out = out;
-        this.type = type;
         this.encoding = encoding;
         filled = newSlot();
     }
 
     private Slot newSlot() {
-        Slot slot = new Slot(type);
+        Slot slot = new Slot();
         all.add(slot);
         return slot;
     }
 
-    /// Adds a page of RAM. Its content counts at this moment.
+    /// Adds a page of RAM. Its content counts at this moment. Pages of disks come before or after a [#flush].
     ///
     /// @param offset of the page in RAM, behind all that were added since the last [#flush]
     void add(MemorySegment ram, long offset) throws IOException {
+        filled.batch.ofRam();
         add(ram, offset, offset / SaveFormat.PAGE);
     }
 

@@ -45,18 +45,13 @@ public final class RoundWriter implements AutoCloseable {
 
     /// @param disks whose content goes with the guest; closed with this
     RoundWriter(
-            RamSource ram,
-            DiskWriter disks,
-            PageEncoding encoding,
-            SectionWriter out,
-            WorkProgress progress,
-            Pace pace) {
+            RamSource ram, DiskWriter disks, SectionWriter out, WorkProgress progress, Pace pace) {
         this.ram = ram;
         this.disks = disks;
         this.out = out;
         this.progress = progress;
         this.pace = pace;
-        batches = new PageBatches(out, encoding);
+        batches = disks.batches();
         zeros = new ZeroBatch(out, SectionType.PAGES);
     }
 
@@ -185,6 +180,5 @@ public final class RoundWriter implements AutoCloseable {
     @Override
     public void close() {
         disks.close();
-        batches.close();
     }
 }

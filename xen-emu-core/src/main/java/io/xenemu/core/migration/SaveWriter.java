@@ -110,7 +110,7 @@ public final class SaveWriter {
                 writer.close();
             }
         }
-        return new RoundWriter(ram, writer, encoding, sections, progress, pace);
+        return new RoundWriter(ram, writer, sections, progress, pace);
     }
 
     /// Writes the state of a guest whose RAM was written in rounds, and ends the guest.

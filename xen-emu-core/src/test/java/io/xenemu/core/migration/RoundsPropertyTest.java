@@ -135,7 +135,6 @@ final class RoundsPropertyTest {
                     new RoundWriter(
                             guest.ram(),
                             new DiskWriter(List.of(), PageEncoding.NONE, out),
-                            PageEncoding.NONE,
                             out,
                             new WorkProgress(),
                             new Pace(0))) {
