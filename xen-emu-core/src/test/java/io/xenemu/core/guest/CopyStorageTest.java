@@ -44,9 +44,6 @@ final class CopyStorageTest {
 
     private static final int BEFORE_THE_STREAM = 4000;
 
-    /// A byte of the stream, behind its beginning.
-    private static final int IN_THE_STREAM = 8000;
-
     private static final int FAULTS = 40;
 
     private static final MigrationOptions COPIES = MigrationOptions.DEFAULT.withStorage(false);
@@ -201,11 +198,7 @@ final class CopyStorageTest {
     /// A word of the target is lost: the source goes on, and the target cannot know that.
     @Test
     void undecidedCopyKeepsItsDiskUntilItIsDestroyed() throws Exception {
-        int accept;
-        try (TestCarrier carrier = carrier(TestCarrier.Fault.NONE)) {
-            assertNull(guest.migrate(carrier, ASKS).getFirst());
-            accept = Math.toIntExact(carrier.toSource.get());
-        }
+        int accept = accept();
         guest.close();
         guest = MigratedGuest.ofOwnStorage(folder.resolve("second"));
         try (TestCarrier carrier = carrier(TestCarrier.Fault.NONE)) {
@@ -270,8 +263,10 @@ final class CopyStorageTest {
         Path second = Files.write(folder.resolve("second"), new byte[4096]);
         Path there = guest.storage().there().resolveSibling("second");
         Files.writeString(there, "of somebody else");
+        int accept = accept();
         try (TestCarrier carrier = carrier(TestCarrier.Fault.NONE)) {
-            carrier.whenPassed(true, IN_THE_STREAM, () -> attach(second));
+            // The source waits for the word that the first round is stored.
+            carrier.whenPassed(false, accept + 1, () -> attach(second));
             assertEquals(
                     "devices of web have come or gone meanwhile",
                     reason(guest.migrate(carrier, COPIES).getFirst()));
@@ -279,6 +274,14 @@ final class CopyStorageTest {
         assertFalse(guest.hasRunAtB());
         assertEquals(GuestState.RUNNING, guest.guestsA.state("web"));
         assertEquals("of somebody else", Files.readString(there));
+    }
+
+    /// Bytes of the message that accepts the guest.
+    private int accept() throws Exception {
+        try (TestCarrier carrier = carrier(TestCarrier.Fault.NONE)) {
+            assertNull(guest.migrate(carrier, ASKS).getFirst());
+            return Math.toIntExact(carrier.toSource.get());
+        }
     }
 
     private void attach(Path disk) {
