@@ -50,7 +50,7 @@ public final class Soak implements AutoCloseable {
     private static final int XENSTORE_SECONDS = 60;
     private static final int HOTPLUG_CYCLES = 12;
     private static final int SUSPENDS = 100;
-    private static final int SAVES = 50;
+    private static final int SAVES = 20;
     private static final int MIGRATIONS = 10;
     private static final int POST_COPIES = 20;
 
@@ -138,8 +138,8 @@ public final class Soak implements AutoCloseable {
                             soak -> SuspendLoad.run(soak.daemon(), SUSPENDS)),
                     new Load(
                             "save",
-                            2,
-                            "a Linux guest with two vCPUs is saved and restored 50 times while it works; each round has the other event channel ABI",
+                            5,
+                            "a Linux guest with two vCPUs is saved and restored 20 times while it works; each round has the other event channel ABI",
                             Soak::saves),
                     new Load(
                             "migrate",
@@ -305,7 +305,9 @@ public final class Soak implements AutoCloseable {
 
     private void saves() throws IOException, InterruptedException {
         List<SaveLoad.Abi> abis = List.of(SaveLoad.Abi.values());
-        SaveLoad.run(List.of(daemon()), abis.get(saveRounds % abis.size()), SAVES);
+        SaveLoad.Abi abi = abis.get(saveRounds % abis.size());
+        System.out.println(abi);
+        SaveLoad.run(List.of(daemon()), abi, SAVES);
         saveRounds++;
     }
 
