@@ -11,17 +11,17 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 
 /// A program of the host that is connected to XenStore's socket.
-final class StoreTool implements AutoCloseable {
+public final class StoreTool implements AutoCloseable {
     private final SocketChannel channel;
 
-    StoreTool(Path socket) throws IOException {
+    public StoreTool(Path socket) throws IOException {
         channel = SocketChannel.open(UnixDomainSocketAddress.of(socket));
     }
 
     /// Sends a request, and does not wait.
     ///
     /// @param payload with `|` for each NUL
-    void send(MessageType type, int transaction, String payload) throws IOException {
+    public void send(MessageType type, int transaction, String payload) throws IOException {
         byte[] body = payload.replace('|', '\0').getBytes(StandardCharsets.ISO_8859_1);
         byte[] message = new byte[MessageHeader.SIZE + body.length];
         MessageHeader.put(message, 0, type, 0, transaction, body.length);
@@ -33,14 +33,14 @@ final class StoreTool implements AutoCloseable {
     }
 
     /// The payload of the next message, with `|` for each NUL.
-    String next() throws IOException {
+    public String next() throws IOException {
         byte[] header = read(MessageHeader.SIZE);
         byte[] payload = read(MessageHeader.length(header, 0));
         return new String(payload, StandardCharsets.ISO_8859_1).replace('\0', '|');
     }
 
     /// Sends a request, and returns its reply, if no event comes before.
-    String ask(MessageType type, int transaction, String payload) throws IOException {
+    public String ask(MessageType type, int transaction, String payload) throws IOException {
         send(type, transaction, payload);
         return next();
     }
