@@ -1,6 +1,7 @@
 /// A XenStore server for guests' rings and the host's Unix socket; usable without KVM.
 module io.xenemu.xenstore {
     requires transitive io.xenemu.kvm;
+    requires static com.google.errorprone.annotations;
     requires com.google.common;
     requires transitive micrometer.core;
     requires org.slf4j;
