@@ -9,6 +9,9 @@ import io.xenemu.core.hypervisor.HostException;
 import java.io.BufferedReader;
 import java.io.FileInputStream;
 import java.io.IOException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -273,8 +276,13 @@ final class ControlLimitsTest {
         public static void main(String[] args) throws IOException, HostException {
             Path path = Path.of(args[0]);
             ControlSocket _ = ControlSocket.open(path, null, TestCommands.ECHO);
+            long before = sockets();
             // Loads the classes that are needed later, which takes descriptors.
             List<String> _ = ControlClient.command(path, List.of("ok"));
+            while (sockets() > before) {
+                // The descriptor of that connection would be free for the client.
+                Thread.onSpinWait();
+            }
             LoggerFactory.getLogger(ControlSocket.class).warn("{}: {}", path, "ready");
             List<FileInputStream> taken = new ArrayList<>();
             try {
@@ -291,6 +299,26 @@ final class ControlLimitsTest {
             }
             while (System.in.read() >= 0) {
                 System.out.println(NONE_LEFT);
+            }
+        }
+
+        private static long sockets() throws IOException {
+            long count = 0;
+            try (DirectoryStream<Path> descriptors =
+                    Files.newDirectoryStream(Path.of("/proc/self/fd"))) {
+                for (Path descriptor : descriptors) {
+                    count += isSocket(descriptor) ? 1 : 0;
+                }
+            }
+            return count;
+        }
+
+        private static boolean isSocket(Path descriptor) throws IOException {
+            try {
+                return Files.readSymbolicLink(descriptor).toString().startsWith("socket:");
+            } catch (NoSuchFileException e) {
+                // Closed just now.
+                return false;
             }
         }
     }
