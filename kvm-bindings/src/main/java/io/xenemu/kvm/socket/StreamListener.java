@@ -161,6 +161,9 @@ public final class StreamListener implements AutoCloseable {
                 switch (-result) {
                     case Errno.ENOENT -> "no such directory";
                     case Errno.EACCES -> "permission denied";
+                    case Errno.ENOTDIR -> "Not a directory";
+                    case Errno.EROFS -> "Read-only file system";
+                    case Errno.ENOSPC -> "No space left on device";
                     default -> Errno.name(-result);
                 };
         throw new IOException("cannot listen at " + path + ": " + reason);

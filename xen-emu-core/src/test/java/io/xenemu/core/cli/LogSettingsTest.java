@@ -5,10 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.kvm.testing.Eventually;
+import io.xenemu.kvm.testing.TestJvm;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -52,14 +52,7 @@ final class LogSettingsTest {
             throws IOException, InterruptedException {
         Path file = folder.resolve("stderr");
         Files.writeString(file, "");
-        List<String> all =
-                new ArrayList<>(
-                        List.of(
-                                ProcessHandle.current().info().command().orElseThrow(),
-                                "-cp",
-                                System.getProperty("java.class.path"),
-                                XenEmu.class.getName()));
-        all.addAll(List.of(command));
+        List<String> all = TestJvm.command(XenEmu.class, command);
         ProcessBuilder builder = new ProcessBuilder(all).redirectError(file.toFile());
         builder.environment()
                 .put(

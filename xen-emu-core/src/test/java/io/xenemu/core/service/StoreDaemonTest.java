@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.cli.XenEmu;
 import io.xenemu.kvm.testing.Eventually;
+import io.xenemu.kvm.testing.TestJvm;
 import io.xenemu.kvm.testing.Tool;
 import io.xenemu.xenstore.XenStoreServer;
 import io.xenemu.xenstore.metrics.XenStoreMetrics;
@@ -52,14 +53,7 @@ final class StoreDaemonTest {
     }
 
     private static List<String> command(String... options) {
-        List<String> command =
-                new ArrayList<>(
-                        List.of(
-                                ProcessHandle.current().info().command().orElseThrow(),
-                                "-cp",
-                                System.getProperty("java.class.path"),
-                                XenEmu.class.getName(),
-                                "xenstored"));
+        List<String> command = new ArrayList<>(TestJvm.command(XenEmu.class, "xenstored"));
         command.addAll(List.of(options));
         return command;
     }
