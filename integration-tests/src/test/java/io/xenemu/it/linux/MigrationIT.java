@@ -13,11 +13,13 @@ import io.xenemu.it.lab.LabExtension;
 import java.io.IOException;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.extension.ExtendWith;
 
 /// A running Linux guest moves between two services, of which one is upgraded.
 @Needs(HostPackage.XENSTORE_UTILS)
 @ExtendWith(LabExtension.class)
+@Timeout(1800) // seven moves and three upgrades: 520 s on two quiet cores
 class MigrationIT {
     /// Four live migrations, besides that of two guests in [VchanIT], three whose pages follow, and three upgrades, of
     /// a guest that has come by each.
