@@ -186,27 +186,26 @@ public final class ControlClient {
     /// @param reader gets each event as one line of JSON
     /// @throws HostException when there is no service, or it sends no more
     public static void events(Path socket, Consumer<String> reader) throws HostException {
-        ControlConnection connection = events(socket);
-        while (true) {
-            try (ControlConnection current = connection) {
+        ControlConnection next = ControlConnection.open(socket, GREETING_LIMIT);
+        while (next != null) {
+            ControlConnection current = begun(next, "events", Json.EMPTY);
+            try (current) {
                 for (Json.Obj event = current.event(); event != null; event = current.event()) {
                     reader.accept(JsonWriter.line(event));
                 }
             }
-            ControlConnection next = next(socket, connection);
-            if (next == null) {
-                return;
-            }
-            List<String> _ = next.request("events", Json.EMPTY, REPLY_LIMIT);
-            connection = next;
+            next = next(socket, current);
         }
     }
 
-    private static ControlConnection events(Path socket) throws HostException {
-        ControlConnection connection = ControlConnection.open(socket, GREETING_LIMIT);
+    /// Makes the service carry out the verb that a connection is for, after which it is the verb's own.
+    ///
+    /// @return the connection, which is closed if that fails
+    private static ControlConnection begun(
+            ControlConnection connection, String verb, Json arguments) throws HostException {
         boolean begun = false;
         try {
-            List<String> _ = connection.request("events", Json.EMPTY, REPLY_LIMIT);
+            List<String> _ = connection.request(verb, arguments, REPLY_LIMIT);
             begun = true;
             return connection;
         } finally {
@@ -240,14 +239,12 @@ public final class ControlClient {
     /// @throws HostException when there is no service, or no such guest, or it cannot be traced
     public static InputStream trace(Path socket, String domain, @Nullable String filter)
             throws HostException {
-        ControlConnection connection = ControlConnection.open(socket, GREETING_LIMIT);
-        try {
-            List<String> words = filter == null ? List.of(domain) : List.of(domain, filter);
-            List<String> _ = connection.request("trace", Json.texts(words), REPLY_LIMIT);
-        } catch (HostException e) {
-            connection.close();
-            throw e;
-        }
+        List<String> words = filter == null ? List.of(domain) : List.of(domain, filter);
+        ControlConnection connection =
+                begun(
+                        ControlConnection.open(socket, GREETING_LIMIT),
+                        "trace",
+                        Json.texts(words));
         return new SequenceInputStream(
                 new ByteArrayInputStream(connection.rest()),
                 Channels.newInputStream(connection.channel()));
@@ -268,30 +265,18 @@ public final class ControlClient {
     /// @throws HostException when there is no service, or no such guest
     public static Console console(Path socket, String kind, String domain) throws HostException {
         Json arguments = Json.texts(List.of(kind, domain));
-        ControlConnection connection = ControlConnection.open(socket, GREETING_LIMIT);
-        boolean begun = false;
-        try {
-            List<String> _ = connection.request("console", arguments, REPLY_LIMIT);
-            begun = true;
-        } finally {
-            if (!begun) {
-                connection.close();
-            }
-        }
+        ControlConnection connection =
+                begun(ControlConnection.open(socket, GREETING_LIMIT), "console", arguments);
         return new ConsoleRelay(
                 connection,
                 ended -> {
                     ControlConnection next = next(socket, ended);
                     try {
-                        if (next != null) {
-                            List<String> _ = next.request("console", arguments, REPLY_LIMIT);
-                        }
+                        return next == null ? null : begun(next, "console", arguments);
                     } catch (HostException e) {
                         // The guest has gone with the service.
-                        next.close();
                         return null;
                     }
-                    return next;
                 });
     }
 }
