@@ -9,6 +9,7 @@ import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /// The kinds of devices that the service serves, and what they say of devices that were saved or are on another host.
@@ -100,12 +101,10 @@ public final class DeviceKinds {
     public String check(SavedSpec saved, boolean trusts) throws Refused {
         BackendKind.Savable kind = kind(saved, BackendKind.Savable.class, RESTORED);
         String found =
-                hostCalls.make(
-                        () ->
-                                decoded(
-                                        saved,
-                                        RESTORED,
-                                        () -> kind.check(saved.version(), saved.reader(), trusts)),
+                asked(
+                        saved,
+                        RESTORED,
+                        () -> kind.check(saved.version(), saved.reader(), trusts),
                         _ -> {});
         return saved.kind().directory() + ": " + found;
     }
@@ -118,12 +117,10 @@ public final class DeviceKinds {
     public BackendKind.CopyPlace place(SavedSpec saved, long bytes, boolean replaces)
             throws Refused {
         BackendKind.Copied kind = kind(saved, BackendKind.Copied.class, COPIED);
-        return hostCalls.make(
-                () ->
-                        decoded(
-                                saved,
-                                COPIED,
-                                () -> kind.place(saved.version(), saved.reader(), bytes, replaces)),
+        return asked(
+                saved,
+                COPIED,
+                () -> kind.place(saved.version(), saved.reader(), bytes, replaces),
                 _ -> {});
     }
 
@@ -133,13 +130,19 @@ public final class DeviceKinds {
     /// @throws Refused with one line for the operator
     public BackendKind.IncomingDisk incoming(SavedSpec saved, boolean replaces) throws Refused {
         BackendKind.Copied kind = kind(saved, BackendKind.Copied.class, COPIED);
-        return hostCalls.make(
-                () ->
-                        decoded(
-                                saved,
-                                COPIED,
-                                () -> kind.copy(saved.version(), saved.reader(), replaces)),
+        return asked(
+                saved,
+                COPIED,
+                () -> kind.copy(saved.version(), saved.reader(), replaces),
                 BackendKind.IncomingDisk::close);
+    }
+
+    /// The answer of the host about a saved device, for which it is waited with a limit.
+    ///
+    /// @param late takes an answer that comes after the limit
+    private <T> T asked(SavedSpec saved, String done, Decoding<T> decoding, Consumer<T> late)
+            throws Refused {
+        return hostCalls.make(() -> decoded(saved, done, decoding), late);
     }
 
     /// The handshake of a kind that is served.
