@@ -379,18 +379,7 @@ public final class Hypervisor implements AutoCloseable {
 
     /// Makes nothing before a saved domain's state has come.
     public DomainSource.Prepared unprepared() {
-        return new DomainSource.Prepared() {
-            @Override
-            public Domain restore(SavedDomain saved, Function<Domain, PortBus> devices)
-                    throws BootException {
-                return source.restore(saved, devices);
-            }
-
-            @Override
-            public void close() {
-                // There is nothing.
-            }
-        };
+        return source.unprepared();
     }
 
     /// Makes a domain again that was saved, with its id. It is neither started nor connected to XenStore.

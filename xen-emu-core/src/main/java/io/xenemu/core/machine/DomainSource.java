@@ -43,6 +43,23 @@ public interface DomainSource {
     /// @throws BootException when this host cannot run it
     Prepared prepare(DomainConfig config) throws BootException;
 
+    /// Makes nothing before a saved domain's state has come. [Prepared#restore] is [#restore] then.
+    default Prepared unprepared() {
+        DomainSource source = this;
+        return new Prepared() {
+            @Override
+            public Domain restore(SavedDomain saved, Function<Domain, PortBus> devices)
+                    throws BootException {
+                return source.restore(saved, devices);
+            }
+
+            @Override
+            public void close() {
+                // There is nothing.
+            }
+        };
+    }
+
     /// What was made for one saved domain, and waits for its state. Nothing of it can be seen elsewhere. For one
     /// thread.
     interface Prepared extends AutoCloseable {

@@ -56,19 +56,7 @@ record TrainingDomains(DomainEnvironment environment) implements DomainSource {
 
     @Override
     public Prepared prepare(DomainConfig config) {
-        TrainingDomains domains = this;
-        return new Prepared() {
-            @Override
-            public Domain restore(SavedDomain saved, Function<Domain, PortBus> devices)
-                    throws BootException {
-                return domains.restore(saved, devices);
-            }
-
-            @Override
-            public void close() {
-                // A still VM has nothing to be made beforehand.
-            }
-        };
+        return unprepared();
     }
 
     @Override
