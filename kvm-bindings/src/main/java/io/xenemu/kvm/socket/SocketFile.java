@@ -17,6 +17,7 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import org.jspecify.annotations.Nullable;
 
@@ -93,6 +94,22 @@ final class SocketFile {
     static void delete(Path path, Object key) throws IOException {
         if (isSocket(path) && key.equals(key(path))) {
             Files.delete(path);
+        }
+    }
+
+    /// The name of a new socket, in the same folder, before it takes its path. A process has one for each path.
+    static Path fresh(Path path) {
+        return path.resolveSibling(path.getFileName() + ".new" + ProcessHandle.current().pid());
+    }
+
+    /// Lets a new socket take its path, at once, also in place of another socket.
+    ///
+    /// @throws IOException if that fails; the message names the path
+    static void publish(Path fresh, Path path) throws IOException {
+        try {
+            Files.move(fresh, path, StandardCopyOption.ATOMIC_MOVE);
+        } catch (IOException e) {
+            throw new IOException("cannot listen at " + path + ": " + reason(e), e);
         }
     }
 

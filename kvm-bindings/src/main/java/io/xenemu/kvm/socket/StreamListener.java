@@ -10,7 +10,6 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import org.jspecify.annotations.Nullable;
 
 /// A listening Unix-domain socket for a thread that waits with [io.xenemu.kvm.thread.Epoll]. Nothing of it waits. Its
@@ -64,8 +63,7 @@ public final class StreamListener implements AutoCloseable {
     ///
     /// @throws IOException if it cannot be made; the message names the path
     public static Prepared prepare(Path path) throws IOException {
-        Path fresh =
-                path.resolveSibling(path.getFileName() + ".new" + ProcessHandle.current().pid());
+        Path fresh = SocketFile.fresh(path);
         return new Prepared(bind(fresh, path, LONG_BACKLOG), fresh);
     }
 
@@ -85,12 +83,11 @@ public final class StreamListener implements AutoCloseable {
         /// @throws IOException if that fails; the socket is closed then
         public StreamListener publish() throws IOException {
             try {
-                Files.move(fresh, listener.path, StandardCopyOption.ATOMIC_MOVE);
+                SocketFile.publish(fresh, listener.path);
                 published = true;
-            } catch (IOException e) {
+            } finally {
+                // Does nothing if it has its path.
                 close();
-                throw new IOException(
-                        "cannot listen at " + listener.path + ": " + SocketFile.reason(e), e);
             }
             return listener;
         }

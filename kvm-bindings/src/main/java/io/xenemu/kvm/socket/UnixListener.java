@@ -6,7 +6,6 @@ import java.net.UnixDomainSocketAddress;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.GroupPrincipal;
 import java.nio.file.attribute.PosixFileAttributeView;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -45,7 +44,7 @@ public final class UnixListener implements AutoCloseable {
     public static Prepared prepare(Path path) throws IOException {
         return prepare(
                 path,
-                fresh(path),
+                SocketFile.fresh(path),
                 null,
                 file ->
                         Files.setPosixFilePermissions(
@@ -79,10 +78,8 @@ public final class UnixListener implements AutoCloseable {
         /// @throws IOException if that fails; the socket is closed then
         public UnixListener publish() throws IOException {
             try {
-                Files.move(fresh, path, StandardCopyOption.ATOMIC_MOVE);
+                SocketFile.publish(fresh, path);
                 published = true;
-            } catch (IOException e) {
-                throw new IOException("cannot listen at " + path + ": " + SocketFile.reason(e), e);
             } finally {
                 close();
             }
@@ -105,10 +102,6 @@ public final class UnixListener implements AutoCloseable {
         }
     }
 
-    private static Path fresh(Path path) {
-        return path.resolveSibling(path.getFileName() + ".new" + ProcessHandle.current().pid());
-    }
-
     /// Listens at `path` for a group, with mode 0660. Nobody else can connect, not even before the file has its mode:
     /// until then it is in a folder of its own.
     ///
@@ -122,7 +115,7 @@ public final class UnixListener implements AutoCloseable {
     ///
     /// @throws IOException also if there is no such group, or this process may not give a file to it
     public static Prepared prepare(Path path, String group) throws IOException {
-        Path folder = fresh(path);
+        Path folder = SocketFile.fresh(path);
         try {
             // Of a process of our number that was killed just here.
             Files.deleteIfExists(folder.resolve(FRESH));
