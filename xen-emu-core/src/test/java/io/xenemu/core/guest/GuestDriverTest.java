@@ -532,6 +532,7 @@ final class GuestDriverTest {
             second.shutdown(ShutdownReason.CRASH, "of a test");
             Domain third = fake.next();
             domains.awaitStop(second);
+            Eventually.holds("it has nodes", () -> hasName(third));
             assertNotEquals(name, second.config().name());
             Objects.requireNonNull(guests.named(name)).stop();
             assertEquals(List.of(second.id(), third.id()), ids());
