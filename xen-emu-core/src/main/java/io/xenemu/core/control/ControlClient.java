@@ -241,10 +241,7 @@ public final class ControlClient {
             throws HostException {
         List<String> words = filter == null ? List.of(domain) : List.of(domain, filter);
         ControlConnection connection =
-                begun(
-                        ControlConnection.open(socket, GREETING_LIMIT),
-                        "trace",
-                        Json.texts(words));
+                begun(ControlConnection.open(socket, GREETING_LIMIT), "trace", Json.texts(words));
         return new SequenceInputStream(
                 new ByteArrayInputStream(connection.rest()),
                 Channels.newInputStream(connection.channel()));

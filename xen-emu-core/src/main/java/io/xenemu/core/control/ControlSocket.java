@@ -158,6 +158,11 @@ public final class ControlSocket implements AutoCloseable {
     private void admit(SocketChannel client) throws IOException {
         if (leaving) {
             open.add(client);
+            // Read after the client was added, as by serve(): close() may have emptied the set
+            // before.
+            if (closed) {
+                client.close();
+            }
             return;
         }
         try {
