@@ -26,7 +26,7 @@ public final class MessageSocket implements AutoCloseable {
     public static final int MAX_BYTES = 64 << 10;
 
     /// The most descriptors with one message.
-    public static final int MAX_DESCRIPTORS = 8;
+    public static final int MAX_DESCRIPTORS = 128;
 
     private static final int SEQPACKET_CLOEXEC = 5 | 0x80000;
     private static final int CLOEXEC = 0x80000;

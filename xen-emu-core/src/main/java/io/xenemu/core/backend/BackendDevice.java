@@ -105,14 +105,11 @@ public interface BackendDevice {
 
     /// A device that another process of this service can take over with its files, which stay open and locked.
     interface HandedOver extends Savable {
-        /// The most descriptors of a device.
-        int MAX_DESCRIPTORS = 8;
-
-        /// The reason for which another process cannot have it; empty if it can. Does not wait.
+        /// The reason for which another process cannot have it, in place of [#blocker]; empty if it can. Does not wait.
         Optional<String> stays();
 
         /// The descriptors of its files, in the order in which [BackendKind.Received#receive] takes them. It stands
-        /// still.
+        /// still, and [#save] was called before.
         ///
         /// @param connection of the guest; null if there is none
         /// @throws Refused with one line for the operator: the host still has requests in flight, which would write to

@@ -55,11 +55,13 @@ final class BackendPart implements Part {
         held.clear();
     }
 
-    /// The reasons of its devices, of the first [#SHOWN] that have one.
+    /// The reasons of its devices, of the first [#SHOWN] that have one. A device that another process can take over
+    /// tells what is against that by [Backends#stays].
     @Override
     public Optional<String> blocker(SaveScope scope) {
         List<String> all =
                 backends.of(domain).stream()
+                        .filter(device -> !(scope.isHandedOver() && device.canBeHandedOver()))
                         .flatMap(device ->
                                 device.served().blocker().stream()
                                         .map(why -> device.device().name() + ": " + why))

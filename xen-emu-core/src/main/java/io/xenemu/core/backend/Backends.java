@@ -315,13 +315,17 @@ public final class Backends implements ServiceBackends, AutoCloseable {
         of(domain).forEach(ServedDevice::handedOver);
     }
 
-    /// Keeps the descriptors of a device that another process has had, until [#restore] takes them.
-    ///
-    /// @throws IllegalArgumentException if there are some already
+    /// Keeps descriptors of a device that another process has had, until [#restore] takes them. More of the same device
+    /// are put behind them.
     public void receive(PvDevice device, ImmutableIntArray descriptors) {
-        if (received.putIfAbsent(device, descriptors) != null) {
-            throw new IllegalArgumentException(device + " came twice");
-        }
+        received.merge(
+                device,
+                descriptors,
+                (first, more) ->
+                        ImmutableIntArray.builder(first.length() + more.length())
+                                .addAll(first)
+                                .addAll(more)
+                                .build());
     }
 
     /// The devices of a domain, by kind and number.

@@ -124,6 +124,11 @@ final class ServedDevice implements Frontend.Reports {
                 Bytes.asList(saved.body().toBytes()));
     }
 
+    /// Whether its kind can give it to another process, unless it [#stays].
+    boolean canBeHandedOver() {
+        return served instanceof BackendDevice.HandedOver;
+    }
+
     /// The reason for which another process cannot have it; empty if it can.
     Optional<String> stays() {
         return served instanceof BackendDevice.HandedOver handed

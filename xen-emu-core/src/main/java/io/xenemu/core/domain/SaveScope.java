@@ -9,12 +9,13 @@ import java.util.Set;
 /// @param together the guests that are saved in one file, if it is more than one: what they share is in it
 /// @param isSuspended whether the guest takes part: it has suspended itself (SHUTDOWN_suspend), or will before it is
 ///     saved. It goes on as in a new domain, where it asks for its event channels, grants and devices anew
-public record SaveScope(Set<DomId> together, boolean isSuspended) {
+/// @param isHandedOver whether another process of this host takes the guests over, with what is open for them
+public record SaveScope(Set<DomId> together, boolean isSuspended, boolean isHandedOver) {
     /// One guest, which does not notice.
-    public static final SaveScope ALONE = new SaveScope(Set.of(), false);
+    public static final SaveScope ALONE = new SaveScope(Set.of(), false, false);
 
     /// One guest that takes part.
-    public static final SaveScope SUSPENDED = new SaveScope(Set.of(), true);
+    public static final SaveScope SUSPENDED = new SaveScope(Set.of(), true, false);
 
     public SaveScope {
         together = Set.copyOf(together);
@@ -22,7 +23,12 @@ public record SaveScope(Set<DomId> together, boolean isSuspended) {
 
     /// Guests that are saved in one file, and do not notice.
     public static SaveScope together(Collection<DomId> guests) {
-        return new SaveScope(Set.copyOf(guests), false);
+        return new SaveScope(Set.copyOf(guests), false, false);
+    }
+
+    /// Guests that another process of this host takes over, and that do not notice.
+    public static SaveScope handedOver(Collection<DomId> guests) {
+        return new SaveScope(Set.copyOf(guests), false, true);
     }
 
     /// Whether what the guest shares with this domain is saved too.

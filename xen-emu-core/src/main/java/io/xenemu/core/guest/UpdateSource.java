@@ -16,6 +16,7 @@ import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.memory.MemFd;
+import io.xenemu.kvm.socket.MessageSocket;
 import io.xenemu.xenstore.state.XenStoreState;
 import java.io.IOException;
 import java.time.Duration;
@@ -119,7 +120,7 @@ final class UpdateSource {
     }
 
     private static SaveScope scope(List<Domain> domains) {
-        return SaveScope.together(domains.stream().map(Domain::id).toList());
+        return SaveScope.handedOver(domains.stream().map(Domain::id).toList());
     }
 
     private static List<String> blockers(Hypervisor hypervisor, Domain domain, SaveScope scope) {
@@ -266,9 +267,15 @@ final class UpdateSource {
         Map<PvDevice, ImmutableIntArray> all = hypervisor.devices().descriptors(domain);
         for (Map.Entry<PvDevice, ImmutableIntArray> one : all.entrySet()) {
             PvDevice device = one.getKey();
-            link.send(
-                    new UpdateMessage.Device(domain.id(), device.kind().directory(), device.id()),
-                    one.getValue());
+            UpdateMessage message =
+                    new UpdateMessage.Device(domain.id(), device.kind().directory(), device.id());
+            ImmutableIntArray descriptors = one.getValue();
+            int sent = 0;
+            do {
+                int end = Math.min(descriptors.length(), sent + MessageSocket.MAX_DESCRIPTORS);
+                link.send(message, descriptors.subArray(sent, end));
+                sent = end;
+            } while (sent < descriptors.length());
         }
     }
 

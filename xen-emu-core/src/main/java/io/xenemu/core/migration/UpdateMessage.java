@@ -12,9 +12,9 @@ import java.time.Instant;
 /// The messages of a live update between the old and the new process of a service. `docs/saved-state.md` has their
 /// order.
 public sealed interface UpdateMessage {
-    /// The newest version of the messages. Version 1 had no [Socket]
-    /// and no [Serving].
-    int VERSION = 2;
+    /// The newest version of the messages. Version 1 had no [Socket] and no [Serving]; up to version 2, each device had
+    /// one message.
+    int VERSION = 3;
 
     /// The longest text, in bytes.
     int MAX_TEXT_BYTES = 4096;
@@ -31,7 +31,8 @@ public sealed interface UpdateMessage {
     /// @param bytes of the file
     record Ram(String guest, long bytes) implements UpdateMessage {}
 
-    /// The old process gives a device that it serves, which stands still. Its descriptors come with the message.
+    /// The old process gives a device that it serves, which stands still. Its descriptors come with the message, and
+    /// with further ones if they are many.
     ///
     /// @param domain of the guest
     /// @param kind the device's directory in XenStore

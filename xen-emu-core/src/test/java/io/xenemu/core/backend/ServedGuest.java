@@ -11,6 +11,7 @@ import io.xenemu.core.backend.engine.Engines;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainOrigin;
+import io.xenemu.core.domain.SaveScope;
 import io.xenemu.core.domain.SavedFrames;
 import io.xenemu.core.domain.TestDomain;
 import io.xenemu.core.domain.XenState;
@@ -178,7 +179,11 @@ public final class ServedGuest implements AutoCloseable {
         private final Map<PvDevice, ImmutableIntArray> descriptors = new LinkedHashMap<>();
 
         private Saved(ServedGuest of) throws Exception {
-            byte[] stream = XenState.write(of.domain().parts().save());
+            this(of, SaveScope.ALONE);
+        }
+
+        private Saved(ServedGuest of, SaveScope scope) throws Exception {
+            byte[] stream = XenState.write(of.domain().parts().save(scope));
             SavedFrames frames = new SavedFrames();
             var state = XenState.addTo(frames);
             var saved =
@@ -262,8 +267,8 @@ public final class ServedGuest implements AutoCloseable {
     /// The same up to the point at which both services have the devices.
     public ServedGuest offered(Duration limit, BackendKind... kinds) throws Exception {
         assertEquals(List.of(), backends.stays(TestDomain.ID));
-        domain().parts().quiesceAndSave();
-        Saved saved = new Saved(this);
+        domain().parts().quiesce();
+        Saved saved = new Saved(this, SaveScope.handedOver(List.of(TestDomain.ID)));
         for (var device : backends.descriptors(TestDomain.ID).entrySet()) {
             saved.descriptors.put(device.getKey(), SentDescriptors.of(device.getValue()));
         }

@@ -2,6 +2,7 @@ package io.xenemu.core.backend.p9;
 
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 
+import com.google.common.primitives.ImmutableIntArray;
 import io.xenemu.core.backend.BackendConnection;
 import io.xenemu.core.backend.Frontend;
 import io.xenemu.core.backend.FrontendError;
@@ -19,6 +20,7 @@ import java.util.List;
 import java.util.SequencedMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicIntegerArray;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -125,14 +127,19 @@ final class P9Connection implements BackendConnection {
 
     /// Connects to the rings of a restored guest as its connection was. It stands still until [#resume].
     ///
+    /// @param descriptors of its files, taken over
     /// @throws FrontendError if its grants or ports are not there any more
     static P9Connection restore(
-            Frontend front, P9Server server, P9Observer observer, P9State.Connection state)
+            Frontend front,
+            P9Server server,
+            P9Observer observer,
+            P9State.Connection state,
+            ImmutableIntArray descriptors)
             throws FrontendError {
         P9Connection connection = new P9Connection(front, server, observer);
         boolean done = false;
         try {
-            connection.restore(state);
+            connection.restore(state, descriptors);
             done = true;
             return connection;
         } finally {
@@ -142,7 +149,8 @@ final class P9Connection implements BackendConnection {
         }
     }
 
-    private void restore(P9State.Connection state) throws FrontendError {
+    private void restore(P9State.Connection state, ImmutableIntArray descriptors)
+            throws FrontendError {
         mostBytes = state.most();
         for (int ring = 0; ring < state.rings().size(); ring++) {
             P9State.Ring saved = state.rings().get(ring);
@@ -167,6 +175,14 @@ final class P9Connection implements BackendConnection {
         }
         requests.restore(state.flushes());
         begin();
+        P9State.Files files = state.files();
+        if (files != null) {
+            server.take(
+                    own.getFirst().scratch,
+                    state.msize(),
+                    new P9HandedFids.Given(state.fids(), files, descriptors));
+            return;
+        }
         int stale = server.restore(own.getFirst().scratch, state.msize(), state.fids());
         if (stale > 0) {
             log.warn(
@@ -178,7 +194,9 @@ final class P9Connection implements BackendConnection {
     }
 
     /// The connection's state. It is drained, and its threads stand still.
-    P9State.Connection save() {
+    ///
+    /// @param given the guest's fids for another process of this host; null to save them by their paths
+    P9State.Connection save(P9HandedFids.@Nullable Given given) {
         return new P9State.Connection(
                 mostBytes,
                 server.msize(),
@@ -191,7 +209,8 @@ final class P9Connection implements BackendConnection {
                                         ring.queue().save()))
                         .toList(),
                 requests.save(),
-                server.save(own.getFirst().scratch));
+                given == null ? server.save(own.getFirst().scratch) : given.fids(),
+                given == null ? null : given.files());
     }
 
     /// A ring's pages, and their grants.

@@ -81,6 +81,22 @@ final class P9Descriptors {
         return result;
     }
 
+    /// Counts a descriptor that another process had open.
+    ///
+    /// @return false if the guest may have no more; then it is not counted
+    boolean adopt() {
+        boolean taken = take();
+        if (taken) {
+            open.incrementAndGet();
+        }
+        return taken;
+    }
+
+    /// Counts a file that another process had open, also beyond the limit.
+    void adoptFile() {
+        files.incrementAndGet();
+    }
+
     private boolean take() {
         HostBudget.Share charged = account;
         return charged == null || charged.take(1);

@@ -317,6 +317,12 @@ final class P9Fids {
         return true;
     }
 
+    /// A parked place of another process has its path here from now on.
+    synchronized void parked(byte[] path) {
+        parkedBytes += path.length;
+        parkedPlaces++;
+    }
+
     /// A place has its descriptor again, or ends.
     synchronized void unparked(P9Place place) {
         byte[] path = place.path;

@@ -1,5 +1,6 @@
 package io.xenemu.core.backend.p9;
 
+import com.google.common.primitives.ImmutableIntArray;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.backend.BackendDevice;
 import io.xenemu.core.backend.BackendKind;
@@ -9,13 +10,14 @@ import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.P9Spec;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.KvmException;
+import io.xenemu.kvm.file.Beneath;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.BodyWriter;
 import io.xenemu.kvm.wire.WireException;
 import java.nio.file.InvalidPathException;
 
 /// Shares of folders of the host (`9pfs`).
-public final class P9Kind implements BackendKind.Savable {
+public final class P9Kind implements BackendKind.Received {
     private final MeterRegistry registry;
 
     /// @param registry for meters
@@ -42,7 +44,41 @@ public final class P9Kind implements BackendKind.Savable {
     @Override
     public BackendDevice.Savable reopen(int version, BodyReader body)
             throws WireException, Refused {
-        return open(P9StateCodec.decode(version, body));
+        P9State state = P9StateCodec.decode(version, body);
+        if (state.files() != null) {
+            throw new WireException("a mounted share without its files");
+        }
+        return open(state);
+    }
+
+    @Override
+    public BackendDevice.Savable receive(
+            int version, BodyReader body, ImmutableIntArray descriptors)
+            throws WireException, Refused {
+        boolean done = false;
+        try {
+            P9State state = P9StateCodec.decode(version, body);
+            P9State.Files files = state.files();
+            int expected = 1 + (files == null ? 0 : files.descriptors());
+            if (descriptors.length() != expected) {
+                throw new WireException(
+                        "a share with %d descriptors for %d"
+                                .formatted(descriptors.length(), expected));
+            }
+            P9Share share = new P9Share(state, registry, descriptors);
+            done = true;
+            return share;
+        } catch (InvalidPathException e) {
+            throw impossible();
+        } finally {
+            if (!done) {
+                descriptors.forEach(Beneath::close);
+            }
+        }
+    }
+
+    private static Refused impossible() {
+        return new Refused("the folder cannot be shared: its path has impossible characters");
     }
 
     @Override
@@ -72,7 +108,7 @@ public final class P9Kind implements BackendKind.Savable {
         try {
             return new P9Share(state, registry);
         } catch (InvalidPathException e) {
-            throw new Refused("the folder cannot be shared: its path has impossible characters");
+            throw impossible();
         } catch (KvmException e) {
             throw new Refused("the folder cannot be shared: " + e.getMessage());
         }

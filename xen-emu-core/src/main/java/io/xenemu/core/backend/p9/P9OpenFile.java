@@ -3,6 +3,7 @@ package io.xenemu.core.backend.p9;
 import io.xenemu.kvm.file.Beneath;
 import io.xenemu.kvm.file.OpenFlags;
 import java.lang.foreign.MemorySegment;
+import java.util.OptionalInt;
 
 /// An open regular file or directory.
 final class P9OpenFile extends P9Object {
@@ -28,6 +29,42 @@ final class P9OpenFile extends P9Object {
         this.descriptor = descriptor;
         this.flags = flags;
         this.mode = mode;
+    }
+
+    /// A file that another process had open. The descriptors are taken over.
+    ///
+    /// @param locks the one for locks, if it is another one
+    P9OpenFile(
+            P9Descriptors descriptors,
+            int descriptor,
+            OptionalInt locks,
+            P9State.Handed.Open handed,
+            int mode,
+            int uid) {
+        this(descriptors, descriptor, handed.flags(), mode, uid);
+        this.locks =
+                switch (handed.locks()) {
+                    case NONE -> NONE;
+                    case FILE -> descriptor;
+                    case OWN -> locks.orElseThrow();
+                };
+        position = handed.position();
+    }
+
+    /// How another process of this host gets it. No request runs.
+    synchronized P9State.Handed.Open handed() {
+        P9State.Handed.Locks on =
+                locks == NONE
+                        ? P9State.Handed.Locks.NONE
+                        : locks == descriptor
+                                ? P9State.Handed.Locks.FILE
+                                : P9State.Handed.Locks.OWN;
+        return new P9State.Handed.Open(on, flags, position);
+    }
+
+    /// The descriptor for locks, if it is another one. No request runs.
+    synchronized OptionalInt ownLocks() {
+        return locks == NONE || locks == descriptor ? OptionalInt.empty() : OptionalInt.of(locks);
     }
 
     int descriptor() {

@@ -1,5 +1,6 @@
 package io.xenemu.core.backend.p9;
 
+import com.google.common.primitives.Bytes;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.file.OpenFlags;
 import io.xenemu.kvm.file.Statx;
@@ -39,6 +40,28 @@ final class P9Place extends P9Object {
         bornNanos = status.bornNanos();
     }
 
+    /// A parked place of another process.
+    P9Place(P9Descriptors descriptors, P9State.Handed.Parked parked, int uid) {
+        super(uid);
+        this.descriptors = descriptors;
+        descriptor = NONE;
+        mode = parked.mode();
+        device = parked.device();
+        inode = parked.inode();
+        born = parked.born();
+        bornNanos = parked.bornNanos();
+        path = Bytes.toArray(parked.path());
+    }
+
+    /// How another process of this host gets it. No request runs.
+    P9State.Handed handed() {
+        byte[] parked = path;
+        return parked == null
+                ? new P9State.Handed.Place()
+                : new P9State.Handed.Parked(
+                        Bytes.asList(parked), mode, device, inode, born, bornNanos);
+    }
+
     /// The type bits of the file's mode: they never change.
     int type() {
         return mode & OpenFlags.S_IFMT;
@@ -49,6 +72,11 @@ final class P9Place extends P9Object {
                 && status.inode() == inode
                 && status.born() == born
                 && status.bornNanos() == bornNanos;
+    }
+
+    /// The descriptor of a place that is not parked. No request runs.
+    int here() {
+        return descriptor;
     }
 
     boolean isParked() {

@@ -2,6 +2,8 @@ package io.xenemu.core.backend.p9;
 
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.file.OpenFlags;
+import java.util.ArrayList;
+import java.util.List;
 
 /// Gives each file of a share a number that is unique in it, though the share may have several file systems: the inode
 /// number, and in its top byte the file system's place among those seen. Safe for any number of threads.
@@ -10,7 +12,7 @@ final class P9Qid {
     private static final int SYMLINK = 0x02;
 
     /// File systems of one share: as many as a byte counts.
-    private static final int DEVICES_MAX = 256;
+    static final int DEVICES_MAX = 256;
 
     private static final int DEVICE_SHIFT = 56;
 
@@ -58,6 +60,26 @@ final class P9Qid {
             free = taken[index] ? free : Math.min(free, index);
         }
         return free;
+    }
+
+    /// The numbers of file systems.
+    synchronized P9State.FileSystems save() {
+        List<P9State.FileSystem> all = new ArrayList<>();
+        for (int index = 0; index < DEVICES_MAX; index++) {
+            if (taken[index]) {
+                all.add(new P9State.FileSystem(index, devices[index]));
+            }
+        }
+        return new P9State.FileSystems(wide, all);
+    }
+
+    /// Takes over the numbers that another process of this host has given. None is given yet.
+    synchronized void take(P9State.FileSystems from) {
+        wide = from.isWide();
+        for (P9State.FileSystem one : from.all()) {
+            devices[one.place()] = one.device();
+            taken[one.place()] = true;
+        }
     }
 
     /// Gives a file system the place that a saved number has.

@@ -51,7 +51,7 @@ final class P9SavedFids {
         List<Byte> path = file.path();
         int value =
                 switch (use) {
-                    case P9State.Use.Place _, P9State.Use.Open _ -> 0;
+                    case P9State.Use.Place _, P9State.Use.Open _, P9State.Use.Handed _ -> 0;
                     case P9State.Use.Value(List<Byte> all) -> all.size();
                     case P9State.Use.Setting setting -> setting.written().size();
                 };
@@ -134,6 +134,7 @@ final class P9SavedFids {
         return switch (use) {
             case P9State.Use.Place() -> place(fid);
             case P9State.Use.Open(int flags) -> openFile(fid, flags);
+            case P9State.Use.Handed _ -> throw P9Error.of(Errno.ESTALE);
             case P9State.Use.Value(List<Byte> value) -> {
                 session.descriptors().reserveAttribute();
                 yield P9Attribute.read(session.descriptors(), Bytes.toArray(value), fid.uid());

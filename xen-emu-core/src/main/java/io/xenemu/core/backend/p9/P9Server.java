@@ -54,8 +54,17 @@ final class P9Server implements AutoCloseable {
     /// @param observer told of each request's end
     /// @throws io.xenemu.kvm.abi.KvmException if the folder cannot be opened
     P9Server(P9Export export, P9Observer observer) {
+        this(new P9Session(export), observer);
+    }
+
+    /// @param root the descriptor of the share's folder, which another process had open; taken over
+    P9Server(P9Export export, P9Observer observer, int root) {
+        this(new P9Session(export, root), observer);
+    }
+
+    private P9Server(P9Session session, P9Observer observer) {
         this.observer = observer;
-        session = new P9Session(export);
+        this.session = session;
         walks = new P9Walks(session);
         opens = new P9Opens(session);
         contents = new P9Contents(session);
@@ -278,6 +287,26 @@ final class P9Server implements AutoCloseable {
     /// @param scratch for this thread
     List<P9State.Fid> save(P9Scratch scratch) {
         return new P9SavedFids(session, scratch).save();
+    }
+
+    /// The descriptor of the share's folder.
+    int root() {
+        return session.root();
+    }
+
+    /// The guest's fids, for another process of this host. No request runs.
+    P9HandedFids.Given handOver() {
+        return P9HandedFids.of(session);
+    }
+
+    /// Takes over the session of a guest of another process of this host, after [#connect].
+    ///
+    /// @param scratch for this thread
+    /// @param agreed the message size that the guest has agreed to; 0 before
+    /// @throws io.xenemu.kvm.abi.KvmException if the guest may not have so many descriptors
+    void take(P9Scratch scratch, int agreed, P9HandedFids.Given given) {
+        msize = agreed;
+        new P9HandedFids(session, scratch, given).take();
     }
 
     /// Takes over the session of a restored guest, after [#connect].

@@ -20,9 +20,14 @@ final class P9Session implements AutoCloseable {
 
     /// @throws io.xenemu.kvm.abi.KvmException if the folder cannot be opened
     P9Session(P9Export export) {
+        this(export, Beneath.openFolder(export.folder()));
+    }
+
+    /// @param root the descriptor of the folder, taken over
+    P9Session(P9Export export, int root) {
         this.export = export;
+        this.root = root;
         credentials = new P9Credentials(export.security());
-        root = Beneath.openFolder(export.folder());
         fids = new P9Fids(export.limits().fids());
         descriptors = new P9Descriptors(root, export.limits(), fids);
         usage = new P9Usage(this, export.quota());
@@ -89,6 +94,10 @@ final class P9Session implements AutoCloseable {
     /// The number of a file.
     long qidPath(long device, long inode) throws P9Error {
         return qids.path(device, inode);
+    }
+
+    P9Qid qids() {
+        return qids;
     }
 
     /// Lets the guest know a restored file by the number that it knows.

@@ -1,5 +1,6 @@
 package io.xenemu.core.backend.p9;
 
+import com.google.common.primitives.ImmutableIntArray;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.backend.BackendConnection;
 import io.xenemu.core.backend.BackendDevice;
@@ -9,13 +10,14 @@ import io.xenemu.core.backend.SavedConnection;
 import io.xenemu.core.toolstack.DeviceSpec;
 import io.xenemu.core.toolstack.P9Spec;
 import io.xenemu.core.toolstack.PvDevice;
+import io.xenemu.kvm.file.Beneath;
 import java.util.LinkedHashMap;
 import java.util.Optional;
 import java.util.SequencedMap;
 import org.jspecify.annotations.Nullable;
 
 /// One folder of the host, shared with a guest.
-final class P9Share implements BackendDevice.Used, BackendDevice.Savable, P9Observer {
+final class P9Share implements BackendDevice.Used, BackendDevice.HandedOver, P9Observer {
     /// Linux uses two pairs of rings; more would only share the same workers.
     static final int RINGS_MAX = 8;
 
@@ -27,6 +29,12 @@ final class P9Share implements BackendDevice.Used, BackendDevice.Savable, P9Obse
 
     private final SavedConnection<P9State.Connection> saved;
 
+    /// Descriptors of files that another process had open, until the guest is connected again.
+    private ImmutableIntArray received;
+
+    /// Those of the files in the state that was saved last.
+    private ImmutableIntArray leaving = ImmutableIntArray.of();
+
     /// @throws io.xenemu.kvm.abi.KvmException if the folder cannot be opened
     ///
     /// @param state of a share that was saved, or of a new one
@@ -34,7 +42,19 @@ final class P9Share implements BackendDevice.Used, BackendDevice.Savable, P9Obse
         spec = state.spec();
         saved = new SavedConnection<>("share", state.connection());
         this.registry = registry;
+        received = ImmutableIntArray.of();
         server = new P9Server(P9Export.of(spec), this);
+    }
+
+    /// A share that another process had open.
+    ///
+    /// @param descriptors the folder's, and those of the state's files; taken over
+    P9Share(P9State state, MeterRegistry registry, ImmutableIntArray descriptors) {
+        spec = state.spec();
+        saved = new SavedConnection<>("share", state.connection());
+        this.registry = registry;
+        server = new P9Server(P9Export.of(spec), this, descriptors.get(0));
+        received = descriptors.subArray(1, descriptors.length());
     }
 
     @Override
@@ -58,18 +78,42 @@ final class P9Share implements BackendDevice.Used, BackendDevice.Savable, P9Obse
 
     @Override
     public BackendConnection reconnect(Frontend front) throws FrontendError {
-        P9Connection made = P9Connection.restore(front, server, this, saved.take());
+        ImmutableIntArray files = received;
+        received = ImmutableIntArray.of();
+        P9Connection made = P9Connection.restore(front, server, this, saved.take(), files);
         connection = made;
         return made;
     }
 
+    /// A mounted share is saved for another process of this host alone ([#blocker]): with its files, not their paths.
     @Override
     public Saved save(PvDevice device, @Nullable BackendConnection current) {
+        P9HandedFids.Given given = server.isMounted() ? server.handOver() : null;
+        leaving = given == null ? ImmutableIntArray.of() : given.descriptors();
         P9State state =
                 new P9State(
                         spec.numbered(device.id()),
-                        current instanceof P9Connection connected ? connected.save() : null);
-        return new Saved(P9StateCodec.VERSION, P9StateCodec.encode(state));
+                        current instanceof P9Connection connected ? connected.save(given) : null);
+        return new Saved(P9StateCodec.version(state), P9StateCodec.encode(state));
+    }
+
+    @Override
+    public Optional<String> stays() {
+        return Optional.empty();
+    }
+
+    @Override
+    public ImmutableIntArray descriptors(@Nullable BackendConnection current) {
+        return ImmutableIntArray.builder(1 + leaving.length())
+                .add(server.root())
+                .addAll(leaving)
+                .build();
+    }
+
+    /// The other process has duplicates. Locks belong to the open files, and so stay.
+    @Override
+    public void handedOver() {
+        leaving = ImmutableIntArray.of();
     }
 
     @Override
@@ -112,6 +156,8 @@ final class P9Share implements BackendDevice.Used, BackendDevice.Savable, P9Obse
 
     @Override
     public void close() {
+        received.forEach(Beneath::close);
+        received = ImmutableIntArray.of();
         server.close();
         P9Metrics current = metrics;
         if (current != null) {

@@ -6,19 +6,115 @@ import org.jspecify.annotations.Nullable;
 
 /// The saved state of a share: what it gives to the guest, and the guest's connection. The rings are in guest memory,
 /// and are saved with that; files are the host's, and are opened again by their paths. Byte-range locks are not in it.
+/// For another process of this host, [Files] stay open, with their locks.
 ///
 /// @param spec with the share's number
 /// @param connection null if no guest is connected
 record P9State(P9Spec spec, @Nullable Connection connection) {
+    /// The files that stay open; null if another process needs none to go on from this state.
+    @Nullable Files files() {
+        return connection == null ? null : connection.files();
+    }
+
     /// A guest's connection. No request is in flight.
     ///
     /// @param most the largest message that the transport passes
     /// @param msize the message size that the guest has agreed to; 0 before
-    record Connection(int most, int msize, List<Ring> rings, List<Flush> flushes, List<Fid> fids) {
+    /// @param files null in what is saved
+    record Connection(
+            int most,
+            int msize,
+            List<Ring> rings,
+            List<Flush> flushes,
+            List<Fid> fids,
+            @Nullable Files files) {
         Connection {
             rings = List.copyOf(rings);
             flushes = List.copyOf(flushes);
             fids = List.copyOf(fids);
+        }
+
+        /// One that is saved.
+        Connection(int most, int msize, List<Ring> rings, List<Flush> flushes, List<Fid> fids) {
+            this(most, msize, rings, flushes, fids, null);
+        }
+    }
+
+    /// The files of a mounted share on the way to another process of this host.
+    ///
+    /// @param all files, by the numbers that [Use.Handed] has. Their descriptors come in the same order
+    record Files(FileSystems systems, List<Handed> all) {
+        Files {
+            all = List.copyOf(all);
+        }
+
+        /// How many descriptors they have.
+        int descriptors() {
+            return all.stream().mapToInt(Handed::descriptors).sum();
+        }
+    }
+
+    /// The places of file systems in the numbers that a guest knows files by ([P9Qid]).
+    ///
+    /// @param isWide whether the first one needs the byte of the place itself
+    record FileSystems(boolean isWide, List<FileSystem> all) {
+        FileSystems {
+            all = List.copyOf(all);
+        }
+    }
+
+    /// @param place in the numbers of its files
+    /// @param device of the host
+    record FileSystem(int place, long device) {}
+
+    /// A file on the way to another process of this host. Several fids may name it.
+    sealed interface Handed {
+        /// How many descriptors it has.
+        int descriptors();
+
+        /// One that is not open: a descriptor of its place.
+        record Place() implements Handed {
+            @Override
+            public int descriptors() {
+                return 1;
+            }
+        }
+
+        /// One that is not open, and has given its descriptor back ([P9Place]).
+        ///
+        /// @param path below the root; empty if it has become too long
+        record Parked(List<Byte> path, int mode, long device, long inode, long born, int bornNanos)
+                implements Handed {
+            public Parked {
+                path = List.copyOf(path);
+            }
+
+            @Override
+            public int descriptors() {
+                return 0;
+            }
+        }
+
+        /// One that is open: its descriptor, and then one for locks if it has one.
+        ///
+        /// @param locks what its locks are on
+        /// @param flags of its open
+        /// @param position of a directory
+        record Open(Locks locks, int flags, long position) implements Handed {
+            @Override
+            public int descriptors() {
+                return locks == Locks.OWN ? 2 : 1;
+            }
+        }
+
+        /// What the locks of an open file are on.
+        enum Locks {
+            /// There was none.
+            NONE,
+            /// The file's descriptor.
+            FILE,
+            /// A descriptor of their own.
+            OWN
         }
     }
 
@@ -82,6 +178,11 @@ record P9State(P9Spec spec, @Nullable Connection connection) {
         ///
         /// @param flags of its open
         record Open(int flags) implements Use {}
+
+        /// It goes to another process of this host as it is.
+        ///
+        /// @param file its number in [Files#all]
+        record Handed(int file) implements Use {}
 
         /// It reads the value of an attribute, or their names.
         record Value(List<Byte> value) implements Use {

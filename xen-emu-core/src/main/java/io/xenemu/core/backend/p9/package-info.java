@@ -12,7 +12,7 @@
 /// - Messages: [P9Operation], [P9Reader], [P9Writer], [P9Error], [P9Observer].
 /// - What a guest holds: [P9Session], [P9Fids], [P9Object], which is a [P9Place], a [P9OpenFile] or a [P9Attribute];
 ///   [P9Descriptors], [P9Paths], [P9Qid]. [P9Stale] is a file that is gone.
-/// - Saved state: [P9State], [P9StateCodec], [P9SavedFids].
+/// - Saved state: [P9State], [P9StateCodec], [P9SavedFids]; for another process of this host, [P9HandedFids].
 /// - Requests by theme: [P9Walks], [P9Opens], [P9Contents], [P9Names], [P9Attributes], [P9ExtendedAttributes],
 ///   [P9Locks]; [P9Scratch] serves them.
 /// - Owners and permissions: [P9Credentials], [P9Mapped]. The quota: [P9Usage], [P9Count].

@@ -230,6 +230,48 @@ final class P9RestoreTest {
         assertEquals(List.of(), old.domain().parts().blockers());
     }
 
+    /// A save, and a host that is not this one, would have to find each file again.
+    @Test
+    void aMountedShareGoesOnInTheNextProcessOfTheHost() throws Exception {
+        P9GuestFront before = attached();
+        before.connect();
+        before.mount();
+        before.call(P9Operation.WALK, P9TestClient.ROOT, 1, (short) 1, "f");
+        before.call(P9Operation.LOPEN, 1, 0);
+        Files.delete(folder.resolve("f"));
+        byte[] request = P9TestClient.bytes(P9Operation.READ.number(), 9, 1, 0L, 100);
+        before.send(1, Arrays.copyOf(request, 9));
+        old.settle();
+        try (ServedGuest next = old.handedOver(LIMIT, new P9Kind(registry))) {
+            P9GuestFront front = new P9GuestFront(next, before);
+            old.end();
+            next.backends.resume(TestDomain.ID);
+            front.send(1, Arrays.copyOfRange(request, 9, request.length));
+            ByteBuffer answer = front.receive(1);
+            assertEquals(P9Operation.READ.answer(), answer.get(4));
+            assertEquals('t', answer.get(11));
+            assertEquals(2, registry.get("xen.share.fids").gauge().value());
+            assertEquals(1, next.domain().parts().blockers().size());
+            front.call(P9Operation.CLUNK, 1);
+            unmount(front);
+            assertEquals(List.of(), next.domain().parts().blockers());
+            front.disconnect();
+            assertTrue(front.revoke(), "the pages are the guest's again");
+        }
+    }
+
+    @Test
+    void aMountedShareThatIsNotHandedOverAfterAllGoesOn() throws Exception {
+        P9GuestFront front = attached();
+        front.connect();
+        front.mount();
+        front.call(P9Operation.WALK, P9TestClient.ROOT, 1, (short) 1, "f");
+        old.offered(LIMIT, new P9Kind(registry)).close();
+        old.domain().parts().resume();
+        assertEquals(P9Operation.LOPEN.answer(), front.call(P9Operation.LOPEN, 1, 0));
+        unmount(front);
+    }
+
     /// A device that is gone has no state, and no callback.
     @Test
     void aDetachedShareIsNotSaved() throws Exception {

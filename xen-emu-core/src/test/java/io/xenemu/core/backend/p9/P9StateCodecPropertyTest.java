@@ -18,6 +18,7 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Objects;
 import java.util.OptionalInt;
 import net.jqwik.api.Arbitraries;
 import net.jqwik.api.Arbitrary;
@@ -76,6 +77,55 @@ final class P9StateCodecPropertyTest {
                                                     bytes("part"),
                                                     new P9State.Use.Open(0))))));
 
+    /// A mounted share on the way to another process, in the golden file of version 2.
+    private static final P9State HANDED =
+            new P9State(
+                    STATE.spec(),
+                    new P9State.Connection(
+                            65_536,
+                            8192,
+                            List.of(
+                                    new P9State.Ring(
+                                            10,
+                                            List.of(11, 12),
+                                            4,
+                                            new P9State.Queue(-5, 6, false))),
+                            List.of(),
+                            List.of(
+                                    handed(0, true, new P9State.Use.Handed(0)),
+                                    handed(1, false, new P9State.Use.Handed(2)),
+                                    handed(2, false, new P9State.Use.Place()),
+                                    handed(3, false, new P9State.Use.Value(bytes("value"))),
+                                    handed(
+                                            -1,
+                                            false,
+                                            new P9State.Use.Setting(
+                                                    bytes("user.x"),
+                                                    1,
+                                                    9,
+                                                    bytes("part"),
+                                                    new P9State.Use.Handed(1)))),
+                            new P9State.Files(
+                                    new P9State.FileSystems(
+                                            true,
+                                            List.of(
+                                                    new P9State.FileSystem(0, -7),
+                                                    new P9State.FileSystem(255, 8))),
+                                    List.of(
+                                            new P9State.Handed.Place(),
+                                            new P9State.Handed.Parked(
+                                                    bytes("d/f"), 0100644, 8, 77, -3, 999),
+                                            new P9State.Handed.Open(
+                                                    P9State.Handed.Locks.OWN, 2, 1L << 40),
+                                            new P9State.Handed.Open(
+                                                    P9State.Handed.Locks.FILE, 0, 0),
+                                            new P9State.Handed.Open(
+                                                    P9State.Handed.Locks.NONE, 1, -1)))));
+
+    private static P9State.Fid handed(int fid, boolean isRoot, P9State.Use use) {
+        return new P9State.Fid(fid, isRoot, 1000, P9State.File.NONE, use);
+    }
+
     private static List<Byte> bytes(String text) {
         return Bytes.asList(text.getBytes(StandardCharsets.US_ASCII));
     }
@@ -96,6 +146,35 @@ final class P9StateCodecPropertyTest {
         assertEquals(STATE, P9StateCodec.decode(1, new BodyReader(golden)));
         HexFormat hex = HexFormat.of();
         assertEquals(hex.formatHex(golden), hex.formatHex(P9StateCodec.encode(STATE).toBytes()));
+    }
+
+    /// Only the next process of a host reads it, but that may be of any later version.
+    @Test
+    void handedSharesOfVersion2AreRead() throws Exception {
+        byte[] golden = GoldenFile.bytes(P9StateCodecPropertyTest.class, "p9-share-v2.hex");
+        assertEquals(HANDED, P9StateCodec.decode(2, new BodyReader(golden)));
+        HexFormat hex = HexFormat.of();
+        assertEquals(hex.formatHex(golden), hex.formatHex(P9StateCodec.encode(HANDED).toBytes()));
+        assertEquals(5, Objects.requireNonNull(HANDED.files()).descriptors());
+        assertEquals(2, P9StateCodec.version(HANDED));
+        assertEquals(1, P9StateCodec.version(STATE));
+    }
+
+    /// A version without files has none to name.
+    @Test
+    void aFileOfAnotherProcessIsRefusedInASavedShare() {
+        P9State.Connection connection = Objects.requireNonNull(HANDED.connection());
+        P9State without =
+                new P9State(
+                        HANDED.spec(),
+                        new P9State.Connection(
+                                connection.most(),
+                                connection.msize(),
+                                connection.rings(),
+                                List.of(),
+                                connection.fids()));
+        byte[] body = P9StateCodec.encode(without).toBytes();
+        assertThrows(WireException.class, () -> decode(body));
     }
 
     /// Such a frame was written when no other kind of device could be saved.
@@ -221,20 +300,32 @@ final class P9StateCodecPropertyTest {
         }
         assertThrows(
                 WireException.class,
-                () -> P9StateCodec.decode(P9StateCodec.VERSION + 1, new BodyReader(bytes)));
+                () -> P9StateCodec.decode(P9StateCodec.WITH_FILES + 1, new BodyReader(bytes)));
+        try {
+            P9StateCodec.decode(P9StateCodec.WITH_FILES, new BodyReader(bytes));
+        } catch (WireException e) {
+            assertEquals(WireException.class, e.getClass());
+        }
     }
 
     /// A byte that is another one gives another state, or none; a state that is cut off is none.
     @Test
     void aDamagedStateIsAStateOrRefused() {
-        byte[] whole = P9StateCodec.encode(STATE).toBytes();
+        assertDamageIsSeen(STATE);
+        assertDamageIsSeen(HANDED);
+    }
+
+    private static void assertDamageIsSeen(P9State state) {
+        int version = P9StateCodec.version(state);
+        byte[] whole = P9StateCodec.encode(state).toBytes();
         for (int at = 0; at < whole.length; at++) {
             byte[] cut = Arrays.copyOf(whole, at);
-            assertThrows(WireException.class, () -> decode(cut));
+            assertThrows(
+                    WireException.class, () -> P9StateCodec.decode(version, new BodyReader(cut)));
             byte[] damaged = whole.clone();
             damaged[at] ^= 0x41;
             try {
-                decode(damaged);
+                P9StateCodec.decode(version, new BodyReader(damaged));
             } catch (WireException e) {
                 assertEquals(1, String.valueOf(e.getMessage()).lines().count());
             }
