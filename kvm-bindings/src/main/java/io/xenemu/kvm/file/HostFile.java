@@ -5,6 +5,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.KvmException;
+import io.xenemu.kvm.libc.AtCalls;
 import io.xenemu.kvm.libc.FileCalls;
 import io.xenemu.kvm.libc.Libc;
 import io.xenemu.kvm.libc.OwnedFd;
@@ -35,6 +36,8 @@ public final class HostFile implements AutoCloseable {
         }
     }
 
+    private static final int AT_FDCWD = -100;
+    private static final int OWNER_ONLY = 0600;
     private static final int STAT_BYTES = 144;
     private static final long ST_MODE = 24;
     private static final long ST_SIZE = 48;
@@ -91,6 +94,23 @@ public final class HostFile implements AutoCloseable {
             flags |= a.flag;
         }
         return new HostFile(OwnedFd.of("open", Libc.open(path.toString(), flags), path.toString()));
+    }
+
+    /// Makes a named pipe, which only this user can open (`mknodat`).
+    ///
+    /// @throws KvmException with mknod(2)'s errno
+    public static void makePipe(Path path) {
+        try (Arena arena = Arena.ofConfined()) {
+            int result =
+                    AtCalls.mknodat(
+                            AT_FDCWD,
+                            arena.allocateFrom(path.toString()),
+                            OpenFlags.S_IFIFO | OWNER_ONLY,
+                            0);
+            if (result < 0) {
+                throw new KvmException("mknod", -result, path.toString());
+            }
+        }
     }
 
     /// Takes over the descriptor of a file that another process has sent.

@@ -46,18 +46,18 @@ public record NbdOpener(MeterRegistry registry) implements DiskOpener {
             return RAW.received(disk, descriptors);
         }
         List<HostFile> files = descriptors.asList().stream().map(HostFile::received).toList();
+        if (disk.isRemote()) {
+            files.forEach(HostFile::close);
+            return open(disk);
+        }
+        if (files.isEmpty() || files.size() > QemuNbd.MAX_FILES) {
+            files.forEach(HostFile::close);
+            throw new Refused("%s: %d files of a disk".formatted(disk.target(), files.size()));
+        }
         try {
-            if (disk.isRemote()) {
-                return open(disk);
-            }
-            if (files.size() != 1) {
-                throw new Refused("%s: %d files of a disk".formatted(disk.target(), files.size()));
-            }
-            return store(QemuNbd.received(image(disk), name(disk), files.getFirst()), disk);
+            return store(QemuNbd.received(image(disk), name(disk), files), disk);
         } catch (NbdException e) {
             throw new Refused(e.getMessage());
-        } finally {
-            files.forEach(HostFile::close);
         }
     }
 

@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayDeque;
+import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicLong;
@@ -22,9 +23,9 @@ import org.jspecify.annotations.Nullable;
 /// a Unix socket in a folder that only this user can enter. Started with the first connection, and again when it has
 /// died, but not for ever. It ends with the service, however that ends ([ServerProgram]).
 ///
-/// A `qemu-nbd` lives by its connections. So another process of this service takes it over by connecting to its socket,
-/// before this one ends. The folder has the id of the process too. The other one does not end what it has not started:
-/// if it gives the server up, this one has it still.
+/// A `qemu-nbd` lives by its connections, a `qemu-storage-daemon` by its [Lifeline]. So another process of this service
+/// takes it over by connecting to its socket, and with the lifeline, before this one ends. The folder has the id of the
+/// process too. The other one does not end what it has not started: if it gives the server up, this one has it still.
 public final class QemuNbd implements NbdServer {
     /// Connections at once: those of a store, one that asks for the size, and one spare.
     private static final int CLIENTS = 4;
@@ -36,6 +37,9 @@ public final class QemuNbd implements NbdServer {
 
     /// From the start to the first connection: an image with a long chain is opened in this time.
     private static final Duration START = Duration.ofSeconds(20);
+
+    /// The most files of [#descriptors].
+    static final int MAX_FILES = 2;
 
     private static final Duration LOOK_AGAIN = Duration.ofMillis(5);
 
@@ -61,6 +65,9 @@ public final class QemuNbd implements NbdServer {
 
     /// The folder, for another process; null until that is asked for.
     private @Nullable HostFile opened;
+
+    /// Of the process that serves, if that needs one.
+    private @Nullable Lifeline lifeline;
 
     private boolean isAnothers;
 
@@ -99,10 +106,13 @@ public final class QemuNbd implements NbdServer {
 
     /// Takes over the server of an image that another process of this service runs.
     ///
-    /// @param folder the server's
+    /// @param files of [#descriptors]; taken over, also if this fails
     /// @throws NbdException if it cannot be found
-    static QemuNbd received(DiskImage image, String name, HostFile folder) throws NbdException {
+    static QemuNbd received(DiskImage image, String name, List<HostFile> files)
+            throws NbdException {
+        int kept = 0;
         try {
+            HostFile folder = files.getFirst();
             Path path = Files.readSymbolicLink(Path.of("/proc/self/fd/" + folder.fd()));
             ServerProgram program = ServerProgram.find(image, HostProgram.folders());
             QemuNbd server = new QemuNbd(program, image, name, path);
@@ -111,20 +121,24 @@ public final class QemuNbd implements NbdServer {
             server.process = ProcessHandle.of(id).orElse(null);
             server.count.set(1);
             server.isReceived = true;
+            if (files.size() > 1) {
+                server.lifeline = Lifeline.received(files.get(1));
+                kept = 1;
+            }
             return server;
         } catch (NbdException e) {
             throw e;
         } catch (IOException | NumberFormatException e) {
             throw new NbdException(
                     "the server of %s is not there: %s".formatted(image.source(), e.getMessage()));
+        } finally {
+            files.subList(0, files.size() - kept).forEach(HostFile::close);
         }
     }
 
     @Override
     public Optional<String> stays() {
-        return program.endsByItself()
-                ? Optional.empty()
-                : Optional.of(program.name() + " of its image ends with this process");
+        return Optional.empty();
     }
 
     @Override
@@ -134,7 +148,9 @@ public final class QemuNbd implements NbdServer {
             folderFile = HostFile.open(folder, Set.of());
             opened = folderFile;
         }
-        return ImmutableIntArray.of(folderFile.fd());
+        return lifeline == null
+                ? ImmutableIntArray.of(folderFile.fd())
+                : ImmutableIntArray.of(folderFile.fd(), lifeline.fd());
     }
 
     @Override
@@ -180,9 +196,14 @@ public final class QemuNbd implements NbdServer {
         starts.addLast(now);
         long _ = count.incrementAndGet();
         Files.deleteIfExists(socket());
+        cutLifeline();
+        Path pipe = folder.resolve("lifeline");
+        if (program.needsLifeline()) {
+            lifeline = Lifeline.make(pipe);
+        }
         ProcessOutput started =
                 ProcessOutput.start(
-                        new ProcessBuilder(program.command(image, socket(), CLIENTS))
+                        new ProcessBuilder(program.command(image, socket(), pipe, CLIENTS))
                                 .redirectInput(Path.of("/dev/null").toFile())
                                 .redirectErrorStream(true),
                         name + "-qemu");
@@ -190,6 +211,13 @@ public final class QemuNbd implements NbdServer {
         process = started.process().toHandle();
         isReceived = false;
         Files.writeString(idFile(), Long.toString(started.process().pid()));
+    }
+
+    private void cutLifeline() {
+        if (lifeline != null) {
+            lifeline.close();
+            lifeline = null;
+        }
     }
 
     private NbdException failure() {
@@ -256,11 +284,12 @@ public final class QemuNbd implements NbdServer {
         if (opened != null) {
             opened.close();
         }
+        cutLifeline();
         if (isAnothers) {
             return;
         }
         Duration limit = isReceived ? RELEASE : END;
-        if (process != null && !(program.endsByItself() && HostProgram.hasEnded(process, limit))) {
+        if (process != null && !HostProgram.hasEnded(process, limit)) {
             if (isReceived) {
                 // The process that has started it goes on with it: it has not been taken over after
                 // all.

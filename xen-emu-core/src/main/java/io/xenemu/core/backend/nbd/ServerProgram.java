@@ -11,11 +11,12 @@ sealed interface ServerProgram {
     /// The command that serves an image.
     ///
     /// @param socket that it listens on
+    /// @param lifeline of the service, if it [#needsLifeline]
     /// @param clients connections at once
-    List<String> command(DiskImage image, Path socket, int clients);
+    List<String> command(DiskImage image, Path socket, Path lifeline, int clients);
 
-    /// Whether it ends by itself when its last connection has ended.
-    boolean endsByItself();
+    /// Whether it goes on without connections. Then it ends by a [Lifeline].
+    boolean needsLifeline();
 
     /// The program's name.
     String name();
@@ -47,7 +48,7 @@ sealed interface ServerProgram {
         private static final String NAME = "qemu-nbd";
 
         @Override
-        public List<String> command(DiskImage image, Path socket, int clients) {
+        public List<String> command(DiskImage image, Path socket, Path lifeline, int clients) {
             List<String> words = new ArrayList<>();
             words.add(path.toString());
             words.add("--shared=" + clients);
@@ -65,8 +66,8 @@ sealed interface ServerProgram {
         }
 
         @Override
-        public boolean endsByItself() {
-            return true;
+        public boolean needsLifeline() {
+            return false;
         }
 
         @Override
@@ -75,18 +76,17 @@ sealed interface ServerProgram {
         }
     }
 
-    /// `qemu-storage-daemon`. It serves until a signal ends it, in order and with its caches written. So the kernel is
-    /// told to send it that signal when the thread ends that has started it, as it does with the service.
+    /// `qemu-storage-daemon`. It serves until a signal ends it, in order and with its caches written. A shell sends it
+    /// that signal when the service has no [Lifeline] any more, as after its end.
     ///
-    /// @param wrapper `setpriv` (Debian: util-linux), which tells the kernel
+    /// @param wrapper `setpriv` (Debian: util-linux), which ends that shell with it
     record StorageDaemon(Path path, Path wrapper) implements ServerProgram {
         private static final String NAME = "qemu-storage-daemon";
         private static final String WRAPPER = "setpriv";
 
         @Override
-        public List<String> command(DiskImage image, Path socket, int clients) {
-            List<String> words = new ArrayList<>();
-            words.addAll(List.of(wrapper.toString(), "--pdeathsig", "TERM", "--"));
+        public List<String> command(DiskImage image, Path socket, Path lifeline, int clients) {
+            List<String> words = new ArrayList<>(Lifeline.command(lifeline, wrapper));
             words.add(path.toString());
             words.addAll(image.keyOptions());
             words.add("--blockdev");
@@ -109,8 +109,8 @@ sealed interface ServerProgram {
         }
 
         @Override
-        public boolean endsByItself() {
-            return false;
+        public boolean needsLifeline() {
+            return true;
         }
 
         @Override

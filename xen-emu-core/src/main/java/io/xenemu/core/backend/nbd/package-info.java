@@ -11,7 +11,8 @@
 ///   [RequestBatch] for what is under way and what goes next; [NbdQuestion] is a wait for an answer, [NbdException] a
 ///   failure.
 /// - The server, [NbdServer]: [RemoteServer] at an [NbdUri], or [QemuNbd] for a [DiskImage] in an [ImageFormat] from an
-///   [ImageSource] such as an [RbdImage], with a [ServerProgram], and [Json] for its command line.
+///   [ImageSource] such as an [RbdImage], with a [ServerProgram] and its [Lifeline], and [Json]
+///   for its command line.
 ///
 /// A server is not trusted: what cannot be ends the connection. An acknowledged write is kept until a flush, since
 /// QEMU has new entries of an image's tables in memory alone until then.

@@ -195,9 +195,7 @@ class QemuNbdTest {
     private QemuNbd received(Path path, QemuNbd server) throws IOException {
         assertEquals(Optional.empty(), server.stays());
         Path opened = Path.of("/proc/self/fd/" + server.descriptors().get(0));
-        try (HostFile its = HostFile.open(opened, Set.of())) {
-            return QemuNbd.received(qcow2(path), NAME, its);
-        }
+        return QemuNbd.received(qcow2(path), NAME, List.of(HostFile.open(opened, Set.of())));
     }
 
     @Test

@@ -8,9 +8,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.xenemu.core.backend.nbd.NbdStore.DiskOptions;
 import io.xenemu.core.toolstack.DiskServing;
+import io.xenemu.kvm.file.HostFile;
 import io.xenemu.kvm.testing.Eventually;
+import io.xenemu.kvm.testing.SentDescriptors;
 import io.xenemu.kvm.testing.Tool;
-import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -18,7 +19,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Assumptions;
@@ -141,41 +141,106 @@ class StorageDaemonTest {
             assertEquals(i + 1, read.bytes()[0]);
         }
         assertEquals(1, server.restarts());
-        assertEquals(
-                Optional.of("qemu-storage-daemon of its image ends with this process"),
-                server.stays());
         ProcessHandle second = server.process().orElseThrow();
         open.removeLast().close();
         assertFalse(second.isAlive());
         Tool.run("qemu-img", "check", "-q", image.toString());
     }
 
-    /// As it does with the service that has started it.
+    private QemuNbd image(String searched) throws Exception {
+        Path image = folder.resolve("a.qcow2");
+        Tool.run("qemu-img", "create", "-q", "-f", "qcow2", image.toString(), "64M");
+        return server(image, ImageFormat.QCOW2, null, searched);
+    }
+
+    /// As another process of the service gets it.
+    private QemuNbd received(QemuNbd server) throws Exception {
+        assertEquals(Optional.empty(), server.stays());
+        List<HostFile> files =
+                SentDescriptors.of(server.descriptors()).asList().stream()
+                        .map(HostFile::received)
+                        .toList();
+        return QemuNbd.received(
+                new DiskImage(
+                        ImageSource.of(folder.resolve("a.qcow2").toString()),
+                        ImageFormat.QCOW2,
+                        null,
+                        true,
+                        true,
+                        false),
+                NAME,
+                files);
+    }
+
     @Test
-    void storageDaemonEndsWithTheThreadThatHasStartedIt() throws Exception {
-        Path setpriv = Path.of(searched("setpriv"), "setpriv");
-        var started = new CompletableFuture<Process>();
-        Thread parent =
-                Thread.ofPlatform()
-                        .start(() -> {
-                            try {
-                                started.complete(
-                                        new ProcessBuilder(
-                                                        setpriv.toString(),
-                                                        "--pdeathsig",
-                                                        "TERM",
-                                                        "--",
-                                                        "sleep",
-                                                        "600")
-                                                .start());
-                                Thread.sleep(1000);
-                            } catch (IOException | InterruptedException e) {
-                                started.completeExceptionally(e);
-                            }
-                        });
-        Process process = started.get();
-        open.add(process::destroyForcibly);
-        parent.join();
+    void storageDaemonThatIsHandedOverGoesOnWithTheNextStore() throws Exception {
+        QemuNbd server = image(searched("qemu-storage-daemon"));
+        DiskUser user = user(server);
+        assertEquals(0, user.write(0, 4096, 1).errno());
+        ProcessHandle process = server.process().orElseThrow();
+        QemuNbd next = received(server);
+        DiskUser nextUser = user(next);
+        server.handedOver();
+        open.remove(1).close();
+        assertTrue(process.isAlive());
+        assertEquals(process, next.process().orElseThrow());
+        DiskUser.Transfer read = nextUser.read(0, 4096);
+        assertEquals(0, read.errno());
+        assertEquals(1, read.bytes()[0]);
+        assertEquals(0, nextUser.write(4096, 4096, 2).errno());
+        open.removeLast().close();
+        assertFalse(process.isAlive());
+        Tool.run("qemu-img", "check", "-q", folder.resolve("a.qcow2").toString());
+    }
+
+    @Test
+    void storageDaemonThatIsNotHandedOverAfterAllEndsWithTheFirstStore() throws Exception {
+        QemuNbd server = image(searched("qemu-storage-daemon"));
+        DiskUser user = user(server);
+        ProcessHandle process = server.process().orElseThrow();
+        assertEquals(0, user(received(server)).read(0, 4096).errno());
+        open.removeLast().close();
+        assertTrue(process.isAlive());
+        assertEquals(0, user.write(0, 4096, 1).errno());
+        assertEquals(0, server.restarts());
+        open.remove(1).close();
+        assertFalse(process.isAlive());
+    }
+
+    /// However the last process of the service ends that has it.
+    @Test
+    void storageDaemonEndsWithTheServiceThatHasIt() throws Exception {
+        QemuNbd server = image(searched("qemu-storage-daemon"));
+        DiskUser user = user(server);
+        assertEquals(0, user.write(0, 4096, 1).errno());
+        ProcessHandle process = server.process().orElseThrow();
+        Path pipe = Path.of("/proc/self/fd/" + server.descriptors().get(1)).toRealPath();
+        Path ready = folder.resolve("ready");
+        Process service =
+                new ProcessBuilder(
+                                "sh",
+                                "-c",
+                                "exec 3<>" + pipe + "; touch " + ready + "; exec sleep 600")
+                        .start();
+        open.add(service::destroyForcibly);
+        Eventually.holds("it has the pipe", () -> Files.exists(ready));
+        server.handedOver();
+        open.remove(1).close();
+        assertTrue(process.isAlive());
+        service.destroyForcibly();
         Eventually.holds("it has ended", () -> !process.isAlive());
+        Tool.run("qemu-img", "check", "-q", folder.resolve("a.qcow2").toString());
+    }
+
+    @Test
+    void nothingWaitsForTheServiceAfterTheEndOfTheStorageDaemon() throws Exception {
+        QemuNbd server = image(searched("qemu-storage-daemon"));
+        DiskUser user = user(server);
+        ProcessHandle process = server.process().orElseThrow();
+        List<ProcessHandle> waiting = process.children().toList();
+        assertEquals(1, waiting.size());
+        process.destroyForcibly();
+        Eventually.holds("it has ended", () -> !waiting.getFirst().isAlive());
+        assertEquals(0, user.read(0, 4096).errno());
     }
 }
