@@ -19,6 +19,7 @@ import java.util.Collection;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import javax.crypto.spec.PBEParameterSpec;
 import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLParameters;
@@ -32,6 +33,7 @@ import javax.net.ssl.TrustManagerFactory;
 record TlsIdentity(SSLContext context) {
     private static final String PROTOCOL = "TLSv1.3";
     private static final char[] NO_PASSWORD = new char[0];
+    private static final int SALT_BYTES = 8;
 
     private static final Pattern KEY =
             Pattern.compile(
@@ -44,11 +46,11 @@ record TlsIdentity(SSLContext context) {
         try {
             KeyStore own = KeyStore.getInstance(KeyStore.getDefaultType());
             own.load(null, NO_PASSWORD);
-            own.setKeyEntry(
+            own.setEntry(
                     "own",
-                    key(key),
-                    NO_PASSWORD,
-                    certificates(certificate).toArray(Certificate[]::new));
+                    new KeyStore.PrivateKeyEntry(
+                            key(key), certificates(certificate).toArray(Certificate[]::new)),
+                    inMemory());
             KeyManagerFactory keys = KeyManagerFactory.getInstance("PKIX");
             keys.init(own, NO_PASSWORD);
             KeyStore trusted = KeyStore.getInstance(KeyStore.getDefaultType());
@@ -66,6 +68,15 @@ record TlsIdentity(SSLContext context) {
         } catch (GeneralSecurityException | IOException e) {
             throw new HostException("TLS: " + e.getMessage(), e);
         }
+    }
+
+    /// For a key that only this process sees, and each handshake takes out again: by default, the JDK would derive what
+    /// encrypts it in 10,000 steps each time.
+    private static KeyStore.ProtectionParameter inMemory() {
+        return new KeyStore.PasswordProtection(
+                NO_PASSWORD,
+                "PBEWithHmacSHA256AndAES_256",
+                new PBEParameterSpec(new byte[SALT_BYTES], 1));
     }
 
     private static Collection<? extends Certificate> certificates(Path file)
