@@ -219,7 +219,7 @@ final class MigrationSource {
     private void freezeDevices() throws Refused {
         for (SaveParty.Member guest : guests) {
             try {
-                hypervisor.devices().freeze(guest.domain());
+                hypervisor.devices().freeze(guest.domain(), "migrated");
             } catch (Refused e) {
                 throw new Refused(
                         e.kind(), guest.name() + " cannot be migrated now: " + e.reason());

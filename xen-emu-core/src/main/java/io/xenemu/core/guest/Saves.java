@@ -137,6 +137,15 @@ final class Saves {
 
     /// Saves the guest when it has suspended itself.
     private void saveSuspended(DriverRequest.Save wanted, SaveParty.Member member) throws Refused {
+        freezeDevices(List.of(member));
+        try {
+            suspendAndSave(wanted, member);
+        } finally {
+            hypervisor.devices().thaw(member.domain());
+        }
+    }
+
+    private void suspendAndSave(DriverRequest.Save wanted, SaveParty.Member member) throws Refused {
         requireNoBlockers(List.of(member), SaveScope.SUSPENDED, System.nanoTime());
         CooperativeSuspend suspend = new CooperativeSuspend(inbox, member.boot());
         suspend.run(wanted.progress(), suspendLimit);
@@ -171,7 +180,10 @@ final class Saves {
         Refused failure = new Refused("the save has failed");
         boolean done = false;
         try {
+            freezeDevices(all);
             Duration pause = save(wanted, all);
+            // Before the answer, since the caller may attach the next device at once.
+            thawDevices(all);
             done = true;
             wanted.party().saved(pause);
         } catch (Refused e) {
@@ -179,9 +191,25 @@ final class Saves {
             throw e;
         } finally {
             if (!done) {
+                thawDevices(all);
                 wanted.party().failed(failure);
             }
         }
+    }
+
+    /// Lets the devices of the guests stay as they are. One that came meanwhile would be lost, or be saved in part.
+    private void freezeDevices(List<SaveParty.Member> all) throws Refused {
+        for (SaveParty.Member member : all) {
+            try {
+                hypervisor.devices().freeze(member.domain(), "saved");
+            } catch (Refused e) {
+                throw new Refused(e.kind(), member.name() + " cannot be saved now: " + e.reason());
+            }
+        }
+    }
+
+    private void thawDevices(List<SaveParty.Member> all) {
+        all.forEach(member -> hypervisor.devices().thaw(member.domain()));
     }
 
     /// @return how long the guests have stood still, if they go on

@@ -5,19 +5,19 @@ import com.google.common.collect.Multiset;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.DomId;
-import java.util.HashSet;
+import java.util.HashMap;
 import java.util.List;
-import java.util.Set;
+import java.util.Map;
 
-/// Operators' changes of domains' devices, and domains whose devices do not change now because they move to another
-/// host. A disk that came in the middle of a move would neither be looked for at the other host nor be copied. Its
-/// monitor is a leaf.
+/// Operators' changes of domains' devices, and domains whose devices do not change now because they are saved or move
+/// to another host. A disk that came in the middle of a move would neither be looked for at the other host nor be
+/// copied; in the middle of a save, the state would have its nodes without it, or neither. Its monitor is a leaf.
 public final class DeviceChanges {
     @GuardedBy("this")
     private final Multiset<DomId> underWay = HashMultiset.create();
 
     @GuardedBy("this")
-    private final Set<DomId> frozen = new HashSet<>();
+    private final Map<DomId, String> frozen = new HashMap<>();
 
     DeviceChanges() {}
 
@@ -33,10 +33,11 @@ public final class DeviceChanges {
     /// @throws Refused if the devices of one do not change now
     synchronized Change begin(List<DomId> domains) throws Refused {
         for (DomId domain : domains) {
-            if (frozen.contains(domain)) {
+            String reason = frozen.get(domain);
+            if (reason != null) {
                 throw new Refused(
                         Refused.Kind.BUSY,
-                        "%s is being migrated: its devices cannot change now".formatted(domain));
+                        "%s is being %s: its devices cannot change now".formatted(domain, reason));
             }
         }
         underWay.addAll(domains);
@@ -49,12 +50,13 @@ public final class DeviceChanges {
 
     /// Lets the devices of a domain stay as they are until [#thaw].
     ///
+    /// @param reason what is done to the domain, such as `saved`
     /// @throws Refused if a change is under way
-    synchronized void freeze(DomId domain) throws Refused {
+    synchronized void freeze(DomId domain, String reason) throws Refused {
         if (underWay.contains(domain)) {
             throw new Refused(Refused.Kind.BUSY, "a device is being attached, detached or resized");
         }
-        frozen.add(domain);
+        frozen.put(domain, reason);
     }
 
     /// Lets the devices of a domain change again, if they do not now.

@@ -168,9 +168,10 @@ public final class DomainDevices implements AutoCloseable {
 
     /// Lets no operator change a domain's devices until [#thaw].
     ///
+    /// @param reason what is done to the domain, such as `saved`
     /// @throws Refused if one does just now
-    public void freeze(Domain domain) throws Refused {
-        attachment.changes().freeze(domain.id());
+    public void freeze(Domain domain, String reason) throws Refused {
+        attachment.changes().freeze(domain.id(), reason);
     }
 
     /// Lets operators change a domain's devices again, if they cannot now.
