@@ -223,16 +223,20 @@ public final class ControlSocket implements AutoCloseable {
         }
     }
 
+    /// It can make room from now on, even if its thread runs late.
     private void start(SocketChannel client, String user) throws IOException {
+        ServedConnection connection = new ServedConnection(client, user, terms);
         boolean started = false;
         try {
             open.add(client);
-            threads.execute(() -> serve(client, user));
+            served.add(connection);
+            threads.execute(() -> serve(client, connection));
             started = true;
         } catch (RejectedExecutionException e) {
             log.debug("{}: closed just now", listener.path());
         } finally {
             if (!started) {
+                served.remove(connection);
                 open.remove(client);
                 free.release();
                 client.close();
@@ -240,10 +244,8 @@ public final class ControlSocket implements AutoCloseable {
         }
     }
 
-    private void serve(SocketChannel client, String user) {
-        ServedConnection connection = new ServedConnection(client, user, terms);
+    private void serve(SocketChannel client, ServedConnection connection) {
         try (client) {
-            served.add(connection);
             // `closed` is read after the client was added to the set. close() sets it first, and
             // then empties the set.
             if (!closed) {

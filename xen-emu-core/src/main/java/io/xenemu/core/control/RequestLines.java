@@ -26,12 +26,13 @@ final class RequestLines {
     /// Index up to which there is no line's end after `start`.
     private int searched;
 
+    /// Whether the service waits for the client, as it does from the beginning: nothing has been asked yet.
     @GuardedBy("this")
-    private boolean waiting;
+    private boolean waiting = true;
 
     /// Start of the wait for the client, by [System#nanoTime].
     @GuardedBy("this")
-    private long since;
+    private long since = System.nanoTime();
 
     @GuardedBy("this")
     private boolean madeRoom;

@@ -1,6 +1,7 @@
 package io.xenemu.core.control;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -9,6 +10,10 @@ import io.xenemu.core.hypervisor.HostException;
 import java.io.BufferedReader;
 import java.io.FileInputStream;
 import java.io.IOException;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -65,6 +70,22 @@ final class ControlLimitsTest {
             client.send(TestClient.request(verb) + "y");
             assertEquals("malformed: more than 65536 bytes in a line", client.error());
             assertNull(client.line());
+        }
+    }
+
+    /// Its thread may run late on a busy host.
+    @Test
+    void connectionThatIsNotServedYetMakesRoom() throws Exception {
+        UnixDomainSocketAddress address = UnixDomainSocketAddress.of(path());
+        try (ServerSocketChannel server =
+                        ServerSocketChannel.open(StandardProtocolFamily.UNIX).bind(address);
+                SocketChannel _ = SocketChannel.open(address);
+                SocketChannel accepted = server.accept()) {
+            RequestLines lines = new RequestLines(accepted, Duration.ofMinutes(1));
+            assertTrue(lines.waited() >= 0);
+            assertTrue(lines.makeRoom());
+            assertNull(lines.next());
+            assertFalse(lines.makeRoom());
         }
     }
 
