@@ -176,12 +176,14 @@ final class UpdateTest {
     @Test
     void oneOfThemRunsTheGuestWheneverTheNewProcessIsKilled() throws Exception {
         Random random = new Random(5);
-        for (int i = 0; i < RANDOM_KILLS && guest.guestsA.named("web") != null; i++) {
+        boolean isHere = true;
+        for (int i = 0; i < RANDOM_KILLS && isHere; i++) {
             guest.awaitSteps();
             try (Update update = new Update(NEVER, NEVER)) {
                 Thread.sleep(random.nextInt(20));
                 update.newLink.kill();
-                if (TwoSides.failure(update.source) != null) {
+                isHere = TwoSides.failure(update.source) != null;
+                if (isHere) {
                     assertStillHere();
                     continue;
                 }
