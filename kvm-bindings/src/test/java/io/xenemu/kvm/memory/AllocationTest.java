@@ -2,11 +2,10 @@ package io.xenemu.kvm.memory;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
-import com.sun.management.ThreadMXBean;
 import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.abi.xen.EvtchnStructs.BindVirq;
-import java.lang.management.ManagementFactory;
+import io.xenemu.kvm.testing.LeastAllocation;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -14,24 +13,16 @@ import org.junit.jupiter.params.provider.EnumSource;
 class AllocationTest {
     private static final int CALLS = 20_000;
 
-    /// Until compiled code is in use; the interpreter may allocate.
-    private static final int ROUNDS = 50;
-
-    private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
-
     @ParameterizedTest
     @EnumSource
     void argumentsAllocateNothing(GuestWidth width) throws Exception {
         try (PagedGuest guest = new PagedGuest(width)) {
             guest.map(0, true);
             guest.map(1, true);
-            long least = Long.MAX_VALUE;
-            for (int round = 0; round < ROUNDS && least > 0; round++) {
-                long before = THREADS.getCurrentThreadAllocatedBytes();
-                hypercalls(guest);
-                least = Math.min(least, THREADS.getCurrentThreadAllocatedBytes() - before);
-            }
-            assertEquals(0, least, "bytes for " + CALLS + " hypercalls");
+            assertEquals(
+                    0,
+                    LeastAllocation.of(() -> hypercalls(guest)),
+                    "bytes for " + CALLS + " hypercalls");
         }
     }
 

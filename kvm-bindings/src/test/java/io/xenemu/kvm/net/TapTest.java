@@ -10,11 +10,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeFalse;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import com.sun.management.ThreadMXBean;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.file.IoVectors;
 import io.xenemu.kvm.socket.MessageSocket;
+import io.xenemu.kvm.testing.LeastAllocation;
 import io.xenemu.kvm.testing.Tool;
 import io.xenemu.kvm.thread.Epoll;
 import java.lang.foreign.Arena;
@@ -46,11 +46,7 @@ class TapTest {
     private static final String ADDRESS = "10.231.77.1";
     private static final String PEER = "10.231.77.2";
 
-    private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
     private static final int FRAMES = 2000;
-
-    /// Until compiled code is in use; the interpreter may allocate.
-    private static final int ROUNDS = 50;
 
     private static final int LIMIT_MILLIS = 10_000;
     private static final int ETHERNET = 14;
@@ -279,7 +275,7 @@ class TapTest {
     }
 
     @Test
-    void readingAndWritingAllocateNothing() {
+    void readingAndWritingAllocateNothing() throws Exception {
         // The first compiler leaves some objects of each call into C.
         assumeFalse(
                 ManagementFactory.getRuntimeMXBean()
@@ -288,13 +284,8 @@ class TapTest {
                 "needs the JVM's second compiler");
         try (Tap tap = Tap.open(NAME, true)) {
             INTERFACE.up();
-            long least = Long.MAX_VALUE;
-            for (int round = 0; round < ROUNDS && least > 0; round++) {
-                long before = THREADS.getCurrentThreadAllocatedBytes();
-                exchange(tap);
-                least = Math.min(least, THREADS.getCurrentThreadAllocatedBytes() - before);
-            }
-            assertEquals(0, least, "bytes for " + FRAMES + " frames");
+            assertEquals(
+                    0, LeastAllocation.of(() -> exchange(tap)), "bytes for " + FRAMES + " frames");
         }
     }
 
