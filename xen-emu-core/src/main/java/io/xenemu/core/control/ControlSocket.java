@@ -150,28 +150,21 @@ public final class ControlSocket implements AutoCloseable {
     }
 
     /// Leaves clients that come from now on to another process, which will be found at the path. They get no greeting,
-    /// and come again when this process has ended.
+    /// and come again when this process has ended. One beyond [#MAX_CONNECTIONS] is refused, as ever.
     public void leave() {
         leaving = true;
     }
 
     private void admit(SocketChannel client) throws IOException {
-        if (leaving) {
-            open.add(client);
-            // Read after the client was added, as by serve(): close() may have emptied the set
-            // before.
-            if (closed) {
-                client.close();
-            }
-            return;
-        }
         try {
             UserPrincipal user = allowed.check(client);
             log.debug("{}: a client of user {}", listener.path(), user.getName());
-            if (free.tryAcquire() || (makeRoom() && awaitRoom())) {
-                start(client, user.getName());
-            } else {
+            if (!free.tryAcquire() && !(makeRoom() && awaitRoom())) {
                 refuse(client, new Refused(Refused.Kind.BUSY, "too many connections"));
+            } else if (leaving) {
+                keep(client);
+            } else {
+                start(client, user.getName());
             }
         } catch (IOException e) {
             log.debug("{}: refused a client: {}", listener.path(), e.getMessage());
@@ -179,6 +172,15 @@ public final class ControlSocket implements AutoCloseable {
         } catch (RuntimeException | Error e) {
             client.close();
             throw e;
+        }
+    }
+
+    /// Lets a client wait until this process ends. It counts as a connection as long.
+    private void keep(SocketChannel client) throws IOException {
+        open.add(client);
+        // Read after the client was added, as by serve(): close() may have emptied the set before.
+        if (closed) {
+            client.close();
         }
     }
 

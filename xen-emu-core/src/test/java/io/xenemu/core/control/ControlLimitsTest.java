@@ -111,6 +111,24 @@ final class ControlLimitsTest {
         }
     }
 
+    /// They wait for the next process, and hold descriptors of this one.
+    @Test
+    void clientsOfAServiceThatLeavesAreLimitedToo() throws Exception {
+        ControlSocket socket = open();
+        socket.leave();
+        try (socket) {
+            for (int i = 0; i < ControlSocket.MAX_CONNECTIONS; i++) {
+                clients.add(TestClient.ungreeted(path()));
+            }
+            try (TestClient surplus = TestClient.ungreeted(path())) {
+                assertEquals("busy: too many connections", surplus.error());
+            }
+        }
+        for (TestClient client : clients) {
+            assertNull(client.line());
+        }
+    }
+
     @Test
     void connectionThatIsIdleForLongestMakesRoom() throws Exception {
         try (ControlSocket _ = open()) {
