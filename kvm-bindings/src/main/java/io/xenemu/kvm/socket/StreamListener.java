@@ -132,6 +132,7 @@ public final class StreamListener implements AutoCloseable {
                         "socket",
                         StreamCalls.socket(SocketFile.AF_UNIX, SOCK_STREAM | NONBLOCK_CLOEXEC, 0),
                         path.toString());
+        boolean made = false;
         boolean done = false;
         try {
             if (SocketFile.isSocket(at)) {
@@ -139,6 +140,7 @@ public final class StreamListener implements AutoCloseable {
             }
             check(ServerCalls.fchmod(fd.number(), OWNER_ONLY), path);
             check(ServerCalls.bind(fd.number(), address), path);
+            made = true;
             Object key = SocketFile.key(at);
             check(ServerCalls.listen(fd.number(), backlog), path);
             done = true;
@@ -146,6 +148,9 @@ public final class StreamListener implements AutoCloseable {
         } finally {
             if (!done) {
                 fd.close();
+            }
+            if (made && !done) {
+                Files.deleteIfExists(at);
             }
         }
     }

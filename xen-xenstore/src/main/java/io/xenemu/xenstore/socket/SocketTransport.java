@@ -87,9 +87,9 @@ public final class SocketTransport implements AutoCloseable {
     private final PeerCredentials allowed;
     private final @Nullable Journal journal;
     private final Consumer<IOException> failed;
-    private final Arena arena = Arena.ofShared();
-    private final MemorySegment readBuffer = arena.allocate(READ_BYTES, Long.BYTES);
-    private final MemorySegment writeBuffer = arena.allocate(WRITE_BYTES, Long.BYTES);
+    private final Arena arena;
+    private final MemorySegment readBuffer;
+    private final MemorySegment writeBuffer;
     private final Epoll epoll;
     private final EventFd wakening;
     private final AtomicBoolean woken = new AtomicBoolean();
@@ -126,7 +126,9 @@ public final class SocketTransport implements AutoCloseable {
     /// @param over when it goes on
     private record Hold(CountDownLatch begun, CountDownLatch over) {}
 
+    /// @param arena for its buffers; closed with it, and by the caller if this fails
     private SocketTransport(
+            Arena arena,
             StoreAccess access,
             ClientMemory memory,
             RequestMetrics metrics,
@@ -134,6 +136,9 @@ public final class SocketTransport implements AutoCloseable {
             @Nullable Journal journal,
             Consumer<IOException> failed)
             throws IOException {
+        this.arena = arena;
+        readBuffer = arena.allocate(READ_BYTES, Long.BYTES);
+        writeBuffer = arena.allocate(WRITE_BYTES, Long.BYTES);
         this.access = access;
         this.memory = memory;
         this.journal = journal;
@@ -206,14 +211,20 @@ public final class SocketTransport implements AutoCloseable {
             @Nullable Journal journal,
             Consumer<IOException> failed)
             throws IOException {
+        Arena arena = Arena.ofShared();
+        boolean done = false;
         try {
-            return new SocketTransport(access, memory, metrics, listener, journal, failed);
-        } catch (IOException e) {
-            listener.close();
-            throw e;
+            SocketTransport made =
+                    new SocketTransport(arena, access, memory, metrics, listener, journal, failed);
+            done = true;
+            return made;
         } catch (KvmException e) {
-            listener.close();
             throw new IOException(listener.path() + ": " + e.getMessage(), e);
+        } finally {
+            if (!done) {
+                arena.close();
+                listener.close();
+            }
         }
     }
 
