@@ -7,12 +7,14 @@ import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.SocketTimeoutException;
+import java.net.StandardSocketOptions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -21,6 +23,9 @@ import org.slf4j.LoggerFactory;
 /// The JDK's HTTP server is not used, because silent clients can occupy all its connections. At its limit it refuses
 /// new ones, however old and silent the others are. This server accepts the new one, and closes the oldest that has not
 /// sent a request yet. Each connection has a virtual thread, one request, and a time limit.
+///
+/// The next process of a service can serve the same address [#beside] this one, which then [#leave]s: the kernel gives
+/// new clients to either (`SO_REUSEPORT`, socket(7)). A server that is not made so finds the address in use.
 public final class MetricsServer implements AutoCloseable {
     /// The most connections at a time, including closed ones that have not ended yet.
     static final int MAX_CONNECTIONS = 64;
@@ -31,6 +36,9 @@ public final class MetricsServer implements AutoCloseable {
     /// Milliseconds between two looks for connections that are older.
     private static final int LOOK_MILLIS = 500;
 
+    /// How long a server that leaves waits for one more client that the kernel has accepted for it.
+    private static final int DRAIN_MILLIS = 20;
+
     private static final int BACKLOG = 128;
 
     private static final Logger log = LoggerFactory.getLogger(MetricsServer.class);
@@ -40,6 +48,8 @@ public final class MetricsServer implements AutoCloseable {
     private final Duration life;
     // The open connections in the order of arrival. Guarded by itself.
     private final Set<MetricsConnection> connections = new LinkedHashSet<>();
+    private final Thread thread;
+    private volatile boolean leaving;
 
     /// Starts serving on `address`; port 0 selects a free one.
     ///
@@ -49,23 +59,61 @@ public final class MetricsServer implements AutoCloseable {
         this(address, registry, LIFE);
     }
 
+    /// Starts serving on an address that another process of this user serves too, in which this one takes its place.
+    ///
+    /// @throws IOException if the address cannot be bound
+    public static MetricsServer beside(InetSocketAddress address, PrometheusMeterRegistry registry)
+            throws IOException {
+        return new MetricsServer(address, registry, LIFE, true);
+    }
+
     /// Starts serving on `address` with another limit. [#MetricsServer(InetSocketAddress, PrometheusMeterRegistry)] has
     /// the other parameters.
     ///
     /// @param life the longest time of a connection
     MetricsServer(InetSocketAddress address, PrometheusMeterRegistry registry, Duration life)
             throws IOException {
+        this(address, registry, life, false);
+    }
+
+    private MetricsServer(
+            InetSocketAddress address,
+            PrometheusMeterRegistry registry,
+            Duration life,
+            boolean beside)
+            throws IOException {
         this.scraper = new Scraper(registry);
         this.life = life;
         this.listener = new ServerSocket();
         try {
+            listener.setOption(StandardSocketOptions.SO_REUSEPORT, beside);
             listener.bind(address, BACKLOG);
+            // From now on: the next process may come.
+            listener.setOption(StandardSocketOptions.SO_REUSEPORT, true);
             listener.setSoTimeout(LOOK_MILLIS);
         } catch (IOException e) {
             listener.close();
             throw e;
         }
-        Thread.ofPlatform().name("metrics").daemon().start(this::serve);
+        thread = Thread.ofPlatform().name("metrics").daemon().start(this::serve);
+    }
+
+    /// Leaves the address to another process that serves it too. Clients that came before are served to their end.
+    ///
+    /// @param limit the longest wait for them
+    public void leave(Duration limit) throws InterruptedException {
+        long end = System.nanoTime() + limit.toNanos();
+        leaving = true;
+        if (!thread.join(limit)) {
+            return;
+        }
+        synchronized (connections) {
+            long left = end - System.nanoTime();
+            while (!connections.isEmpty() && left > 0) {
+                TimeUnit.NANOSECONDS.timedWait(connections, left);
+                left = end - System.nanoTime();
+            }
+        }
     }
 
     /// The port that is served.
@@ -78,6 +126,9 @@ public final class MetricsServer implements AutoCloseable {
         while (!listener.isClosed()) {
             try {
                 Thread.sleep(pause.millisLeft());
+                if (leaving) {
+                    listener.setSoTimeout(DRAIN_MILLIS);
+                }
                 Socket client = listener.accept();
                 if (pause.worked()) {
                     log.warn("metrics: accepts connections again");
@@ -87,6 +138,9 @@ public final class MetricsServer implements AutoCloseable {
                 // No client came, so this is no lack of descriptors. Old connections are closed
                 // below.
                 pause.end();
+                if (leaving) {
+                    closeListener();
+                }
             } catch (IOException e) {
                 // The socket is closed, or no descriptor is left, which may pass.
                 if (!listener.isClosed() && pause.failed()) {
@@ -121,6 +175,7 @@ public final class MetricsServer implements AutoCloseable {
                     } finally {
                         synchronized (connections) {
                             connections.remove(connection);
+                            connections.notifyAll();
                         }
                     }
                 });
@@ -134,13 +189,17 @@ public final class MetricsServer implements AutoCloseable {
         old.forEach(MetricsConnection::close);
     }
 
-    @Override
-    public void close() {
+    private void closeListener() {
         try {
             listener.close();
         } catch (IOException e) {
             log.debug("metrics: closing the socket failed: {}", e.toString());
         }
+    }
+
+    @Override
+    public void close() {
+        closeListener();
         List<MetricsConnection> open;
         synchronized (connections) {
             open = new ArrayList<>(connections);

@@ -15,6 +15,7 @@ import io.xenemu.kvm.ioctl.XenCapability;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.EnumSet;
 import java.util.concurrent.CountDownLatch;
 import org.jspecify.annotations.Nullable;
@@ -25,6 +26,9 @@ import org.slf4j.LoggerFactory;
 public final class Daemon {
     private static final Logger log = LoggerFactory.getLogger(Daemon.class);
 
+    /// The longest wait for a scrape when the next process serves the metrics.
+    private static final Duration METRICS_LIMIT = Duration.ofSeconds(2);
+
     /// The source of the daemon's KVM.
     private interface KvmSource {
         /// @throws HostException when there is no suitable KVM
@@ -34,6 +38,7 @@ public final class Daemon {
     private final DaemonRequest request;
     private final KvmSource kvms;
     private volatile @Nullable ControlSocket control;
+    private volatile @Nullable ServiceMetrics shown;
     private final CountDownLatch stop = new CountDownLatch(1);
     private final CountDownLatch atOnce = new CountDownLatch(1);
 
@@ -56,7 +61,15 @@ public final class Daemon {
 
     /// Ends this process, which has handed its guests over. It closes nothing in order: that would end what the new
     /// process has now.
-    private static void end() {
+    private void end() {
+        ServiceMetrics served = shown;
+        try {
+            if (served != null) {
+                served.leave(METRICS_LIMIT);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
         log.info("handed over: the new version runs the guests");
         Runtime.getRuntime().halt(0);
     }
@@ -82,6 +95,7 @@ public final class Daemon {
                                     ? ServiceMetrics.open(request.metrics())
                                     : ServiceMetrics.unserved(request.metrics()),
                             ServiceMetrics::close);
+            shown = metrics;
             Hypervisor hypervisor =
                     ServiceHypervisor.open(
                             open,
@@ -114,6 +128,8 @@ public final class Daemon {
             } else {
                 old.take(request.controlSocket(), guests);
                 serve(open, old, hypervisor, verbs);
+                serveMetrics(metrics);
+                old.tellServing();
                 old.awaitOldEnd();
                 TakenOver.take(metrics::serve);
             }
@@ -144,7 +160,7 @@ public final class Daemon {
                         hypervisor,
                         guests,
                         control.toAbsolutePath().resolveSibling(control.getFileName() + ".upgrade"),
-                        new LiveUpdates.Leaving(this::leave, Daemon::end)));
+                        new LiveUpdates.Leaving(this::leave, this::end)));
     }
 
     /// Serves the sockets of a service that was taken over. Its guests run, whatever fails.
@@ -169,7 +185,15 @@ public final class Daemon {
         } catch (IOException e) {
             log.error("upgraded, but there is no control socket: {}", IoReason.of(e));
         }
-        old.tellServing();
+    }
+
+    /// Serves the metrics beside the old process. One that is too old for that has the port until its end.
+    private static void serveMetrics(ServiceMetrics metrics) {
+        try {
+            metrics.serveBeside();
+        } catch (HostException e) {
+            log.debug("the old version has the metrics until its end: {}", e.getMessage());
+        }
     }
 
     /// Makes the folder of a socket, if it is not there.

@@ -10,13 +10,14 @@ import io.xenemu.core.metrics.MetricsServer;
 import io.xenemu.kvm.abi.IoReason;
 import java.io.IOException;
 import java.net.InetSocketAddress;
+import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
 /// A service's meters, and the server that shows them if an address is given. Otherwise nothing is recorded.
 final class ServiceMetrics implements AutoCloseable {
     private final @Nullable HostAndPort address;
     private final MeterRegistry registry;
-    private @Nullable MetricsServer server;
+    private volatile @Nullable MetricsServer server;
 
     private ServiceMetrics(@Nullable HostAndPort address, MeterRegistry registry) {
         this.address = address;
@@ -49,20 +50,47 @@ final class ServiceMetrics implements AutoCloseable {
                         : new PrometheusMeterRegistry(PrometheusConfig.DEFAULT));
     }
 
-    /// Serves them at their address, if they have one.
+    /// Serves them at their address, if they have one, and are not served yet.
     ///
     /// @throws HostException if it is not available
     void serve() throws HostException {
-        if (address == null || !(registry instanceof PrometheusMeterRegistry shown)) {
+        serve(MetricsServer::new);
+    }
+
+    /// Serves them at their address, which another process of this service serves too.
+    ///
+    /// @throws HostException if it is not available: that process may be too old to share it
+    void serveBeside() throws HostException {
+        serve(MetricsServer::beside);
+    }
+
+    private interface Opening {
+        MetricsServer open(InetSocketAddress at, PrometheusMeterRegistry shown) throws IOException;
+    }
+
+    private void serve(Opening opening) throws HostException {
+        if (address == null
+                || server != null
+                || !(registry instanceof PrometheusMeterRegistry shown)) {
             return;
         }
         try {
             InetSocketAddress at = new InetSocketAddress(address.getHost(), address.getPort());
-            server = new MetricsServer(at, shown);
+            server = opening.open(at, shown);
         } catch (IOException e) {
             throw new HostException("--metrics " + address + ": " + IoReason.of(e), e);
         } catch (IllegalArgumentException e) {
             throw new HostException("--metrics " + address + ": " + e.getMessage(), e);
+        }
+    }
+
+    /// Leaves the address to the next process, which serves it too.
+    ///
+    /// @param limit the longest wait for clients that are being served
+    void leave(Duration limit) throws InterruptedException {
+        MetricsServer leaving = server;
+        if (leaving != null) {
+            leaving.leave(limit);
         }
     }
 
@@ -72,8 +100,9 @@ final class ServiceMetrics implements AutoCloseable {
 
     @Override
     public void close() {
-        if (server != null) {
-            server.close();
+        MetricsServer ending = server;
+        if (ending != null) {
+            ending.close();
         }
         registry.close();
     }

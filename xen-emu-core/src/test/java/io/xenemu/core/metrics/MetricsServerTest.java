@@ -18,6 +18,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -92,6 +93,51 @@ final class MetricsServerTest {
             socket.getOutputStream()
                     .write("GET /metrics HTTP/1.1\r\n\r\n".getBytes(StandardCharsets.US_ASCII));
             return new String(socket.getInputStream().readAllBytes(), StandardCharsets.US_ASCII);
+        }
+    }
+
+    private InetSocketAddress address() {
+        return new InetSocketAddress(InetAddress.getLoopbackAddress(), server.port());
+    }
+
+    @Test
+    void addressOfAnotherServerIsInUse() {
+        assertThrows(IOException.class, () -> new MetricsServer(address(), registry).close());
+    }
+
+    /// Clients that have come already, to either of them, are answered.
+    @Test
+    void nextServerHasTheAddressBeforeThisOneLeaves() throws Exception {
+        try (MetricsServer next = MetricsServer.beside(address(), registry)) {
+            assertEquals(server.port(), next.port());
+            List<Socket> half = new ArrayList<>();
+            for (int i = 0; i < 16; i++) {
+                half.add(connect());
+                half.getLast()
+                        .getOutputStream()
+                        .write("GET /metrics HT".getBytes(StandardCharsets.US_ASCII));
+            }
+            FutureTask<Void> leaving =
+                    new FutureTask<>(() -> {
+                        server.leave(Duration.ofSeconds(30));
+                        return null;
+                    });
+            Thread.ofPlatform().daemon().start(leaving);
+            for (Socket socket : half) {
+                socket.getOutputStream()
+                        .write("TP/1.1\r\n\r\n".getBytes(StandardCharsets.US_ASCII));
+                byte[] answer = socket.getInputStream().readAllBytes();
+                assertTrue(
+                        new String(answer, StandardCharsets.US_ASCII)
+                                .startsWith("HTTP/1.1 200 OK"));
+                socket.close();
+            }
+            leaving.get();
+            for (int i = 0; i < 16; i++) {
+                assertTrue(request(next.port()).startsWith("HTTP/1.1 200 OK"));
+            }
+            // The next but one.
+            MetricsServer.beside(address(), registry).close();
         }
     }
 

@@ -1,10 +1,12 @@
 package io.xenemu.core.service;
 
+import static java.nio.charset.StandardCharsets.US_ASCII;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.google.common.net.HostAndPort;
 import io.xenemu.core.backend.engine.EngineSpec;
 import io.xenemu.core.control.ControlClient;
 import io.xenemu.core.guest.StoreTool;
@@ -15,6 +17,10 @@ import io.xenemu.kvm.testing.TestJvm;
 import io.xenemu.xenstore.quota.Quotas;
 import io.xenemu.xenstore.wire.MessageType;
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -54,10 +60,19 @@ final class DaemonUpgradeTest {
                                     Duration.ZERO,
                                     folder.resolve("dumps"),
                                     folder.resolve("migrations"),
-                                    null,
+                                    metrics(folder),
                                     null,
                                     arguments.length > 1))
                     .run();
+        }
+    }
+
+    /// The address of the metrics, if the test has chosen one.
+    private static @Nullable HostAndPort metrics(Path folder) {
+        try {
+            return HostAndPort.fromString(Files.readString(folder.resolve("metrics")));
+        } catch (IOException e) {
+            return null;
         }
     }
 
@@ -137,6 +152,53 @@ final class DaemonUpgradeTest {
         try (Stream<Path> files = Files.list(folder)) {
             assertTrue(
                     files.noneMatch(file -> file.toString().contains(".new")), "a second socket");
+        }
+    }
+
+    /// One process or the other listens at each moment. A client that comes while the old one stops listening may find
+    /// its connection reset.
+    @Test
+    void scrapesAreServedMeanwhile() throws Exception {
+        InetSocketAddress address;
+        try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            address = (InetSocketAddress) free.getLocalSocketAddress();
+        }
+        Files.writeString(folder.resolve("metrics"), "127.0.0.1:" + address.getPort());
+        Process _ = start();
+        Eventually.holds("it serves", () -> Files.exists(folder.resolve("control")));
+        AtomicBoolean over = new AtomicBoolean();
+        FutureTask<Integer> scraper =
+                new FutureTask<>(() -> {
+                    int lost = 0;
+                    while (!over.get()) {
+                        lost += isAnswered(address) ? 0 : 1;
+                        Thread.sleep(1);
+                    }
+                    return lost;
+                });
+        Thread.ofPlatform().daemon().start(scraper);
+        for (int i = 0; i < UPGRADES; i++) {
+            upgrade();
+        }
+        over.set(true);
+        int lost = scraper.get();
+        assertTrue(lost <= UPGRADES, lost + " scrapes were lost");
+    }
+
+    /// @throws java.net.ConnectException if nobody listens
+    private static boolean isAnswered(InetSocketAddress address) throws IOException {
+        try (Socket socket = new Socket(address.getAddress(), address.getPort())) {
+            return isAnswered(socket);
+        }
+    }
+
+    private static boolean isAnswered(Socket socket) {
+        try {
+            socket.getOutputStream().write("GET /metrics HTTP/1.1\r\n\r\n".getBytes(US_ASCII));
+            String answer = new String(socket.getInputStream().readAllBytes(), US_ASCII);
+            return answer.startsWith("HTTP/1.1 200 OK");
+        } catch (IOException e) {
+            return false;
         }
     }
 
