@@ -61,6 +61,16 @@ record CStruct(MemorySegment memory, StructLayout layout) {
         return (int) get(path);
     }
 
+    /// A member that holds an address of this process's memory, to be given to an ioctl.
+    KvmDescriptor.Link address(String path, MemorySegment pointedTo) {
+        return new KvmDescriptor.Link.Address(CTypes.member(layout, path).offset(), pointedTo);
+    }
+
+    /// A member that holds a descriptor of this process, to be given to an ioctl.
+    KvmDescriptor.Link descriptor(String path) {
+        return new KvmDescriptor.Link.Descriptor(CTypes.member(layout, path).offset());
+    }
+
     /// Copies an array into a member; the lengths must be equal.
     CStruct setBytes(String path, byte[] value) {
         CTypes.Member member = CTypes.member(layout, path);

@@ -1,7 +1,6 @@
 package io.xenemu.kvm.ioctl;
 
 import io.xenemu.kvm.abi.VcpuId;
-import io.xenemu.kvm.libc.OwnedFd;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
@@ -20,9 +19,9 @@ public final class KvmEvents {
     private static final int ROUTING_MSI = 2;
     private static final int ROUTING_XEN_EVTCHN = 5;
 
-    private final OwnedFd fd;
+    private final KvmDescriptor fd;
 
-    KvmEvents(OwnedFd fd) {
+    KvmEvents(KvmDescriptor fd) {
         this.fd = fd;
     }
 
@@ -40,7 +39,7 @@ public final class KvmEvents {
                         new CStruct(table.asSlice(at, size), VmStructs.KVM_IRQ_ROUTING_ENTRY));
                 at += size;
             }
-            KvmIoctl.KVM_SET_GSI_ROUTING.call(fd.number(), table);
+            KvmIoctl.KVM_SET_GSI_ROUTING.call(fd, table);
         }
     }
 
@@ -91,7 +90,13 @@ public final class KvmEvents {
                             .set("gsi", gsi)
                             .set("flags", flags)
                             .set("resamplefd", resamplefd);
-            KvmIoctl.KVM_IRQFD.call(fd.number(), irqfd.memory());
+            KvmDescriptor.Link fired = irqfd.descriptor("fd");
+            if ((flags & IRQFD_RESAMPLE) == 0) {
+                KvmIoctl.KVM_IRQFD.call(fd, irqfd.memory(), fired);
+            } else {
+                KvmIoctl.KVM_IRQFD.call(
+                        fd, irqfd.memory(), fired, irqfd.descriptor("resamplefd"));
+            }
         }
     }
 
@@ -118,7 +123,7 @@ public final class KvmEvents {
                             .set("len", event.length())
                             .set("fd", eventfd)
                             .set("flags", all);
-            KvmIoctl.KVM_IOEVENTFD.call(fd.number(), struct.memory());
+            KvmIoctl.KVM_IOEVENTFD.call(fd, struct.memory(), struct.descriptor("fd"));
         }
     }
 }

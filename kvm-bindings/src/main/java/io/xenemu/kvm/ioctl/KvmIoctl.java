@@ -1,7 +1,6 @@
 package io.xenemu.kvm.ioctl;
 
 import io.xenemu.kvm.abi.KvmException;
-import io.xenemu.kvm.libc.Libc;
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -98,26 +97,39 @@ enum KvmIoctl {
     ///
     /// @return the kernel's result, 0 or greater
     /// @throws KvmException if the kernel refuses
-    int call(int fd, long argument) {
-        return checked(Libc.ioctl(fd, request, argument));
+    int call(KvmDescriptor on, long argument) {
+        return checked(on.ioctl(request, argument));
     }
 
     /// Issues the request with a structure as its argument, or a null pointer for [MemorySegment#NULL].
     ///
     /// @return the kernel's result, 0 or greater
     /// @throws KvmException if the kernel refuses
-    int call(int fd, MemorySegment argument) {
-        return checked(Libc.ioctl(fd, request, argument));
+    int call(KvmDescriptor on, MemorySegment argument) {
+        return checked(on.ioctl(request, argument));
+    }
+
+    /// Issues the request with a structure that names memory or descriptors of this process.
+    ///
+    /// @return the kernel's result, 0 or greater
+    /// @throws KvmException if the kernel refuses
+    int call(KvmDescriptor on, MemorySegment argument, KvmDescriptor.Link... links) {
+        return checked(on.ioctl(request, argument, links));
     }
 
     /// Like [#call], but returns a failure as the negated errno.
-    int tryCall(int fd, long argument) {
-        return Libc.ioctl(fd, request, argument);
+    int tryCall(KvmDescriptor on, long argument) {
+        return on.ioctl(request, argument);
     }
 
     /// Like [#call], but returns a failure as the negated errno.
-    int tryCall(int fd, MemorySegment argument) {
-        return Libc.ioctl(fd, request, argument);
+    int tryCall(KvmDescriptor on, MemorySegment argument) {
+        return on.ioctl(request, argument);
+    }
+
+    /// Like [#call], but returns a failure as the negated errno.
+    int tryCall(KvmDescriptor on, MemorySegment argument, KvmDescriptor.Link... links) {
+        return on.ioctl(request, argument, links);
     }
 
     private int checked(int result) {

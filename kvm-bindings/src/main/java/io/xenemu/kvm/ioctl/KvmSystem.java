@@ -23,10 +23,10 @@ public final class KvmSystem implements AutoCloseable {
     /// A signal to this thread interrupts KVM_CREATE_VM. The attempts are limited in case signals never stop.
     private static final int CREATE_VM_ATTEMPTS = 10;
 
-    private final OwnedFd fd;
+    private final KvmDescriptor fd;
 
     private KvmSystem(OwnedFd fd) {
-        this.fd = fd;
+        this.fd = new LocalDescriptor(fd);
     }
 
     /// Opens the device, and installs the process's handler for the signal that [KvmVcpu#kick] sends.
@@ -59,12 +59,12 @@ public final class KvmSystem implements AutoCloseable {
 
     /// KVM_GET_API_VERSION; always 12.
     public int apiVersion() {
-        return KvmIoctl.KVM_GET_API_VERSION.call(fd.number(), 0);
+        return KvmIoctl.KVM_GET_API_VERSION.call(fd, 0);
     }
 
     /// KVM_CHECK_EXTENSION: 0 if the host lacks the capability, else its version, flags or limit.
     public int checkExtension(KvmCapability capability) {
-        return KvmIoctl.KVM_CHECK_EXTENSION.call(fd.number(), capability.number());
+        return KvmIoctl.KVM_CHECK_EXTENSION.call(fd, capability.number());
     }
 
     /// The features of the kernel's Xen interface; empty if the kernel was built without CONFIG_KVM_XEN.
@@ -77,21 +77,22 @@ public final class KvmSystem implements AutoCloseable {
         int mmapSize = vcpuMmapSize(); // may fail, so before there is something to close
         int result = -Errno.EINTR;
         for (int i = 0; i < CREATE_VM_ATTEMPTS && result == -Errno.EINTR; i++) {
-            result = KvmIoctl.KVM_CREATE_VM.tryCall(fd.number(), 0);
+            result = KvmIoctl.KVM_CREATE_VM.tryCall(fd, 0);
         }
-        return new KvmVm(OwnedFd.of("KVM_CREATE_VM", result, ""), mmapSize);
+        return new KvmVm(
+                new LocalDescriptor(OwnedFd.of("KVM_CREATE_VM", result, "")), mmapSize);
     }
 
     /// KVM_GET_VCPU_MMAP_SIZE: the number of bytes of a vCPU to map for [KvmRun].
     public int vcpuMmapSize() {
-        return KvmIoctl.KVM_GET_VCPU_MMAP_SIZE.call(fd.number(), 0);
+        return KvmIoctl.KVM_GET_VCPU_MMAP_SIZE.call(fd, 0);
     }
 
     /// KVM_GET_SUPPORTED_CPUID: every leaf that this processor and KVM offer a guest.
     public List<CpuidEntry> supportedCpuid() {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment table = CpuidEntry.empty(arena, CpuidEntry.MAX_ENTRIES);
-            KvmIoctl.KVM_GET_SUPPORTED_CPUID.call(fd.number(), table);
+            KvmIoctl.KVM_GET_SUPPORTED_CPUID.call(fd, table);
             return CpuidEntry.read(table);
         }
     }
@@ -104,7 +105,7 @@ public final class KvmSystem implements AutoCloseable {
         }
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment table = CpuidEntry.empty(arena, CpuidEntry.MAX_ENTRIES);
-            KvmIoctl.KVM_GET_SUPPORTED_HV_CPUID.call(fd.number(), table);
+            KvmIoctl.KVM_GET_SUPPORTED_HV_CPUID.call(fd, table);
             return CpuidEntry.read(table);
         }
     }
@@ -118,7 +119,7 @@ public final class KvmSystem implements AutoCloseable {
         }
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment table = MsrEntry.table(arena, List.of(new MsrEntry(index, 0)));
-            int done = KvmIoctl.KVM_GET_MSRS.call(fd.number(), table);
+            int done = KvmIoctl.KVM_GET_MSRS.call(fd, table);
             return done == 0 ? 0 : MsrEntry.read(table, done).getFirst().data();
         }
     }
@@ -127,7 +128,7 @@ public final class KvmSystem implements AutoCloseable {
     public int[] msrIndexList() {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment count = arena.allocate(VcpuStructs.KVM_MSR_LIST);
-            int result = KvmIoctl.KVM_GET_MSR_INDEX_LIST.tryCall(fd.number(), count);
+            int result = KvmIoctl.KVM_GET_MSR_INDEX_LIST.tryCall(fd, count);
             if (result < 0 && result != -Errno.E2BIG) {
                 throw new KvmException("KVM_GET_MSR_INDEX_LIST", -result);
             }
@@ -135,7 +136,7 @@ public final class KvmSystem implements AutoCloseable {
             MemorySegment list =
                     arena.allocate(VcpuStructs.KVM_MSR_LIST.byteSize() + n * 4L, Integer.BYTES);
             list.set(ValueLayout.JAVA_INT, 0, n);
-            KvmIoctl.KVM_GET_MSR_INDEX_LIST.call(fd.number(), list);
+            KvmIoctl.KVM_GET_MSR_INDEX_LIST.call(fd, list);
             return list.asSlice(VcpuStructs.KVM_MSR_LIST.byteSize()).toArray(ValueLayout.JAVA_INT);
         }
     }

@@ -3,7 +3,6 @@ package io.xenemu.kvm.ioctl;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.VcpuId;
-import io.xenemu.kvm.libc.KickSignal;
 import io.xenemu.kvm.libc.Libc;
 import io.xenemu.kvm.libc.Mapping;
 import io.xenemu.kvm.libc.OwnedFd;
@@ -26,18 +25,14 @@ public final class KvmVcpu implements AutoCloseable {
     private static final int TSC_GROUP = 0;
     private static final int TSC_OFFSET = 0;
     private static final int SIGSET_BYTES = 8;
-    private static final long KVM_RUN = KvmIoctl.KVM_RUN.request();
 
     private final VcpuId id;
-    private final OwnedFd fd;
+    private final VcpuDescriptor fd;
     private final Arena mapping;
     private final KvmRun run;
     private final XenVcpuAttributes xen;
 
-    /// The kernel id of that thread; 0 until its first KVM_RUN.
-    private volatile int thread;
-
-    private KvmVcpu(VcpuId id, OwnedFd fd, Arena mapping, KvmRun run) {
+    private KvmVcpu(VcpuId id, VcpuDescriptor fd, Arena mapping, KvmRun run) {
         this.id = id;
         this.fd = fd;
         this.mapping = mapping;
@@ -49,9 +44,11 @@ public final class KvmVcpu implements AutoCloseable {
     static KvmVcpu of(VcpuId id, OwnedFd fd, int mmapSize) {
         Arena mapping = Arena.ofShared();
         try {
-            MemorySegment run =
-                    Mapping.map(mapping, fd.number(), 0, mmapSize, false, "kvm_run of " + id);
-            return new KvmVcpu(id, fd, mapping, new KvmRun(run));
+            KvmRun run =
+                    new KvmRun(
+                            Mapping.map(
+                                    mapping, fd.number(), 0, mmapSize, false, "kvm_run of " + id));
+            return new KvmVcpu(id, new LocalVcpuDescriptor(fd, run), mapping, run);
         } catch (RuntimeException e) {
             mapping.close();
             fd.close();
@@ -77,17 +74,11 @@ public final class KvmVcpu implements AutoCloseable {
     ///     [Errno#EFAULT] if the host has no page for the guest's access, or only a read-only one
     /// @throws KvmException for anything else
     public int enter() {
-        if (thread == 0) {
-            thread = Libc.gettid();
-        }
         // KVM overwrites registers that it refuses: that failure would not be seen again.
-        if (!run.takeDirty() && Libc.ioctlWithoutErrno(fd.number(), KVM_RUN, 0) >= 0) {
+        if (!run.takeDirty() && fd.run() >= 0) {
             return 0;
         }
-        // Repeats the failed call, to learn the reason. The pending exit is complete by now, and a
-        // request for immediate exit still stands. A guest that went no further fails once more, or
-        // goes on.
-        int result = KvmIoctl.KVM_RUN.tryCall(fd.number(), 0);
+        int result = fd.runAgain();
         if (result >= 0) {
             return 0;
         }
@@ -102,13 +93,7 @@ public final class KvmVcpu implements AutoCloseable {
     /// doing so until the vCPU's thread calls [KvmRun#clearImmediateExit]. Any thread may call this; a kick is never
     /// lost.
     public void kick() {
-        // The order matters: a thread that has not published its id yet, or is not in KVM_RUN yet,
-        // will see the request.
-        run.requestImmediateExit();
-        int target = thread;
-        if (target != 0) {
-            KickSignal.send(target);
-        }
+        fd.kick();
     }
 
     // Registers.
@@ -130,7 +115,7 @@ public final class KvmVcpu implements AutoCloseable {
 
     /// KVM_GET_SREGS into [KvmRun#sregs], for an exit at which they were not requested. Does not allocate.
     public void fillSregs() {
-        KvmIoctl.KVM_GET_SREGS.call(fd.number(), run.sregs().memory());
+        KvmIoctl.KVM_GET_SREGS.call(fd, run.sregs().memory());
     }
 
     /// KVM_SET_SREGS.
@@ -156,7 +141,7 @@ public final class KvmVcpu implements AutoCloseable {
         List<MsrEntry> wanted = Arrays.stream(indices).mapToObj(i -> new MsrEntry(i, 0)).toList();
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment table = MsrEntry.table(arena, wanted);
-            int done = KvmIoctl.KVM_GET_MSRS.call(fd.number(), table);
+            int done = KvmIoctl.KVM_GET_MSRS.call(fd, table);
             requireAll("KVM_GET_MSRS", done, wanted);
             return MsrEntry.read(table, done);
         }
@@ -171,7 +156,7 @@ public final class KvmVcpu implements AutoCloseable {
             List<MsrEntry> rest = wanted.subList(from, wanted.size());
             try (Arena arena = Arena.ofConfined()) {
                 MemorySegment table = MsrEntry.table(arena, rest);
-                int done = KvmIoctl.KVM_GET_MSRS.call(fd.number(), table);
+                int done = KvmIoctl.KVM_GET_MSRS.call(fd, table);
                 found.addAll(MsrEntry.read(table, done));
                 from += done + 1;
             }
@@ -184,7 +169,7 @@ public final class KvmVcpu implements AutoCloseable {
     /// @throws KvmException EINVAL, naming the MSR, if one cannot be written; those before it have been written
     public void setMsrs(List<MsrEntry> msrs) {
         try (Arena arena = Arena.ofConfined()) {
-            int done = KvmIoctl.KVM_SET_MSRS.call(fd.number(), MsrEntry.table(arena, msrs));
+            int done = KvmIoctl.KVM_SET_MSRS.call(fd, MsrEntry.table(arena, msrs));
             requireAll("KVM_SET_MSRS", done, msrs);
         }
     }
@@ -202,7 +187,7 @@ public final class KvmVcpu implements AutoCloseable {
     /// KVM_SET_CPUID2: sets the guest's CPUID leaves; before the first [#enter].
     public void setCpuid(List<CpuidEntry> entries) {
         try (Arena arena = Arena.ofConfined()) {
-            KvmIoctl.KVM_SET_CPUID2.call(fd.number(), CpuidEntry.table(arena, entries));
+            KvmIoctl.KVM_SET_CPUID2.call(fd, CpuidEntry.table(arena, entries));
         }
     }
 
@@ -210,7 +195,7 @@ public final class KvmVcpu implements AutoCloseable {
     public List<CpuidEntry> getCpuid() {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment table = CpuidEntry.empty(arena, CpuidEntry.MAX_ENTRIES);
-            KvmIoctl.KVM_GET_CPUID2.call(fd.number(), table);
+            KvmIoctl.KVM_GET_CPUID2.call(fd, table);
             return CpuidEntry.read(table);
         }
     }
@@ -223,7 +208,7 @@ public final class KvmVcpu implements AutoCloseable {
                             .set("cap", capability.number());
             long at = CTypes.offset(VmStructs.KVM_ENABLE_CAP, "args");
             cap.memory().set(ValueLayout.JAVA_LONG, at, argument);
-            KvmIoctl.KVM_ENABLE_CAP.call(fd.number(), cap.memory());
+            KvmIoctl.KVM_ENABLE_CAP.call(fd, cap.memory());
         }
     }
 
@@ -257,7 +242,7 @@ public final class KvmVcpu implements AutoCloseable {
         }
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment state = arena.allocate(size, Long.BYTES);
-            KvmIoctl.KVM_GET_XSAVE2.call(fd.number(), state);
+            KvmIoctl.KVM_GET_XSAVE2.call(fd, state);
             return state.toArray(ValueLayout.JAVA_BYTE);
         }
     }
@@ -274,7 +259,7 @@ public final class KvmVcpu implements AutoCloseable {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment state = arena.allocate(need, Long.BYTES);
             MemorySegment.copy(xsave, 0, state, ValueLayout.JAVA_BYTE, 0, xsave.length);
-            KvmIoctl.KVM_SET_XSAVE.call(fd.number(), state);
+            KvmIoctl.KVM_SET_XSAVE.call(fd, state);
         }
     }
 
@@ -304,7 +289,7 @@ public final class KvmVcpu implements AutoCloseable {
     public MpState getMpState() {
         try (Arena arena = Arena.ofConfined()) {
             CStruct state = CStruct.allocate(arena, VcpuStructs.KVM_MP_STATE);
-            KvmIoctl.KVM_GET_MP_STATE.call(fd.number(), state.memory());
+            KvmIoctl.KVM_GET_MP_STATE.call(fd, state.memory());
             return MpState.of(state.getInt("mp_state"));
         }
     }
@@ -315,7 +300,7 @@ public final class KvmVcpu implements AutoCloseable {
             CStruct struct =
                     CStruct.allocate(arena, VcpuStructs.KVM_MP_STATE)
                             .set("mp_state", state.value());
-            KvmIoctl.KVM_SET_MP_STATE.call(fd.number(), struct.memory());
+            KvmIoctl.KVM_SET_MP_STATE.call(fd, struct.memory());
         }
     }
 
@@ -336,18 +321,18 @@ public final class KvmVcpu implements AutoCloseable {
     public void raise(int vector, int errorCode) {
         try (Arena arena = Arena.ofConfined()) {
             CStruct events = CStruct.allocate(arena, VcpuStructs.KVM_VCPU_EVENTS);
-            KvmIoctl.KVM_GET_VCPU_EVENTS.call(fd.number(), events.memory());
+            KvmIoctl.KVM_GET_VCPU_EVENTS.call(fd, events.memory());
             events.set("exception.injected", 1)
                     .set("exception.nr", vector)
                     .set("exception.has_error_code", 1)
                     .set("exception.error_code", errorCode);
-            KvmIoctl.KVM_SET_VCPU_EVENTS.call(fd.number(), events.memory());
+            KvmIoctl.KVM_SET_VCPU_EVENTS.call(fd, events.memory());
         }
     }
 
     /// KVM_NMI.
     public void nmi() {
-        KvmIoctl.KVM_NMI.call(fd.number(), 0);
+        KvmIoctl.KVM_NMI.call(fd, 0);
     }
 
     /// KVM_SET_SIGNAL_MASK: the signals that are blocked while the guest runs, instead of the thread's own mask.
@@ -359,13 +344,13 @@ public final class KvmVcpu implements AutoCloseable {
             MemorySegment struct = arena.allocate(header + SIGSET_BYTES, Long.BYTES);
             new CStruct(struct, VcpuStructs.KVM_SIGNAL_MASK).set("len", SIGSET_BYTES);
             struct.set(ValueLayout.JAVA_LONG_UNALIGNED, header, mask);
-            KvmIoctl.KVM_SET_SIGNAL_MASK.call(fd.number(), struct);
+            KvmIoctl.KVM_SET_SIGNAL_MASK.call(fd, struct);
         }
     }
 
     /// KVM_SET_SIGNAL_MASK without a mask: the thread's own applies again.
     public void clearSignalMask() {
-        KvmIoctl.KVM_SET_SIGNAL_MASK.call(fd.number(), MemorySegment.NULL);
+        KvmIoctl.KVM_SET_SIGNAL_MASK.call(fd, MemorySegment.NULL);
     }
 
     // Time.
@@ -378,19 +363,18 @@ public final class KvmVcpu implements AutoCloseable {
 
     /// KVM_GET_TSC_KHZ.
     public int getTscKhz() {
-        return KvmIoctl.KVM_GET_TSC_KHZ.call(fd.number(), 0);
+        return KvmIoctl.KVM_GET_TSC_KHZ.call(fd, 0);
     }
 
     /// KVM_SET_TSC_KHZ.
     public void setTscKhz(int khz) {
-        KvmIoctl.KVM_SET_TSC_KHZ.call(fd.number(), khz);
+        KvmIoctl.KVM_SET_TSC_KHZ.call(fd, khz);
     }
 
     /// KVM_HAS_DEVICE_ATTR(KVM_VCPU_TSC_OFFSET): whether the next two methods work.
     public boolean hasTscOffset() {
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment attribute = tscOffset(arena, MemorySegment.NULL);
-            return KvmIoctl.KVM_HAS_DEVICE_ATTR.tryCall(fd.number(), attribute) == 0;
+            return tryTscOffset(KvmIoctl.KVM_HAS_DEVICE_ATTR, arena, MemorySegment.NULL) == 0;
         }
     }
 
@@ -398,7 +382,7 @@ public final class KvmVcpu implements AutoCloseable {
     public long getTscOffset() {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment value = arena.allocate(ValueLayout.JAVA_LONG);
-            KvmIoctl.KVM_GET_DEVICE_ATTR.call(fd.number(), tscOffset(arena, value));
+            tscOffset(KvmIoctl.KVM_GET_DEVICE_ATTR, arena, value);
             return value.get(ValueLayout.JAVA_LONG, 0);
         }
     }
@@ -407,16 +391,23 @@ public final class KvmVcpu implements AutoCloseable {
     public void setTscOffset(long offset) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment value = arena.allocateFrom(ValueLayout.JAVA_LONG, offset);
-            KvmIoctl.KVM_SET_DEVICE_ATTR.call(fd.number(), tscOffset(arena, value));
+            tscOffset(KvmIoctl.KVM_SET_DEVICE_ATTR, arena, value);
         }
     }
 
-    private static MemorySegment tscOffset(Arena arena, MemorySegment value) {
-        return CStruct.allocate(arena, VcpuStructs.KVM_DEVICE_ATTR)
-                .set("group", TSC_GROUP)
-                .set("attr", TSC_OFFSET)
-                .set("addr", value.address())
-                .memory();
+    private void tscOffset(KvmIoctl ioctl, Arena arena, MemorySegment value) {
+        int result = tryTscOffset(ioctl, arena, value);
+        if (result < 0) {
+            throw new KvmException(ioctl.name(), -result);
+        }
+    }
+
+    private int tryTscOffset(KvmIoctl ioctl, Arena arena, MemorySegment value) {
+        CStruct attribute =
+                CStruct.allocate(arena, VcpuStructs.KVM_DEVICE_ATTR)
+                        .set("group", TSC_GROUP)
+                        .set("attr", TSC_OFFSET);
+        return ioctl.tryCall(fd, attribute.memory(), attribute.address("addr", value));
     }
 
     /// KVM_TRANSLATE: KVM's own page walk, for tests to compare with ours. It costs an ioctl, so nothing else uses
@@ -426,7 +417,7 @@ public final class KvmVcpu implements AutoCloseable {
             CStruct t =
                     CStruct.allocate(arena, VcpuStructs.KVM_TRANSLATION)
                             .set("linear_address", guestVirtualAddress);
-            KvmIoctl.KVM_TRANSLATE.call(fd.number(), t.memory());
+            KvmIoctl.KVM_TRANSLATE.call(fd, t.memory());
             return new Translation(t.get("physical_address"), t.get("valid") != 0);
         }
     }
@@ -448,14 +439,14 @@ public final class KvmVcpu implements AutoCloseable {
     private byte[] get(KvmIoctl ioctl, StructLayout layout) {
         try (Arena arena = Arena.ofConfined()) {
             CStruct struct = CStruct.allocate(arena, layout);
-            ioctl.call(fd.number(), struct.memory());
+            ioctl.call(fd, struct.memory());
             return struct.toBytes();
         }
     }
 
     private void set(KvmIoctl ioctl, StructLayout layout, byte[] value) {
         try (Arena arena = Arena.ofConfined()) {
-            ioctl.call(fd.number(), CStruct.copyOf(arena, layout, value).memory());
+            ioctl.call(fd, CStruct.copyOf(arena, layout, value).memory());
         }
     }
 }

@@ -38,12 +38,12 @@ public final class KvmVm implements AutoCloseable {
     /// Mode 5 of the i8254: hardware-triggered strobe.
     private static final byte PIT_MODE_TRIGGERED = 5;
 
-    private final OwnedFd fd;
+    private final KvmDescriptor fd;
     private final int vcpuMmapSize;
     private final KvmEvents events;
     private final XenHvmAttributes xen;
 
-    KvmVm(OwnedFd fd, int vcpuMmapSize) {
+    KvmVm(KvmDescriptor fd, int vcpuMmapSize) {
         this.fd = fd;
         this.vcpuMmapSize = vcpuMmapSize;
         this.events = new KvmEvents(fd);
@@ -52,7 +52,7 @@ public final class KvmVm implements AutoCloseable {
 
     /// KVM_CHECK_EXTENSION for this VM; the answer may differ from [KvmSystem#checkExtension].
     public int checkExtension(KvmCapability capability) {
-        return KvmIoctl.KVM_CHECK_EXTENSION.call(fd.number(), capability.number());
+        return KvmIoctl.KVM_CHECK_EXTENSION.call(fd, capability.number());
     }
 
     /// KVM_ENABLE_CAP.
@@ -67,7 +67,7 @@ public final class KvmVm implements AutoCloseable {
             cap.set("cap", capability.number());
             long at = CTypes.offset(VmStructs.KVM_ENABLE_CAP, "args");
             MemorySegment.copy(args, 0, cap.memory(), ValueLayout.JAVA_LONG, at, args.length);
-            KvmIoctl.KVM_ENABLE_CAP.call(fd.number(), cap.memory());
+            KvmIoctl.KVM_ENABLE_CAP.call(fd, cap.memory());
         }
     }
 
@@ -86,15 +86,18 @@ public final class KvmVm implements AutoCloseable {
             new CStruct(filter.memory().asSlice(at), VmStructs.KVM_MSR_FILTER_RANGE)
                     .set("flags", MSR_FILTER_READ | MSR_FILTER_WRITE)
                     .set("nmsrs", 1)
-                    .set("base", index)
-                    .set("bitmap", bitmap.address());
-            KvmIoctl.KVM_X86_SET_MSR_FILTER.call(fd.number(), filter.memory());
+                    .set("base", index);
+            KvmIoctl.KVM_X86_SET_MSR_FILTER.call(
+                    fd,
+                    filter.memory(),
+                    new KvmDescriptor.Link.Address(
+                            at + CTypes.offset(VmStructs.KVM_MSR_FILTER_RANGE, "bitmap"), bitmap));
         }
     }
 
     /// KVM_CREATE_VCPU. The id is also the vCPU's APIC id.
     public KvmVcpu createVcpu(VcpuId id) {
-        int vcpu = KvmIoctl.KVM_CREATE_VCPU.call(fd.number(), id.value());
+        int vcpu = KvmIoctl.KVM_CREATE_VCPU.call(fd, id.value());
         return KvmVcpu.of(id, OwnedFd.of("KVM_CREATE_VCPU", vcpu, ""), vcpuMmapSize);
     }
 
@@ -125,7 +128,7 @@ public final class KvmVm implements AutoCloseable {
                             .set("guest_phys_addr", guest)
                             .set("memory_size", size)
                             .set("userspace_addr", host);
-            KvmIoctl.KVM_SET_USER_MEMORY_REGION.call(fd.number(), region.memory());
+            KvmIoctl.KVM_SET_USER_MEMORY_REGION.call(fd, region.memory());
         }
     }
 
@@ -136,9 +139,9 @@ public final class KvmVm implements AutoCloseable {
         try (Arena arena = Arena.ofConfined()) {
             CStruct log =
                     CStruct.allocate(arena, VmStructs.KVM_DIRTY_LOG)
-                            .set("slot", slot)
-                            .set("dirty_bitmap", bitmap.address());
-            KvmIoctl.KVM_GET_DIRTY_LOG.call(fd.number(), log.memory());
+                            .set("slot", slot);
+            KvmIoctl.KVM_GET_DIRTY_LOG.call(
+                    fd, log.memory(), log.address("dirty_bitmap", bitmap));
         }
     }
 
@@ -154,23 +157,23 @@ public final class KvmVm implements AutoCloseable {
                     CStruct.allocate(arena, VmStructs.KVM_CLEAR_DIRTY_LOG)
                             .set("slot", slot)
                             .set("num_pages", pages)
-                            .set("first_page", firstPage)
-                            .set("dirty_bitmap", bitmap.address());
-            KvmIoctl.KVM_CLEAR_DIRTY_LOG.call(fd.number(), log.memory());
+                            .set("first_page", firstPage);
+            KvmIoctl.KVM_CLEAR_DIRTY_LOG.call(
+                    fd, log.memory(), log.address("dirty_bitmap", bitmap));
         }
     }
 
     /// KVM_SET_TSS_ADDR: three pages of guest physical space below 4 GiB that Intel processors without unrestricted
     /// guest mode need, outside all slots.
     public void setTssAddr(long guestAddress) {
-        KvmIoctl.KVM_SET_TSS_ADDR.call(fd.number(), guestAddress);
+        KvmIoctl.KVM_SET_TSS_ADDR.call(fd, guestAddress);
     }
 
     /// KVM_SET_IDENTITY_MAP_ADDR: one page for the same processors; before the first vCPU.
     public void setIdentityMapAddr(long guestAddress) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment address = arena.allocateFrom(ValueLayout.JAVA_LONG, guestAddress);
-            KvmIoctl.KVM_SET_IDENTITY_MAP_ADDR.call(fd.number(), address);
+            KvmIoctl.KVM_SET_IDENTITY_MAP_ADDR.call(fd, address);
         }
     }
 
@@ -178,7 +181,7 @@ public final class KvmVm implements AutoCloseable {
 
     /// KVM_CREATE_IRQCHIP: PICs, I/O APIC and local APICs in the kernel; before the first vCPU.
     public void createIrqchip() {
-        KvmIoctl.KVM_CREATE_IRQCHIP.call(fd.number(), 0);
+        KvmIoctl.KVM_CREATE_IRQCHIP.call(fd, 0);
     }
 
     /// KVM_ENABLE_CAP(KVM_CAP_SPLIT_IRQCHIP): only the local APICs in the kernel; before the first vCPU.
@@ -193,7 +196,7 @@ public final class KvmVm implements AutoCloseable {
         try (Arena arena = Arena.ofConfined()) {
             CStruct state =
                     CStruct.allocate(arena, VmStructs.KVM_IRQCHIP).set("chip_id", chip.value());
-            KvmIoctl.KVM_GET_IRQCHIP.call(fd.number(), state.memory());
+            KvmIoctl.KVM_GET_IRQCHIP.call(fd, state.memory());
             return state.getBytes("chip");
         }
     }
@@ -205,7 +208,7 @@ public final class KvmVm implements AutoCloseable {
                     CStruct.allocate(arena, VmStructs.KVM_IRQCHIP)
                             .set("chip_id", chip.value())
                             .setBytes("chip", state);
-            KvmIoctl.KVM_SET_IRQCHIP.call(fd.number(), struct.memory());
+            KvmIoctl.KVM_SET_IRQCHIP.call(fd, struct.memory());
         }
     }
 
@@ -215,7 +218,7 @@ public final class KvmVm implements AutoCloseable {
     public void createPit2(int flags) {
         try (Arena arena = Arena.ofConfined()) {
             CStruct config = CStruct.allocate(arena, VmStructs.KVM_PIT_CONFIG).set("flags", flags);
-            KvmIoctl.KVM_CREATE_PIT2.call(fd.number(), config.memory());
+            KvmIoctl.KVM_CREATE_PIT2.call(fd, config.memory());
         }
     }
 
@@ -223,7 +226,7 @@ public final class KvmVm implements AutoCloseable {
     public byte[] getPit2() {
         try (Arena arena = Arena.ofConfined()) {
             CStruct state = CStruct.allocate(arena, VmStructs.KVM_PIT_STATE2);
-            KvmIoctl.KVM_GET_PIT2.call(fd.number(), state.memory());
+            KvmIoctl.KVM_GET_PIT2.call(fd, state.memory());
             return state.toBytes();
         }
     }
@@ -232,7 +235,7 @@ public final class KvmVm implements AutoCloseable {
     public void setPit2(byte[] state) {
         try (Arena arena = Arena.ofConfined()) {
             CStruct struct = CStruct.copyOf(arena, VmStructs.KVM_PIT_STATE2, state);
-            KvmIoctl.KVM_SET_PIT2.call(fd.number(), struct.memory());
+            KvmIoctl.KVM_SET_PIT2.call(fd, struct.memory());
         }
     }
 
@@ -255,7 +258,7 @@ public final class KvmVm implements AutoCloseable {
         MemorySegment line = CallSlot.current().scratch();
         line.set(ValueLayout.JAVA_INT, Hot.IRQ_LEVEL_IRQ, gsi);
         line.set(ValueLayout.JAVA_INT, Hot.IRQ_LEVEL_LEVEL, level ? 1 : 0);
-        KvmIoctl.KVM_IRQ_LINE.call(fd.number(), line);
+        KvmIoctl.KVM_IRQ_LINE.call(fd, line);
     }
 
     /// KVM_SIGNAL_MSI. Does not allocate.
@@ -268,7 +271,7 @@ public final class KvmVm implements AutoCloseable {
         msi.set(ValueLayout.JAVA_INT, Hot.MSI_ADDRESS_LO, (int) address);
         msi.set(ValueLayout.JAVA_INT, Hot.MSI_ADDRESS_HI, (int) (address >>> Integer.SIZE));
         msi.set(ValueLayout.JAVA_INT, Hot.MSI_DATA, data);
-        int result = KvmIoctl.KVM_SIGNAL_MSI.tryCall(fd.number(), msi);
+        int result = KvmIoctl.KVM_SIGNAL_MSI.tryCall(fd, msi);
         if (result < 0 && result != -Errno.EPERM) {
             throw new KvmException(KvmIoctl.KVM_SIGNAL_MSI.name(), -result);
         }
@@ -286,7 +289,7 @@ public final class KvmVm implements AutoCloseable {
     public ClockData getClock() {
         try (Arena arena = Arena.ofConfined()) {
             CStruct c = CStruct.allocate(arena, VmStructs.KVM_CLOCK_DATA);
-            KvmIoctl.KVM_GET_CLOCK.call(fd.number(), c.memory());
+            KvmIoctl.KVM_GET_CLOCK.call(fd, c.memory());
             return new ClockData(
                     c.get("clock"), c.getInt("flags"), c.get("realtime"), c.get("host_tsc"));
         }
@@ -302,7 +305,7 @@ public final class KvmVm implements AutoCloseable {
                             .set("flags", clock.flags())
                             .set("realtime", clock.realtime())
                             .set("host_tsc", clock.hostTsc());
-            KvmIoctl.KVM_SET_CLOCK.call(fd.number(), c.memory());
+            KvmIoctl.KVM_SET_CLOCK.call(fd, c.memory());
         }
     }
 
@@ -336,7 +339,7 @@ public final class KvmVm implements AutoCloseable {
                             .set("blob_addr_64", pages64.address())
                             .set("blob_size_32", pages32.byteSize() / page)
                             .set("blob_size_64", pages64.byteSize() / page);
-            KvmIoctl.KVM_XEN_HVM_CONFIG.call(fd.number(), config.memory());
+            KvmIoctl.KVM_XEN_HVM_CONFIG.call(fd, config.memory());
         }
     }
 
@@ -350,7 +353,7 @@ public final class KvmVm implements AutoCloseable {
         event.set(ValueLayout.JAVA_INT, Hot.EVTCHN_PORT, port);
         event.set(ValueLayout.JAVA_INT, Hot.EVTCHN_VCPU, vcpu.value());
         event.set(ValueLayout.JAVA_INT, Hot.EVTCHN_PRIORITY, XenHvmAttributes.PRIORITY_2LEVEL);
-        KvmIoctl.KVM_XEN_HVM_EVTCHN_SEND.call(fd.number(), event);
+        KvmIoctl.KVM_XEN_HVM_EVTCHN_SEND.call(fd, event);
     }
 
     /// The attributes of KVM_XEN_HVM_SET_ATTR and KVM_XEN_HVM_GET_ATTR.

@@ -1,7 +1,6 @@
 package io.xenemu.kvm.ioctl;
 
 import io.xenemu.kvm.abi.VcpuId;
-import io.xenemu.kvm.libc.OwnedFd;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
@@ -32,9 +31,9 @@ public final class XenHvmAttributes {
     private static final int EVTCHN_UPDATE = 2;
     private static final int EVTCHN_RESET = 4;
 
-    private final OwnedFd vm;
+    private final KvmDescriptor vm;
 
-    XenHvmAttributes(OwnedFd vm) {
+    XenHvmAttributes(KvmDescriptor vm) {
         this.vm = vm;
     }
 
@@ -145,7 +144,8 @@ public final class XenHvmAttributes {
             CStruct attribute =
                     evtchn(arena, EVTCHN_ASSIGN, TYPE_INTERDOMAIN, sendPort)
                             .set("u.evtchn.deliver.eventfd.fd", eventfd);
-            KvmIoctl.KVM_XEN_HVM_SET_ATTR.call(vm.number(), attribute.memory());
+            KvmIoctl.KVM_XEN_HVM_SET_ATTR.call(
+                    vm, attribute.memory(), attribute.descriptor("u.evtchn.deliver.eventfd.fd"));
         }
     }
 
@@ -153,7 +153,7 @@ public final class XenHvmAttributes {
     public void deassign(int sendPort) {
         try (Arena arena = Arena.ofConfined()) {
             CStruct attribute = evtchn(arena, EVTCHN_DEASSIGN, 0, sendPort);
-            KvmIoctl.KVM_XEN_HVM_SET_ATTR.call(vm.number(), attribute.memory());
+            KvmIoctl.KVM_XEN_HVM_SET_ATTR.call(vm, attribute.memory());
         }
     }
 
@@ -161,7 +161,7 @@ public final class XenHvmAttributes {
     public void resetEvtchns() {
         try (Arena arena = Arena.ofConfined()) {
             CStruct attribute = evtchn(arena, EVTCHN_RESET, 0, 0);
-            KvmIoctl.KVM_XEN_HVM_SET_ATTR.call(vm.number(), attribute.memory());
+            KvmIoctl.KVM_XEN_HVM_SET_ATTR.call(vm, attribute.memory());
         }
     }
 
@@ -172,7 +172,7 @@ public final class XenHvmAttributes {
                             .set("u.evtchn.deliver.port.port", deliverPort)
                             .set("u.evtchn.deliver.port.vcpu", vcpu.value())
                             .set("u.evtchn.deliver.port.priority", PRIORITY_2LEVEL);
-            KvmIoctl.KVM_XEN_HVM_SET_ATTR.call(vm.number(), attribute.memory());
+            KvmIoctl.KVM_XEN_HVM_SET_ATTR.call(vm, attribute.memory());
         }
     }
 
@@ -186,14 +186,14 @@ public final class XenHvmAttributes {
     private void set(int type, String member, long value) {
         try (Arena arena = Arena.ofConfined()) {
             CStruct attribute = attribute(arena, type).set(member, value);
-            KvmIoctl.KVM_XEN_HVM_SET_ATTR.call(vm.number(), attribute.memory());
+            KvmIoctl.KVM_XEN_HVM_SET_ATTR.call(vm, attribute.memory());
         }
     }
 
     private long get(int type, String member) {
         try (Arena arena = Arena.ofConfined()) {
             CStruct attribute = attribute(arena, type);
-            KvmIoctl.KVM_XEN_HVM_GET_ATTR.call(vm.number(), attribute.memory());
+            KvmIoctl.KVM_XEN_HVM_GET_ATTR.call(vm, attribute.memory());
             return attribute.get(member);
         }
     }

@@ -1,6 +1,5 @@
 package io.xenemu.kvm.ioctl;
 
-import io.xenemu.kvm.libc.OwnedFd;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
@@ -24,9 +23,9 @@ public final class XenVcpuAttributes {
     private static final int UPCALL_VECTOR = 8;
     private static final int VCPU_INFO_HVA = 9;
 
-    private final OwnedFd vcpu;
+    private final KvmDescriptor vcpu;
 
-    XenVcpuAttributes(OwnedFd vcpu) {
+    XenVcpuAttributes(KvmDescriptor vcpu) {
         this.vcpu = vcpu;
     }
 
@@ -98,7 +97,7 @@ public final class XenVcpuAttributes {
     public Runstate runstateData() {
         try (Arena arena = Arena.ofConfined()) {
             CStruct a = attribute(arena, RUNSTATE_DATA);
-            KvmIoctl.KVM_XEN_VCPU_GET_ATTR.call(vcpu.number(), a.memory());
+            KvmIoctl.KVM_XEN_VCPU_GET_ATTR.call(vcpu, a.memory());
             return new Runstate(
                     a.get("u.runstate.state"),
                     a.get("u.runstate.state_entry_time"),
@@ -135,7 +134,7 @@ public final class XenVcpuAttributes {
                             .set("u.timer.port", timer.port())
                             .set("u.timer.priority", XenHvmAttributes.PRIORITY_2LEVEL)
                             .set("u.timer.expires_ns", timer.expiresNs());
-            KvmIoctl.KVM_XEN_VCPU_SET_ATTR.call(vcpu.number(), attribute.memory());
+            KvmIoctl.KVM_XEN_VCPU_SET_ATTR.call(vcpu, attribute.memory());
         }
     }
 
@@ -143,7 +142,7 @@ public final class XenVcpuAttributes {
     public XenTimer timer() {
         try (Arena arena = Arena.ofConfined()) {
             CStruct a = attribute(arena, TIMER);
-            KvmIoctl.KVM_XEN_VCPU_GET_ATTR.call(vcpu.number(), a.memory());
+            KvmIoctl.KVM_XEN_VCPU_GET_ATTR.call(vcpu, a.memory());
             return new XenTimer(a.getInt("u.timer.port"), a.get("u.timer.expires_ns"));
         }
     }
@@ -170,21 +169,21 @@ public final class XenVcpuAttributes {
                             .set("u.runstate.time_runnable", r.timeRunnable())
                             .set("u.runstate.time_blocked", r.timeBlocked())
                             .set("u.runstate.time_offline", r.timeOffline());
-            KvmIoctl.KVM_XEN_VCPU_SET_ATTR.call(vcpu.number(), attribute.memory());
+            KvmIoctl.KVM_XEN_VCPU_SET_ATTR.call(vcpu, attribute.memory());
         }
     }
 
     private void set(int type, String member, long value) {
         try (Arena arena = Arena.ofConfined()) {
             CStruct attribute = attribute(arena, type).set(member, value);
-            KvmIoctl.KVM_XEN_VCPU_SET_ATTR.call(vcpu.number(), attribute.memory());
+            KvmIoctl.KVM_XEN_VCPU_SET_ATTR.call(vcpu, attribute.memory());
         }
     }
 
     private long get(int type, String member) {
         try (Arena arena = Arena.ofConfined()) {
             CStruct attribute = attribute(arena, type);
-            KvmIoctl.KVM_XEN_VCPU_GET_ATTR.call(vcpu.number(), attribute.memory());
+            KvmIoctl.KVM_XEN_VCPU_GET_ATTR.call(vcpu, attribute.memory());
             return attribute.get(member);
         }
     }

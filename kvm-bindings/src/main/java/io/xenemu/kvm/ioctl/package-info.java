@@ -11,6 +11,8 @@
 /// - A vCPU: [KvmVcpu], [XenVcpuAttributes]; its values [KvmRegs], [KvmSregs], [Gpr], [Segment],
 ///   [DescriptorTable], [MsrEntry], [MpState], [CpuidEntry], [Translation], [Runstate], [XenTimer].
 /// - Exits: [KvmRun], [ExitReason], [SyncRegs].
+/// - Descriptors, through which every ioctl goes: [KvmDescriptor], [VcpuDescriptor]; those of this process are
+///   [LocalDescriptor], [LocalVcpuDescriptor].
 /// - What the host's KVM can do: [KvmCapability], [XenCapability].
 /// - C structures: [CStruct], [CTypes], [RunStructs], [VcpuStructs], [VmStructs], [XenStructs]. A test compares
 ///   sizes, offsets and request numbers with a compiled C probe.
