@@ -3,6 +3,8 @@ package io.xenemu.core.machine;
 import io.xenemu.core.cpuid.CpuConfig;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.host.Teardown;
+import io.xenemu.core.vm.GuestView;
+import io.xenemu.core.vm.LocalView;
 import io.xenemu.core.vm.VmPort;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.GsiRoute;
@@ -12,6 +14,8 @@ import io.xenemu.kvm.ioctl.KvmVcpu;
 import io.xenemu.kvm.ioctl.KvmVm;
 import io.xenemu.kvm.ioctl.XenCapability;
 import io.xenemu.kvm.ioctl.XenHvmAttributes;
+import io.xenemu.kvm.memory.MemFd;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -204,8 +208,14 @@ public final class LocalVm implements VmPort {
     }
 
     @Override
-    public void setMemoryRegion(int slot, long guestAddress, MemorySegment host) {
-        kvm.setMemoryRegion(slot, 0, guestAddress, host);
+    public GuestView view(
+            Arena arena, MemFd memory, long offset, long bytes, boolean readOnly) {
+        return LocalView.of(arena, memory, offset, bytes, readOnly);
+    }
+
+    @Override
+    public void setMemoryRegion(int slot, long guestAddress, GuestView host, long bytes) {
+        kvm.setMemoryRegion(slot, 0, guestAddress, local(host).asSlice(0, bytes));
     }
 
     @Override
@@ -214,12 +224,16 @@ public final class LocalVm implements VmPort {
     }
 
     @Override
-    public void logWrites(int slot, long guestAddress, MemorySegment host, boolean on) {
+    public void logWrites(int slot, long guestAddress, GuestView host, boolean on) {
         if (on) {
             // The kernel allows it at any time, and again.
             kvm.enableCap(KvmCapability.MANUAL_DIRTY_LOG_PROTECT2, LOG_BY_HAND | LOG_INITIALLY_SET);
         }
-        kvm.setMemoryRegion(slot, on ? KvmVm.MEM_LOG_DIRTY_PAGES : 0, guestAddress, host);
+        kvm.setMemoryRegion(slot, on ? KvmVm.MEM_LOG_DIRTY_PAGES : 0, guestAddress, local(host));
+    }
+
+    private static MemorySegment local(GuestView view) {
+        return view.here().orElseThrow();
     }
 
     @Override

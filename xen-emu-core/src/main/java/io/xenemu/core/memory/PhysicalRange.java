@@ -1,9 +1,11 @@
 package io.xenemu.core.memory;
 
+import io.xenemu.core.vm.GuestView;
 import io.xenemu.kvm.memory.GuestMemory;
 import io.xenemu.kvm.memory.MemFd;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /// Guest-physical addresses behind one KVM slot, in which MAP_FIXED can show other pages. KVM shows them at once
@@ -19,7 +21,8 @@ public final class PhysicalRange {
     private final MemFd memfd;
     private final long offset;
     private final boolean readOnly;
-    private final MemorySegment guestView;
+    private final long length;
+    private final GuestView guestView;
     private final @Nullable MemorySegment serviceView;
     private int shown;
 
@@ -34,26 +37,30 @@ public final class PhysicalRange {
             long start,
             MemFd memfd,
             long offset,
-            MemorySegment guestView,
+            GuestView guestView,
             MemorySegment serviceView) {
-        this(start, memfd, offset, false, guestView, serviceView);
+        this(start, guestView.bytes(), memfd, offset, false, guestView, serviceView);
     }
 
     /// A hole of the domain's memory, in which the guest has only the shown pages.
     ///
+    /// @param length in bytes
     /// @param memfd the memory that the guest reads around them
-    PhysicalRange(long start, MemFd memfd, MemorySegment guestView) {
-        this(start, memfd, 0, true, guestView, null);
+    /// @param guestView the guest's mapping, of that length or longer
+    PhysicalRange(long start, long length, MemFd memfd, GuestView guestView) {
+        this(start, length, memfd, 0, true, guestView, null);
     }
 
     private PhysicalRange(
             long start,
+            long length,
             MemFd memfd,
             long offset,
             boolean readOnly,
-            MemorySegment guestView,
+            GuestView guestView,
             @Nullable MemorySegment serviceView) {
         this.start = start;
+        this.length = length;
         this.memfd = memfd;
         this.offset = offset;
         this.readOnly = readOnly;
@@ -68,7 +75,7 @@ public final class PhysicalRange {
 
     /// The address after the last one.
     long end() {
-        return start + guestView.byteSize();
+        return start + length;
     }
 
     /// Whether `count` pages from an address on are all within the range.
@@ -86,12 +93,12 @@ public final class PhysicalRange {
         return memfd == other;
     }
 
-    /// The guest's mapping, and the service's if there is one.
+    /// The mappings of this process: the guest's, if it is here, and the service's if there is one.
     List<RamView> views() {
         long first = offset / GuestMemory.PAGE_SIZE;
-        return serviceView == null
-                ? List.of(new RamView(guestView, first))
-                : List.of(new RamView(guestView, first), new RamView(serviceView, first));
+        return Stream.concat(guestView.here().stream(), Stream.ofNullable(serviceView))
+                .map(mapping -> new RamView(mapping, first))
+                .toList();
     }
 
     /// The number of a page within the range's memory.
@@ -110,13 +117,9 @@ public final class PhysicalRange {
         return shown;
     }
 
-    /// The page that the guest sees at an address.
+    /// The page that the guest sees at an address, in this process.
     MemorySegment guestPage(long gpa) {
-        return guestPages(gpa, 1);
-    }
-
-    private MemorySegment guestPages(long gpa, int count) {
-        return guestView.asSlice(gpa - start, (long) count * GuestMemory.PAGE_SIZE);
+        return guestView.here().orElseThrow().asSlice(gpa - start, GuestMemory.PAGE_SIZE);
     }
 
     /// Shows a page to the guest, and to the service unless this is a hole.
@@ -129,7 +132,12 @@ public final class PhysicalRange {
 
     /// Shows pages that follow one another in a memory only to the guest, by one system call.
     void showToGuest(long gpa, int count, MemFd pages, long pageOffset, boolean pageReadOnly) {
-        pages.mapFixed(pageOffset, guestPages(gpa, count), pageReadOnly);
+        guestView.show(
+                gpa - start,
+                (long) count * GuestMemory.PAGE_SIZE,
+                pages,
+                pageOffset,
+                pageReadOnly);
         shown += count;
     }
 
@@ -144,7 +152,9 @@ public final class PhysicalRange {
 
     /// Undoes [#showToGuest] for shown pages, which need not have come together. This is one system call.
     void uncoverForGuest(long gpa, int count) {
-        memfd.mapBack(offset + gpa - start, guestPages(gpa, count), readOnly);
+        long at = gpa - start;
+        guestView.showAgain(
+                at, (long) count * GuestMemory.PAGE_SIZE, memfd, offset + at, readOnly);
         shown -= count;
     }
 }

@@ -1,6 +1,7 @@
 package io.xenemu.core.memory;
 
 import io.xenemu.core.host.HostBudget;
+import io.xenemu.core.vm.GuestView;
 import io.xenemu.core.vm.VmPort;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.KvmException;
@@ -47,7 +48,7 @@ public final class PhysicalRanges implements AutoCloseable {
 
     /// @param slot its number in KVM
     /// @param view [#WINDOW] bytes for it
-    private record Window(int slot, MemorySegment view) {}
+    private record Window(int slot, GuestView view) {}
 
     /// @param mappings the domain's share: each window takes one
     /// @param holes the pages that a guest reads in holes
@@ -61,8 +62,8 @@ public final class PhysicalRanges implements AutoCloseable {
     ///
     /// @param serviceView the service's mapping of the same pages
     void add(long start, MemFd memfd, long offset, MemorySegment serviceView) {
-        MemorySegment view = memfd.map(guestViews, offset, serviceView.byteSize(), false);
-        vm.setMemoryRegion(slots, start, view);
+        GuestView view = vm.view(guestViews, memfd, offset, serviceView.byteSize(), false);
+        vm.setMemoryRegion(slots, start, view, view.bytes());
         memorySlots.add(new SlotLog.Slot(slots, start, view, offset / GuestMemory.PAGE_SIZE));
         slots++;
         PhysicalRange range = new PhysicalRange(start, memfd, offset, view, serviceView);
@@ -121,9 +122,8 @@ public final class PhysicalRanges implements AutoCloseable {
 
     private PhysicalRange makeWindow(long start, long length) throws XenError {
         Window window = unused();
-        MemorySegment view = window.view.asSlice(0, length);
         try {
-            vm.setMemoryRegion(window.slot, start, view);
+            vm.setMemoryRegion(window.slot, start, window.view, length);
         } catch (KvmException e) {
             unused.push(window);
             // Only these errors are the guest's fault.
@@ -132,7 +132,7 @@ public final class PhysicalRanges implements AutoCloseable {
             }
             throw e;
         }
-        PhysicalRange range = new PhysicalRange(start, holes.memory(), view);
+        PhysicalRange range = new PhysicalRange(start, length, holes.memory(), window.view);
         byStart.put(start, range);
         windows.put(start, window);
         return range;
@@ -146,7 +146,7 @@ public final class PhysicalRanges implements AutoCloseable {
         // A window is useless without a mapping for a page in it.
         if (windows.size() < MAX_WINDOWS && mappings.take(1 + PhysicalRange.SPLITS)) {
             mappings.give(PhysicalRange.SPLITS);
-            return new Window(slots++, holes.memory().map(guestViews, 0, WINDOW, true));
+            return new Window(slots++, vm.view(guestViews, holes.memory(), 0, WINDOW, true));
         }
         for (long start : windows.keySet()) {
             PhysicalRange range = at(start);

@@ -1,5 +1,6 @@
 package io.xenemu.core.memory;
 
+import io.xenemu.core.vm.GuestView;
 import io.xenemu.core.vm.VmPort;
 import io.xenemu.kvm.memory.GuestMemory;
 import java.lang.foreign.Arena;
@@ -21,12 +22,12 @@ final class SlotLog {
     /// @param start guest-physical address
     /// @param view the guest's mapping
     /// @param first the number of its first page
-    record Slot(int number, long start, MemorySegment view, long first) {}
+    record Slot(int number, long start, GuestView view, long first) {}
 
     private SlotLog(VmPort vm, Slot slot, Arena arena) {
         this.vm = vm;
         this.slot = slot;
-        pages = Math.toIntExact(slot.view().byteSize() / GuestMemory.PAGE_SIZE);
+        pages = Math.toIntExact(slot.view().bytes() / GuestMemory.PAGE_SIZE);
         read = arena.allocate(ValueLayout.JAVA_LONG, (pages + Long.SIZE - 1) / Long.SIZE);
     }
 

@@ -2,6 +2,8 @@ package io.xenemu.core.vm;
 
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.GsiRoute;
+import io.xenemu.kvm.memory.MemFd;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.function.LongSupplier;
@@ -76,13 +78,19 @@ public final class StillVm implements VmPort {
     }
 
     @Override
-    public void setMemoryRegion(int slot, long guestAddress, MemorySegment host) {}
+    public GuestView view(
+            Arena arena, MemFd memory, long offset, long bytes, boolean readOnly) {
+        return LocalView.of(arena, memory, offset, bytes, readOnly);
+    }
+
+    @Override
+    public void setMemoryRegion(int slot, long guestAddress, GuestView host, long bytes) {}
 
     @Override
     public void deleteMemoryRegion(int slot) {}
 
     @Override
-    public void logWrites(int slot, long guestAddress, MemorySegment host, boolean on) {}
+    public void logWrites(int slot, long guestAddress, GuestView host, boolean on) {}
 
     @Override
     public void writtenPages(int slot, MemorySegment bitmap) {}

@@ -2,6 +2,8 @@ package io.xenemu.core.vm;
 
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.GsiRoute;
+import io.xenemu.kvm.memory.MemFd;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 
@@ -108,12 +110,21 @@ public interface VmPort extends AutoCloseable {
 
     // Memory.
 
+    /// Maps a part of a memory for the guest.
+    ///
+    /// @param arena owns the mapping
+    /// @param offset of the first page in `memory`
+    /// @param bytes whole pages
+    /// @param readOnly whether writes by the guest have to fail
+    GuestView view(Arena arena, MemFd memory, long offset, long bytes, boolean readOnly);
+
     /// KVM_SET_USER_MEMORY_REGION: creates a slot of guest-physical memory. EEXIST if another slot has one of its
     /// addresses, EINVAL beyond the guest's address width.
     ///
     /// @param guestAddress guest physical, page-aligned
-    /// @param host page-aligned native memory that stays mapped while the slot exists
-    void setMemoryRegion(int slot, long guestAddress, MemorySegment host);
+    /// @param host of [#view], stays mapped while the slot exists
+    /// @param bytes of its begin that the slot has
+    void setMemoryRegion(int slot, long guestAddress, GuestView host, long bytes);
 
     /// KVM_SET_USER_MEMORY_REGION with size 0: deletes a slot. EINVAL if it does not exist.
     void deleteMemoryRegion(int slot);
@@ -123,7 +134,7 @@ public interface VmPort extends AutoCloseable {
     ///
     /// @param guestAddress as for [#setMemoryRegion]
     /// @param host as for [#setMemoryRegion]
-    void logWrites(int slot, long guestAddress, MemorySegment host, boolean on);
+    void logWrites(int slot, long guestAddress, GuestView host, boolean on);
 
     /// KVM_GET_DIRTY_LOG: the pages of a slot that were written, without taking them out of the log. ENOENT if it is
     /// not logged.

@@ -6,6 +6,8 @@ import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.GsiRoute;
 import io.xenemu.kvm.memory.EventFd;
 import io.xenemu.kvm.memory.UserFaultFd;
+import io.xenemu.kvm.memory.MemFd;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.time.Instant;
@@ -372,7 +374,15 @@ public final class FakeVm implements VmPort {
     // Memory.
 
     @Override
-    public synchronized void setMemoryRegion(int slot, long guestAddress, MemorySegment host) {
+    public GuestView view(
+            Arena arena, MemFd memory, long offset, long bytes, boolean readOnly) {
+        return LocalView.of(arena, memory, offset, bytes, readOnly);
+    }
+
+    @Override
+    public synchronized void setMemoryRegion(
+            int slot, long guestAddress, GuestView view, long bytes) {
+        MemorySegment host = view.here().orElseThrow().asSlice(0, bytes);
         called(MEMORY, "setMemoryRegion", slot, Long.toHexString(guestAddress), host.byteSize());
         requireAligned(MEMORY, guestAddress | host.byteSize() | host.address());
         if (slots.containsKey(slot)) {
@@ -412,7 +422,8 @@ public final class FakeVm implements VmPort {
 
     @Override
     public synchronized void logWrites(
-            int slot, long guestAddress, MemorySegment host, boolean on) {
+            int slot, long guestAddress, GuestView view, boolean on) {
+        MemorySegment host = view.here().orElseThrow();
         called(MEMORY, "logWrites", slot, on);
         Slot known = slots.get(slot);
         if (known == null

@@ -78,7 +78,7 @@ public abstract class VmPortKit {
         rig = open();
         vm = rig.vm();
         vcpu = rig.vcpu(0);
-        vm.setMemoryRegion(0, 0, memory);
+        vm.setMemoryRegion(0, 0, new LocalView(memory), memory.byteSize());
     }
 
     @AfterEach
@@ -404,19 +404,19 @@ public abstract class VmPortKit {
     void slotsDoNotOverlap() {
         long end = (long) PAGES * PAGE_SIZE;
         MemorySegment page = memory.asSlice(0, PAGE_SIZE);
-        assertRefused(Errno.EEXIST, () -> vm.setMemoryRegion(1, end - PAGE_SIZE, page));
-        vm.setMemoryRegion(1, end, page);
-        assertRefused(Errno.EEXIST, () -> vm.setMemoryRegion(2, end, page));
+        assertRefused(Errno.EEXIST, () -> vm.setMemoryRegion(1, end - PAGE_SIZE, new LocalView(page), page.byteSize()));
+        vm.setMemoryRegion(1, end, new LocalView(page), page.byteSize());
+        assertRefused(Errno.EEXIST, () -> vm.setMemoryRegion(2, end, new LocalView(page), page.byteSize()));
         vm.deleteMemoryRegion(1);
-        vm.setMemoryRegion(2, end, page);
+        vm.setMemoryRegion(2, end, new LocalView(page), page.byteSize());
         assertRefused(Errno.EINVAL, () -> vm.deleteMemoryRegion(1));
     }
 
     @Test
     void memoryIsInTheGuestsAddressWidth() {
         MemorySegment page = memory.asSlice(0, PAGE_SIZE);
-        assertRefused(Errno.EINVAL, () -> vm.setMemoryRegion(1, 1L << 52, page));
-        assertRefused(Errno.EINVAL, () -> vm.setMemoryRegion(1, PAGE_SIZE / 2, page));
+        assertRefused(Errno.EINVAL, () -> vm.setMemoryRegion(1, 1L << 52, new LocalView(page), page.byteSize()));
+        assertRefused(Errno.EINVAL, () -> vm.setMemoryRegion(1, PAGE_SIZE / 2, new LocalView(page), page.byteSize()));
     }
 
     @Test
@@ -424,7 +424,7 @@ public abstract class VmPortKit {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment bitmap = arena.allocate(ValueLayout.JAVA_LONG, (PAGES + 63) / 64);
             assertRefused(Errno.ENOENT, () -> vm.writtenPages(0, bitmap));
-            vm.logWrites(0, 0, memory, true);
+            vm.logWrites(0, 0, new LocalView(memory), true);
             vm.writtenPages(0, bitmap);
             vm.writtenPages(0, bitmap);
             assertEquals(-1L >>> -PAGES, bitmap.get(ValueLayout.JAVA_LONG, 0));
@@ -432,7 +432,7 @@ public abstract class VmPortKit {
             vm.forgetWritten(0, 0, PAGES, bitmap);
             vm.writtenPages(0, bitmap);
             assertEquals(-1L >>> -PAGES & ~2, bitmap.get(ValueLayout.JAVA_LONG, 0));
-            vm.logWrites(0, 0, memory, false);
+            vm.logWrites(0, 0, new LocalView(memory), false);
             assertRefused(Errno.ENOENT, () -> vm.writtenPages(0, bitmap));
         }
     }
