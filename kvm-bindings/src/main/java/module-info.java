@@ -9,6 +9,8 @@ module io.xenemu.kvm {
 
     exports io.xenemu.kvm.abi;
     exports io.xenemu.kvm.abi.xen;
+    exports io.xenemu.kvm.attach to
+            io.xenemu.core;
     exports io.xenemu.kvm.file;
     exports io.xenemu.kvm.ioctl to
             io.xenemu.core;

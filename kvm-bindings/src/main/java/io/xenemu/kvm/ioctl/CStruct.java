@@ -14,23 +14,23 @@ import java.lang.foreign.StructLayout;
 ///
 /// @param memory at least the layout's size
 /// @param layout the declaration
-record CStruct(MemorySegment memory, StructLayout layout) {
+public record CStruct(MemorySegment memory, StructLayout layout) {
     /// A zeroed structure.
-    static CStruct allocate(Arena arena, StructLayout layout) {
+    public static CStruct allocate(Arena arena, StructLayout layout) {
         return new CStruct(arena.allocate(layout), layout);
     }
 
     /// A structure filled from saved bytes.
     ///
     /// @throws IllegalArgumentException if the length is not the structure's
-    static CStruct copyOf(Arena arena, StructLayout layout, byte[] saved) {
+    public static CStruct copyOf(Arena arena, StructLayout layout, byte[] saved) {
         CStruct struct = allocate(arena, layout);
         struct.setBytes(0, saved, layout.byteSize());
         return struct;
     }
 
     /// Stores the low bits of a value into a member, up to the member's size.
-    CStruct set(String path, long value) {
+    public CStruct set(String path, long value) {
         CTypes.Member member = CTypes.member(layout, path);
         long at = member.offset();
         switch ((int) member.layout().byteSize()) {
@@ -44,7 +44,7 @@ record CStruct(MemorySegment memory, StructLayout layout) {
     }
 
     /// A member's value, unsigned.
-    long get(String path) {
+    public long get(String path) {
         CTypes.Member member = CTypes.member(layout, path);
         long at = member.offset();
         return switch ((int) member.layout().byteSize()) {
@@ -57,35 +57,35 @@ record CStruct(MemorySegment memory, StructLayout layout) {
     }
 
     /// A member of 32 bits.
-    int getInt(String path) {
+    public int getInt(String path) {
         return (int) get(path);
     }
 
     /// A member that holds an address of this process's memory, to be given to an ioctl.
-    KvmDescriptor.Link address(String path, MemorySegment pointedTo) {
+    public KvmDescriptor.Link address(String path, MemorySegment pointedTo) {
         return new KvmDescriptor.Link.Address(CTypes.member(layout, path).offset(), pointedTo);
     }
 
     /// A member that holds a descriptor of this process, to be given to an ioctl.
-    KvmDescriptor.Link descriptor(String path) {
+    public KvmDescriptor.Link descriptor(String path) {
         return new KvmDescriptor.Link.Descriptor(CTypes.member(layout, path).offset());
     }
 
     /// Copies an array into a member; the lengths must be equal.
-    CStruct setBytes(String path, byte[] value) {
+    public CStruct setBytes(String path, byte[] value) {
         CTypes.Member member = CTypes.member(layout, path);
         setBytes(member.offset(), value, member.layout().byteSize());
         return this;
     }
 
     /// A copy of a member array.
-    byte[] getBytes(String path) {
+    public byte[] getBytes(String path) {
         CTypes.Member member = CTypes.member(layout, path);
         return memory.asSlice(member.offset(), member.layout().byteSize()).toArray(JAVA_BYTE);
     }
 
     /// A copy of the whole structure.
-    byte[] toBytes() {
+    public byte[] toBytes() {
         return memory.asSlice(0, layout.byteSize()).toArray(JAVA_BYTE);
     }
 

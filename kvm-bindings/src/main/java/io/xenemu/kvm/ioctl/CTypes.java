@@ -13,60 +13,60 @@ import java.lang.foreign.UnionLayout;
 import java.lang.foreign.ValueLayout;
 import org.jspecify.annotations.Nullable;
 
-/// The vocabulary of the structure declarations in this package: the types of `linux/types.h`, with C's member names.
-final class CTypes {
+/// The vocabulary of the structure declarations: the types of `linux/types.h`, with C's member names.
+public final class CTypes {
     private CTypes() {}
 
-    static ValueLayout u8(String name) {
+    public static ValueLayout u8(String name) {
         return JAVA_BYTE.withName(name);
     }
 
-    static ValueLayout u16(String name) {
+    public static ValueLayout u16(String name) {
         return JAVA_SHORT.withName(name);
     }
 
-    static ValueLayout u32(String name) {
+    public static ValueLayout u32(String name) {
         return JAVA_INT.withName(name);
     }
 
-    static ValueLayout u64(String name) {
+    public static ValueLayout u64(String name) {
         return JAVA_LONG.withName(name);
     }
 
-    static SequenceLayout array(String name, long count, MemoryLayout element) {
+    public static SequenceLayout array(String name, long count, MemoryLayout element) {
         return MemoryLayout.sequenceLayout(count, element).withName(name);
     }
 
-    static SequenceLayout bytes(String name, long count) {
+    public static SequenceLayout bytes(String name, long count) {
         return array(name, count, JAVA_BYTE);
     }
 
-    static MemoryLayout pad(long bytes) {
+    public static MemoryLayout pad(long bytes) {
         return MemoryLayout.paddingLayout(bytes);
     }
 
-    static StructLayout struct(String name, MemoryLayout... members) {
+    public static StructLayout struct(String name, MemoryLayout... members) {
         return MemoryLayout.structLayout(members).withName(name);
     }
 
-    static UnionLayout union(String name, MemoryLayout... members) {
+    public static UnionLayout union(String name, MemoryLayout... members) {
         return MemoryLayout.unionLayout(members).withName(name);
     }
 
     /// A union without a name in C: its members are named as if they were the structure's own.
-    static UnionLayout anonymousUnion(MemoryLayout... members) {
+    public static UnionLayout anonymousUnion(MemoryLayout... members) {
         return MemoryLayout.unionLayout(members);
     }
 
     /// The offset of a member by its C name, such as `u.timer.port`.
-    static long offset(GroupLayout group, String path) {
+    public static long offset(GroupLayout group, String path) {
         return find(group, path, 0).offset;
     }
 
     /// A member's place and type.
-    record Member(long offset, MemoryLayout layout) {}
+    public record Member(long offset, MemoryLayout layout) {}
 
-    static Member member(GroupLayout group, String path) {
+    public static Member member(GroupLayout group, String path) {
         return find(group, path, 0);
     }
 

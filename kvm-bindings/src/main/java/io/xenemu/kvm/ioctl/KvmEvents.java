@@ -94,8 +94,7 @@ public final class KvmEvents {
             if ((flags & IRQFD_RESAMPLE) == 0) {
                 KvmIoctl.KVM_IRQFD.call(fd, irqfd.memory(), fired);
             } else {
-                KvmIoctl.KVM_IRQFD.call(
-                        fd, irqfd.memory(), fired, irqfd.descriptor("resamplefd"));
+                KvmIoctl.KVM_IRQFD.call(fd, irqfd.memory(), fired, irqfd.descriptor("resamplefd"));
             }
         }
     }

@@ -62,7 +62,7 @@ public final class KvmRun {
     private boolean dirty;
 
     /// @param memory the mapping of a vCPU, longer than the structure
-    KvmRun(MemorySegment memory) {
+    public KvmRun(MemorySegment memory) {
         this.memory = memory;
         this.regs =
                 new KvmRegs(
@@ -78,6 +78,11 @@ public final class KvmRun {
     /// in progress. The only method that other threads may call.
     public void requestImmediateExit() {
         BYTE.setVolatile(memory, IMMEDIATE_EXIT, (byte) 1);
+    }
+
+    /// Whether [#requestImmediateExit] stands.
+    public boolean isImmediateExitRequested() {
+        return (byte) BYTE.getVolatile(memory, IMMEDIATE_EXIT) != 0;
     }
 
     /// Takes the request back. The vCPU's thread must check the reason for the request after this call, not before.

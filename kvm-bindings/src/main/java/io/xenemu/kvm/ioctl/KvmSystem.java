@@ -79,8 +79,7 @@ public final class KvmSystem implements AutoCloseable {
         for (int i = 0; i < CREATE_VM_ATTEMPTS && result == -Errno.EINTR; i++) {
             result = KvmIoctl.KVM_CREATE_VM.tryCall(fd, 0);
         }
-        return new KvmVm(
-                new LocalDescriptor(OwnedFd.of("KVM_CREATE_VM", result, "")), mmapSize);
+        return new KvmVm(new LocalDescriptor(OwnedFd.of("KVM_CREATE_VM", result, "")), mmapSize);
     }
 
     /// KVM_GET_VCPU_MMAP_SIZE: the number of bytes of a vCPU to map for [KvmRun].

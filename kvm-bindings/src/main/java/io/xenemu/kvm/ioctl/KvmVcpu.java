@@ -56,6 +56,13 @@ public final class KvmVcpu implements AutoCloseable {
         }
     }
 
+    /// A vCPU of another process.
+    ///
+    /// @param mapping owns the mapping of `run`; closed with the vCPU
+    public static KvmVcpu attached(VcpuId id, VcpuDescriptor fd, Arena mapping, KvmRun run) {
+        return new KvmVcpu(id, fd, mapping, run);
+    }
+
     /// The id with which the vCPU was created.
     public VcpuId id() {
         return id;

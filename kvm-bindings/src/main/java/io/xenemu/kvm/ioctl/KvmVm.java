@@ -43,6 +43,11 @@ public final class KvmVm implements AutoCloseable {
     private final KvmEvents events;
     private final XenHvmAttributes xen;
 
+    /// A VM of another process, which makes its vCPUs.
+    public static KvmVm attached(KvmDescriptor fd) {
+        return new KvmVm(fd, 0);
+    }
+
     KvmVm(KvmDescriptor fd, int vcpuMmapSize) {
         this.fd = fd;
         this.vcpuMmapSize = vcpuMmapSize;
@@ -114,6 +119,13 @@ public final class KvmVm implements AutoCloseable {
         setMemoryRegion(slot, flags, guestAddress, host.byteSize(), host.address());
     }
 
+    /// As [#setMemoryRegion(int, int, long, MemorySegment)], for memory of the process that has made the VM.
+    ///
+    /// @param host address there
+    public void setMemoryRegionAt(int slot, long guestAddress, long bytes, long host) {
+        setMemoryRegion(slot, 0, guestAddress, bytes, host);
+    }
+
     /// KVM_SET_USER_MEMORY_REGION with size 0: deletes a slot.
     public void deleteMemoryRegion(int slot) {
         setMemoryRegion(slot, 0, 0, 0, 0);
@@ -137,11 +149,8 @@ public final class KvmVm implements AutoCloseable {
     /// @param bitmap native memory, one bit per page, a multiple of 8 bytes
     public void getDirtyLog(int slot, MemorySegment bitmap) {
         try (Arena arena = Arena.ofConfined()) {
-            CStruct log =
-                    CStruct.allocate(arena, VmStructs.KVM_DIRTY_LOG)
-                            .set("slot", slot);
-            KvmIoctl.KVM_GET_DIRTY_LOG.call(
-                    fd, log.memory(), log.address("dirty_bitmap", bitmap));
+            CStruct log = CStruct.allocate(arena, VmStructs.KVM_DIRTY_LOG).set("slot", slot);
+            KvmIoctl.KVM_GET_DIRTY_LOG.call(fd, log.memory(), log.address("dirty_bitmap", bitmap));
         }
     }
 
@@ -276,6 +285,21 @@ public final class KvmVm implements AutoCloseable {
             throw new KvmException(KvmIoctl.KVM_SIGNAL_MSI.name(), -result);
         }
         return result > 0;
+    }
+
+    /// Whether KVM never gives a failure to a request that signals an interrupt or connects an eventfd to one. False
+    /// for all other requests.
+    ///
+    /// @param request of an ioctl on a VM
+    public static boolean neverRefuses(long request, int errno) {
+        if (request == KvmIoctl.KVM_XEN_HVM_EVTCHN_SEND.request()) {
+            return errno != Errno.EINVAL;
+        }
+        if (request == KvmIoctl.KVM_SIGNAL_MSI.request()) {
+            return errno != Errno.EPERM;
+        }
+        return request == KvmIoctl.KVM_IRQFD.request()
+                || request == KvmIoctl.KVM_IRQ_LINE.request();
     }
 
     /// GSI routing, irqfds and ioeventfds.

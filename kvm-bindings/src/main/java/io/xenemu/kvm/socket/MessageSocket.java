@@ -6,6 +6,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import com.google.common.primitives.ImmutableIntArray;
 import io.xenemu.kvm.abi.Errno;
+import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.libc.Libc;
 import io.xenemu.kvm.libc.OwnedFd;
 import io.xenemu.kvm.libc.ServerCalls;
@@ -13,6 +14,7 @@ import io.xenemu.kvm.libc.StreamCalls;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import org.jspecify.annotations.Nullable;
@@ -35,6 +37,7 @@ public final class MessageSocket implements AutoCloseable {
 
     static final int SOL_SOCKET = 1;
     static final int SO_RCVTIMEO = 20;
+    private static final int SO_SNDTIMEO = 21;
     static final int SCM_RIGHTS = 1;
     static final int MSG_TRUNC = 0x20;
     static final int MSG_CTRUNC = 8;
@@ -202,6 +205,27 @@ public final class MessageSocket implements AutoCloseable {
         return ImmutableIntArray.copyOf(in.control.asSlice(CMSG_BYTES, bytes).toArray(JAVA_INT));
     }
 
+    /// Lets a [#send] fail that the peer does not make room for.
+    ///
+    /// @param limit whole microseconds
+    public void limitSends(Duration limit) {
+        try (Arena arena = Arena.ofConfined()) {
+            int result =
+                    StreamCalls.setsockopt(
+                            fd.number(), SOL_SOCKET, SO_SNDTIMEO, timeval(arena, limit));
+            if (result < 0) {
+                throw new KvmException("setsockopt", -result, "SO_SNDTIMEO");
+            }
+        }
+    }
+
+    private static MemorySegment timeval(Arena arena, Duration limit) {
+        MemorySegment time = arena.allocate(JAVA_LONG, 2);
+        time.setAtIndex(JAVA_LONG, 0, limit.toSeconds());
+        time.setAtIndex(JAVA_LONG, 1, limit.toNanosPart() / 1000);
+        return time;
+    }
+
     /// The descriptor's number, for [io.xenemu.kvm.thread.Epoll]. This object keeps the ownership.
     public int fd() {
         return fd.number();
@@ -228,8 +252,15 @@ public final class MessageSocket implements AutoCloseable {
     public static final class Listener implements AutoCloseable {
         private final OwnedFd fd;
 
-        private Listener(OwnedFd fd) {
+        /// The socket's file and its identity, for [#remove]; null if the file stays.
+        private final @Nullable Path path;
+
+        private final @Nullable Object key;
+
+        private Listener(OwnedFd fd, @Nullable Path path, @Nullable Object key) {
             this.fd = fd;
+            this.path = path;
+            this.key = key;
         }
 
         /// Listens at a path that does not exist.
@@ -244,15 +275,35 @@ public final class MessageSocket implements AutoCloseable {
                 check(ServerCalls.fchmod(fd.number(), OWNER_ONLY), path);
                 check(ServerCalls.bind(fd.number(), address), path);
                 check(ServerCalls.listen(fd.number(), 1), path);
-                MemorySegment time = arena.allocate(JAVA_LONG, 2);
-                time.setAtIndex(JAVA_LONG, 0, wait.toSeconds());
-                time.setAtIndex(JAVA_LONG, 1, wait.toNanosPart() / 1000);
+                MemorySegment time = timeval(arena, wait);
                 check(StreamCalls.setsockopt(fd.number(), SOL_SOCKET, SO_RCVTIMEO, time), path);
                 done = true;
-                return new Listener(fd);
+                return new Listener(fd, null, null);
             } finally {
                 if (!done) {
                     fd.close();
+                }
+            }
+        }
+
+        /// As [#bind], in place of a socket that nobody serves any more.
+        ///
+        /// @throws IOException as [#bind], also if another file is there
+        public static Listener replace(Path path, Duration wait) throws IOException {
+            SocketFile.checkReplaceable(path);
+            Path fresh = SocketFile.fresh(path);
+            Files.deleteIfExists(fresh);
+            Listener bound = bind(fresh, wait);
+            boolean done = false;
+            try {
+                Object key = SocketFile.key(fresh);
+                SocketFile.publish(fresh, path);
+                done = true;
+                return new Listener(bound.fd, path, key);
+            } finally {
+                if (!done) {
+                    bound.close();
+                    Files.deleteIfExists(fresh);
                 }
             }
         }
@@ -276,6 +327,13 @@ public final class MessageSocket implements AutoCloseable {
                 throw new IOException("cannot accept a connection: " + Errno.name(-result));
             }
             return new MessageSocket(OwnedFd.of("accept4", result, ""));
+        }
+
+        /// Deletes the file of [#replace], unless another file has taken its place.
+        public void remove() throws IOException {
+            if (path != null && key != null) {
+                SocketFile.delete(path, key);
+            }
         }
 
         /// Stops listening. The file stays.
