@@ -44,6 +44,14 @@ final class DaemonCommand implements Callable<Integer> {
     @Mixin private ControlGroup group = new ControlGroup();
 
     @Option(
+            names = "--attach-socket",
+            paramLabel = "PATH",
+            description =
+                    "Socket at which VMMs of the same user attach their machines, to have their guests served. Default:"
+                            + " none.")
+    private @Nullable Path attachSocket;
+
+    @Option(
             names = "--xenstore-socket",
             paramLabel = "PATH",
             description =
@@ -80,6 +88,7 @@ final class DaemonCommand implements Callable<Integer> {
                         new DaemonRequest(
                                 ControlClient.socket(controlSocket),
                                 group.name,
+                                attachSocket,
                                 store,
                                 quotas.quotas(),
                                 engines.engines(),

@@ -59,7 +59,7 @@ public record XenLeaves(CpuConfig config, int major, int minor, TscInfo tsc, int
 
     /// Adds the leaves. Virtualised APIC registers (leaf 4, bits 0 and 1) are not announced, because KVM does not tell
     /// whether it uses them. Nor is EXT_DEST_ID, since APIC ids fit into 8 bits; Xen does not announce it either.
-    void addTo(List<CpuidEntry> leaves, VcpuId vcpu, DomId domain) {
+    public void addTo(List<CpuidEntry> leaves, VcpuId vcpu, DomId domain) {
         int base = config.xenBase();
         int last = last();
         leaves.add(leaf(base, base + last, SIGNATURE_EBX, SIGNATURE_ECX, SIGNATURE_EDX));

@@ -2,10 +2,11 @@ package io.xenemu.core.device;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import java.util.List;
+import java.util.function.IntConsumer;
 
 /// The ports with which PV drivers ask Xen's device model to remove emulated disks and network cards, to write to the
-/// log, and whether they may load. There are no emulated devices here, so nothing is removed. But without these
-/// ports, a guest complains at every boot or does not use its PV drivers.
+/// log, and whether they may load. Only a guest of an attached VMM has emulated devices. But without these ports, a
+/// guest complains at every boot or does not use its PV drivers.
 ///
 /// The width of an access selects the register. Source: Xen, docs/misc/hvm-emulated-unplug.pandoc.
 ///
@@ -14,6 +15,14 @@ public final class UnplugPorts implements WidePortDevice {
     private static final int MAGIC_PORT = 0x10;
     private static final int VERSION_PORT = 0x12;
     private static final int LAST_PORT = 0x13;
+
+    /// The first of them.
+    public static final int FIRST_PORT = MAGIC_PORT;
+
+    /// Their number.
+    public static final int PORTS = LAST_PORT - FIRST_PORT + 1;
+
+    private static final int MASK = 0xffff;
 
     /// XEN_IOPORT_MAGIC_VAL.
     private static final int MAGIC = 0x49d2;
@@ -36,6 +45,7 @@ public final class UnplugPorts implements WidePortDevice {
 
     private final GuestLog log;
     private final Blacklist blacklist;
+    private final IntConsumer removal;
 
     @GuardedBy("this")
     private int product;
@@ -47,8 +57,10 @@ public final class UnplugPorts implements WidePortDevice {
     private int flags;
 
     /// @param log takes what drivers write to the log
+    /// @param removal takes the mask of devices that the guest wants removed
     /// @param state of a saved guest, or [UnplugState#INITIAL]
-    public UnplugPorts(GuestLog log, Blacklist blacklist, UnplugState state) {
+    public UnplugPorts(GuestLog log, Blacklist blacklist, IntConsumer removal, UnplugState state) {
+        this.removal = removal;
         this.log = log;
         this.blacklist = blacklist;
         product = state.product();
@@ -80,13 +92,14 @@ public final class UnplugPorts implements WidePortDevice {
         return PortBus.allOnes(size);
     }
 
-    /// Handles a write. Those of 16 bits to the first port are the devices to remove, and have no effect.
     @Override
     public void write(int port, int size, int value) {
         if (port == VERSION_PORT && size == Byte.BYTES) {
             log.write(value);
         } else if (port == VERSION_PORT && size == Short.BYTES) {
             product(value);
+        } else if (port == MAGIC_PORT && size == Short.BYTES) {
+            removal.accept(value & MASK);
         } else if (port == MAGIC_PORT && size == Integer.BYTES) {
             build(Integer.toUnsignedLong(value));
         } else if (port == MAGIC_PORT && size == Byte.BYTES) {

@@ -107,6 +107,11 @@ public record DomainConfig(
                 name, uuid, bytes, maxMemoryBytes, vcpus, xenVersion, grants, events, cpu);
     }
 
+    /// This configuration with other memory, all of which it has at first.
+    public DomainConfig ofMemory(long bytes) {
+        return new DomainConfig(name, uuid, bytes, bytes, vcpus, xenVersion, grants, events, cpu);
+    }
+
     /// Whether the guest sees this release of Xen or a later one: some answers have changed between releases.
     public boolean isXenFrom(int major, int minor) {
         return xenVersion >= (major << 16 | minor);

@@ -69,6 +69,20 @@ public sealed interface DomainOrigin {
         }
     }
 
+    /// A new domain whose VM another VMM has made.
+    ///
+    /// @param id of the domain
+    /// @param config of the domain
+    /// @param machine where its memory is
+    /// @param ram the guest's memory; the domain closes it
+    record Attached(DomId id, DomainConfig config, MachineLayout machine, MemFd ram)
+            implements DomainOrigin {
+        @Override
+        public Optional<MachineLayout> layout() {
+            return Optional.of(machine);
+        }
+    }
+
     /// Brings back the contents of RAM, which are not in [XenState].
     @FunctionalInterface
     interface RamContents {
@@ -97,6 +111,7 @@ public sealed interface DomainOrigin {
             case Boot _ -> Optional.empty();
             case Saved saved -> saved.ram().file();
             case Imported imported -> imported.ram().file();
+            case Attached attached -> Optional.of(attached.ram());
         };
     }
 

@@ -74,7 +74,7 @@ public final class DomainPages implements AutoCloseable {
             // First: the grant table and FIFO event channels look at pages when they are made. RAM
             // before the pages that cover it: its mappings are whole then.
             switch (origin) {
-                case DomainOrigin.Boot _ -> {}
+                case DomainOrigin.Boot _, DomainOrigin.Attached _ -> {}
                 case DomainOrigin.Saved saved -> {
                     saved.ram().fill(memory);
                     memory.restore(saved.state().memory());

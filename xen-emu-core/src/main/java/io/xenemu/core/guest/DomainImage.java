@@ -27,6 +27,11 @@ interface DomainImage extends AutoCloseable {
             @Nullable HostConsole serial)
             throws BootException;
 
+    /// Whether each boot of the guest is made of it, not only the first.
+    default boolean isForEachBoot() {
+        return false;
+    }
+
     /// Bytes of the host's memory that the guest has already, from another process.
     long heldBytes();
 

@@ -22,6 +22,7 @@ import io.xenemu.core.hypervisor.DomainEvent;
 import io.xenemu.core.hypervisor.DomainOrder;
 import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.hypervisor.StoreChannel;
+import io.xenemu.core.machine.AttachedDomain;
 import io.xenemu.core.machine.DomainSource;
 import io.xenemu.core.machine.ImportedDomain;
 import io.xenemu.core.machine.SavedDomain;
@@ -35,6 +36,7 @@ import java.util.Locale;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Function;
+import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -102,7 +104,12 @@ final class GuestBoot {
             throws BootException {
         GuestDevices devices =
                 new GuestDevices(
-                        request.platform(), hypervisor.blacklist()::has, console, serial, null);
+                        request.platform(),
+                        hypervisor.blacklist()::has,
+                        null,
+                        console,
+                        serial,
+                        null);
         try (BootFiles files = request.open()) {
             Domain domain =
                     hypervisor.create(
@@ -159,7 +166,8 @@ final class GuestBoot {
         PlatformSettings platform =
                 new PlatformSettings(saved.acpi().generation(), saved.rtc().offsetSeconds(), false);
         GuestDevices devices =
-                new GuestDevices(platform, hypervisor.blacklist()::has, console, serial, saved);
+                new GuestDevices(
+                        platform, hypervisor.blacklist()::has, null, console, serial, saved);
         EngineMap map = saved.engines().map();
         Domain domain =
                 clone == null
@@ -211,13 +219,45 @@ final class GuestBoot {
             @Nullable HostConsole serial)
             throws BootException, Refused {
         GuestDevices devices =
-                new GuestDevices(platform, hypervisor.blacklist()::has, console, serial, null);
+                new GuestDevices(
+                        platform, hypervisor.blacklist()::has, null, console, serial, null);
         Domain domain = hypervisor.resume(imported, devices::ports, orders);
         // An image does not tell the width. A 32-bit guest has nothing where this one has its mask.
         ResumedDomain.maskPorts(domain, GuestWidth.BITS_64);
         GuestBoot boot = new GuestBoot(hypervisor, devices, domain, null);
         boot.isImported = true;
         return boot;
+    }
+
+    /// Builds the domain of a machine that an attached VMM has made. It is not started.
+    ///
+    /// @param id of the domain; null for the next one of the service's policy
+    /// @param attached gives the domain's parts, for its id
+    /// @param removal takes the mask of emulated devices that the guest wants removed
+    /// @param orders takes an operator's orders for the domain
+    /// @param console the host's end of the PV console, if any
+    /// @param serial unused: the VMM has serial ports
+    /// @throws BootException when the machine cannot be a domain
+    static GuestBoot attach(
+            Hypervisor hypervisor,
+            GuestRequest request,
+            @Nullable DomId id,
+            Function<DomId, AttachedDomain> attached,
+            IntConsumer removal,
+            DomainDriver orders,
+            @Nullable HostConsole console,
+            @Nullable HostConsole serial)
+            throws BootException {
+        GuestDevices devices =
+                new GuestDevices(
+                        request.platform(),
+                        hypervisor.blacklist()::has,
+                        removal,
+                        console,
+                        serial,
+                        null);
+        Domain domain = hypervisor.attach(id, attached, devices::ports, orders, request.engines());
+        return new GuestBoot(hypervisor, devices, domain, null);
     }
 
     Domain domain() {

@@ -24,6 +24,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Function;
+import java.util.function.IntConsumer;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -38,6 +39,7 @@ public final class GuestDevices {
     private final @Nullable SavedGuest saved;
     private final PlatformSettings settings;
     private final UnplugPorts.Blacklist blacklist;
+    private final @Nullable IntConsumer removal;
     private final TypedInput consoleInput;
     private final TypedInput serialInput;
     private @Nullable Serial8250 uart;
@@ -53,17 +55,21 @@ public final class GuestDevices {
 
     /// @param settings of the platform of a guest that boots
     /// @param blacklist tells which of the guest's PV drivers are not to load
+    /// @param removal takes the mask of emulated devices that the guest of an attached VMM wants removed; null for
+    ///     another guest
     /// @param console the host's end of the PV console, if any
     /// @param serial that of the serial port; if both are one, input goes to the console
     /// @param saved the guest that is restored; null for one that boots
     GuestDevices(
             PlatformSettings settings,
             UnplugPorts.Blacklist blacklist,
+            @Nullable IntConsumer removal,
             @Nullable HostConsole console,
             @Nullable HostConsole serial,
             @Nullable SavedGuest saved) {
         this.settings = settings;
         this.blacklist = blacklist;
+        this.removal = removal;
         this.console = console;
         this.serial = serial;
         this.saved = saved;
@@ -96,16 +102,26 @@ public final class GuestDevices {
                                         DeviceStateCodec.SERIAL,
                                         DeviceStateCodec.encode(com1.save(typed)))));
         List<PortBus.Range> ranges = new ArrayList<>(new PowerPorts(new Power(domain)).ranges());
-        PlatformDevices own = new PlatformDevices(domain, settings, blacklist, saved);
+        PlatformDevices own =
+                new PlatformDevices(
+                        domain, settings, blacklist, removal == null ? _ -> {} : removal, saved);
         platform = own;
         ranges.addAll(own.ranges());
         ranges.add(
                 new PortBus.Range(
                         AcpiTables.COM1_PORT, AcpiTables.COM1_PORT + Serial8250.PORTS - 1, com1));
-        // A guest that another hypervisor has built knows of none of these devices.
-        PortBus ports = new PortBus(domain.layout().isPresent() ? List.of() : ranges);
+        PortBus ports = new PortBus(seen(domain, ranges));
         domain.deviceMetrics().add(ports);
         return ports;
+    }
+
+    /// A guest that another hypervisor has built knows of none of these devices, and the machine of an attached VMM has
+    /// its own.
+    private List<PortBus.Range> seen(Domain of, List<PortBus.Range> ranges) {
+        if (removal != null) {
+            return platform().unplugRanges();
+        }
+        return of.layout().isPresent() ? List.of() : ranges;
     }
 
     /// The devices that have no end on the host.

@@ -158,8 +158,8 @@ final class GuestDriver {
         DomainImage from = image;
         while (!inbox.isDestroyed()) {
             GuestBoot built = make(from, next);
-            boolean isRestored = from != null;
-            from = null;
+            boolean isRestored = from != null && !from.isForEachBoot();
+            from = from != null && from.isForEachBoot() ? from : null;
             begun = System.nanoTime();
             ShutdownReason reason;
             boolean again = false;

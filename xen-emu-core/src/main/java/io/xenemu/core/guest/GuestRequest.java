@@ -129,6 +129,23 @@ public record GuestRequest(
                 kept);
     }
 
+    /// The same request, for another configuration.
+    GuestRequest withConfig(DomainConfig other) {
+        return new GuestRequest(
+                other,
+                onlineVcpus,
+                kernel,
+                modules,
+                commandLine,
+                platform,
+                ends,
+                devices,
+                overcommit,
+                engines,
+                domid,
+                kept);
+    }
+
     /// The same request, whose files were kept.
     GuestRequest withKept(KeptBootFiles files) {
         return new GuestRequest(

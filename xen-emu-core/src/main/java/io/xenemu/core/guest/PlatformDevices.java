@@ -23,6 +23,7 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.IntConsumer;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -44,11 +45,13 @@ final class PlatformDevices {
 
     /// @param settings of a guest that boots
     /// @param blacklist tells which of the guest's PV drivers are not to load
+    /// @param removal takes the mask of emulated devices that the guest wants removed
     /// @param saved the guest that is restored; null for one that boots
     PlatformDevices(
             Domain domain,
             PlatformSettings settings,
             UnplugPorts.Blacklist blacklist,
+            IntConsumer removal,
             @Nullable SavedGuest saved) {
         this.domain = domain;
         this.settings = settings;
@@ -60,7 +63,7 @@ final class PlatformDevices {
         domain.sharedInfo().timeOffset(firstOffset);
         rtc = new Rtc(InstantSource.system(), clock, domain.sharedInfo()::timeOffset);
         UnplugState drivers = saved == null ? UnplugState.INITIAL : saved.unplug();
-        unplug = new UnplugPorts(driverLog, blacklist, drivers);
+        unplug = new UnplugPorts(driverLog, blacklist, removal, drivers);
         if (saved == null) {
             generation = settings.generation();
             bootGeneration();
@@ -109,6 +112,11 @@ final class PlatformDevices {
     private void flush() {
         driverLog.flush();
         debugLog.flush();
+    }
+
+    /// The I/O ports of the unplug device alone.
+    List<PortBus.Range> unplugRanges() {
+        return unplug.ranges();
     }
 
     /// Their I/O ports.

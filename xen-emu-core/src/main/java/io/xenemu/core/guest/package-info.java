@@ -18,14 +18,15 @@
 ///   whose content goes with it: [OutgoingDisks], [IncomingDisks]; [MigrationChecks], [CopyPlaces] of both.
 /// - Live update: [LiveUpdates] with [ChangeGate], [UpdateSource], [UpdateParty], [UpdateStates];
 ///   [UpdateTarget]; [UpdatedSocket] of both.
+/// - Guests of VMMs in other processes: [AttachedGuests], [AttachedImage].
 /// - A domain that stays as a guest of its own: [StoppedBoot].
 /// - Guests in the background: [HostedGuests], [HostedGuest]. A second guest beside the foreground one: [SecondGuest].
 /// - The end of all of them: [OrderlyStop].
 ///
 /// Locks: `moving` of [GuestDevices] is held while bytes move between a console and the host. The monitors of
-/// [GuestInbox], [HostedGuests], [ChangeGate], [UpdateParty], [SaveParty], [RestoreGate], [Migrations] and [Migration]
-/// are leaves. Those of [MigrationSource] and [UpdateSource] are held while they decide. A thread that waits for a
-/// driver's answer holds no lock, because the driver may need it.
+/// [GuestInbox], [HostedGuests], [ChangeGate], [UpdateParty], [SaveParty], [RestoreGate], [AttachedImage],
+/// [Migrations] and [Migration] are leaves. Those of [MigrationSource] and [UpdateSource] are held while they decide.
+/// A thread that waits for a driver's answer holds no lock, because the driver may need it.
 @NullMarked
 package io.xenemu.core.guest;
 

@@ -19,6 +19,7 @@ import io.xenemu.core.host.HostMemory;
 import io.xenemu.core.host.Teardown;
 import io.xenemu.core.hypercall.HypercallTable;
 import io.xenemu.core.jfr.FlightRecorderTap;
+import io.xenemu.core.machine.AttachedDomain;
 import io.xenemu.core.machine.DomainBuilder;
 import io.xenemu.core.machine.DomainSource;
 import io.xenemu.core.machine.ImportedDomain;
@@ -465,6 +466,34 @@ public final class Hypervisor implements AutoCloseable {
             return made(source.resume(imported.apply(id), devices), driver, EngineMap.DEFAULT);
         } catch (IllegalArgumentException e) {
             throw new Refused("the image cannot be used: " + e.getMessage());
+        } finally {
+            ids.release(id);
+        }
+    }
+
+    /// Makes a domain of a machine that an attached VMM has made. It is neither started nor connected to XenStore.
+    ///
+    /// @param wanted its id; null for the next one of the service's policy
+    /// @param attached gives its parts, for its id
+    /// @param devices makes the devices in its I/O space that are not the VMM's
+    /// @param driver takes the operator's orders for it
+    /// @param map of the engines that serve its devices
+    /// @throws BootException when the machine cannot be a domain, the id is in use, or the service does not have an
+    ///     engine of the map
+    public Domain attach(
+            @Nullable DomId wanted,
+            Function<DomId, AttachedDomain> attached,
+            Function<Domain, PortBus> devices,
+            DomainDriver driver,
+            EngineMap map)
+            throws BootException {
+        Optional<EngineId> missing = engines.missing(map);
+        if (missing.isPresent()) {
+            throw new BootException(noEngine(missing.get()));
+        }
+        DomId id = take(wanted);
+        try {
+            return made(source.attach(attached.apply(id), devices), driver, map);
         } finally {
             ids.release(id);
         }

@@ -16,6 +16,7 @@ import io.xenemu.core.cpuid.CpuConfig;
 import io.xenemu.core.cpuid.XenCpuid;
 import io.xenemu.core.delivery.GsiRoutes;
 import io.xenemu.core.device.PortBus;
+import io.xenemu.core.device.UnplugPorts;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.domain.DomainEnvironment;
@@ -266,6 +267,61 @@ public final class DomainBuilder implements DomainSource {
                             model,
                             incarnation);
                 });
+    }
+
+    @Override
+    public Domain attach(AttachedDomain attached, Function<Domain, PortBus> devices)
+            throws BootException {
+        DomainOrigin.Attached origin = attached.origin();
+        DomainConfig config = origin.config();
+        int msr = config.cpu().hypercallMsr();
+        List<KvmVcpu> own = attached.vm().vcpus();
+        KvmVm kvmVm = attached.vm().kvm();
+        attached.vm().clean();
+        attached.connection().claim(UnplugPorts.FIRST_PORT, UnplugPorts.PORTS, msr);
+        LocalVm.configure(kvmVm, msr, true);
+        kvmVm.xen().longMode(true);
+        kvmVm.xen().xenVersion(config.xenVersion());
+        EnumSet<XenCapability> offered = EnumSet.copyOf(capabilities);
+        // This process has no address of the VMM.
+        offered.remove(XenCapability.SHARED_INFO_HVA);
+        LocalVm vm =
+                new LocalVm(
+                        kvmVm,
+                        msr,
+                        new AttachedHome(attached.vm(), attached.ranges(), origin.ram(), kvmVm),
+                        own.stream().map(KvmVcpu::id).toList());
+        Domain domain = new Domain(origin, origin.memoryMap(), vm, offered, environment);
+        try {
+            domain.add(new AttachedPart());
+            AttachedLeaves leaves = AttachedLeaves.of(own.getFirst(), vm.clock(), config);
+            VcpuLoop loop =
+                    new VcpuLoop(
+                            domain,
+                            environment.registry(),
+                            hypercalls,
+                            new HypercallPage(leaves.isAmd()),
+                            devices.apply(domain),
+                            traces);
+            for (int i = 0; i < own.size(); i++) {
+                KvmVcpu kvmVcpu = own.get(i);
+                VcpuId id = new VcpuId(i);
+                kvmVcpu.xen().vcpuId(i);
+                if (!attached.hasLeaves()) {
+                    leaves.give(kvmVcpu, id, domain.id());
+                }
+                LocalVcpu port = new LocalVcpu(kvmVcpu);
+                Vcpu vcpu = new Vcpu(domain, id, port, v -> loop.run(v, kvmVcpu));
+                attached.vm().stopsWhen(i, vcpu::isStopping);
+                domain.add(vcpu);
+            }
+            return domain;
+        } catch (RuntimeException | Error e) {
+            Teardown made = new Teardown();
+            made.add(domain::close);
+            made.closeAfter(e);
+            throw e;
+        }
     }
 
     /// Gives a VM its state.

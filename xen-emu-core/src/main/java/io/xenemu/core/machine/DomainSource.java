@@ -85,4 +85,10 @@ public interface DomainSource {
     /// @throws BootException when this host cannot run it
     /// @throws IllegalArgumentException if the state contradicts itself
     Domain resume(ImportedDomain imported, Function<Domain, PortBus> devices) throws BootException;
+
+    /// Builds a domain for a VM that an attached VMM has made; its vCPUs are not started.
+    ///
+    /// @param devices makes the devices in its I/O space that are not the VMM's
+    /// @throws BootException when the VM cannot be a domain
+    Domain attach(AttachedDomain attached, Function<Domain, PortBus> devices) throws BootException;
 }

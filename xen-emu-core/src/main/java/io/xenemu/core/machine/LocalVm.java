@@ -1,10 +1,10 @@
 package io.xenemu.core.machine;
 
 import io.xenemu.core.cpuid.CpuConfig;
+import io.xenemu.core.delivery.CallbackVia;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.host.Teardown;
 import io.xenemu.core.vm.GuestView;
-import io.xenemu.core.vm.LocalView;
 import io.xenemu.core.vm.VmPort;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.GsiRoute;
@@ -35,6 +35,7 @@ public final class LocalVm implements VmPort {
     private final XenHvmAttributes xen;
     private final KvmEvents events;
     private final int hypercallMsr;
+    private final VmHome home;
 
     /// KVM's number of each vCPU, which is its APIC id, by Xen's number.
     private final List<VcpuId> apicIds;
@@ -54,12 +55,24 @@ public final class LocalVm implements VmPort {
     /// @param hypercallMsr the number of the guest's hypercall MSR
     /// @param apicIdStep each vCPU's APIC id is its number times this
     LocalVm(KvmVm kvm, int hypercallMsr, int apicIdStep) {
-        this.kvm = kvm;
-        this.hypercallMsr = hypercallMsr;
-        this.apicIds =
+        this(
+                kvm,
+                hypercallMsr,
+                VmHome.HERE,
                 IntStream.range(0, DomainConfig.MAX_VCPUS)
                         .mapToObj(vcpu -> new VcpuId(vcpu * apicIdStep))
-                        .toList();
+                        .toList());
+    }
+
+    /// Takes over the descriptor.
+    ///
+    /// @param home the process that has made it
+    /// @param apicIds of the vCPUs
+    LocalVm(KvmVm kvm, int hypercallMsr, VmHome home, List<VcpuId> apicIds) {
+        this.kvm = kvm;
+        this.hypercallMsr = hypercallMsr;
+        this.home = home;
+        this.apicIds = apicIds;
         this.xen = kvm.xen();
         this.events = kvm.events();
         open.add(kvm::close);
@@ -177,14 +190,20 @@ public final class LocalVm implements VmPort {
     private GsiRoute toApicId(GsiRoute route) {
         return switch (route) {
             case GsiRoute.XenEvtchn event ->
-                    new GsiRoute.XenEvtchn(event.gsi(), event.port(), apicId(event.vcpu()));
+                    new GsiRoute.XenEvtchn(
+                            home.gsi(event.gsi()), event.port(), apicId(event.vcpu()));
             case GsiRoute.Irqchip _, GsiRoute.Msi _ -> route;
         };
     }
 
+    /// KVM's number of a GSI: only those of event channels may differ.
+    private int gsi(int gsi) {
+        return gsi < CallbackVia.GSIS ? gsi : home.gsi(gsi);
+    }
+
     @Override
     public void assignIrqfd(int eventfd, int gsi) {
-        events.assignIrqfd(eventfd, gsi);
+        events.assignIrqfd(eventfd, gsi(gsi));
     }
 
     @Override
@@ -194,7 +213,7 @@ public final class LocalVm implements VmPort {
 
     @Override
     public void deassignIrqfd(int eventfd, int gsi) {
-        events.deassignIrqfd(eventfd, gsi);
+        events.deassignIrqfd(eventfd, gsi(gsi));
     }
 
     @Override
@@ -208,19 +227,18 @@ public final class LocalVm implements VmPort {
     }
 
     @Override
-    public GuestView view(
-            Arena arena, MemFd memory, long offset, long bytes, boolean readOnly) {
-        return LocalView.of(arena, memory, offset, bytes, readOnly);
+    public GuestView view(Arena arena, MemFd memory, long offset, long bytes, boolean readOnly) {
+        return home.view(arena, memory, offset, bytes, readOnly);
     }
 
     @Override
     public void setMemoryRegion(int slot, long guestAddress, GuestView host, long bytes) {
-        kvm.setMemoryRegion(slot, 0, guestAddress, local(host).asSlice(0, bytes));
+        home.addSlot(kvm, slot, guestAddress, host, bytes);
     }
 
     @Override
     public void deleteMemoryRegion(int slot) {
-        kvm.deleteMemoryRegion(slot);
+        home.deleteSlot(kvm, slot);
     }
 
     @Override

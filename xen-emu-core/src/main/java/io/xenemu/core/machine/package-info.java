@@ -6,6 +6,8 @@
 /// - Saving and restoring: [KvmPart], [SavedDomain], [PreparedVm], [ImportedDomain]; the state itself is in
 ///   [io.xenemu.core.machine.state].
 /// - The VM as the domain sees it: [LocalVm], [LocalVcpu].
+/// - The VM of another process: [AttachedDomain] with [AttachedLeaves] and [AttachedPart]; [VmHome] maps its memory, in
+///   this process or there ([AttachedHome]).
 /// - Exits: [VcpuLoop], [ExitLoop], [ContinuedCall], [SyncedCpuState], [HypercallMsr], [ExitMetrics].
 /// - A vCPU that halts or is gone: [HaltWatch], [LastExit], [TripleFault].
 ///

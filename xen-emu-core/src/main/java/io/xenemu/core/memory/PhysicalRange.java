@@ -34,11 +34,7 @@ public final class PhysicalRange {
     /// @param guestView the guest's mapping
     /// @param serviceView the service's mapping
     PhysicalRange(
-            long start,
-            MemFd memfd,
-            long offset,
-            GuestView guestView,
-            MemorySegment serviceView) {
+            long start, MemFd memfd, long offset, GuestView guestView, MemorySegment serviceView) {
         this(start, guestView.bytes(), memfd, offset, false, guestView, serviceView);
     }
 
@@ -133,11 +129,7 @@ public final class PhysicalRange {
     /// Shows pages that follow one another in a memory only to the guest, by one system call.
     void showToGuest(long gpa, int count, MemFd pages, long pageOffset, boolean pageReadOnly) {
         guestView.show(
-                gpa - start,
-                (long) count * GuestMemory.PAGE_SIZE,
-                pages,
-                pageOffset,
-                pageReadOnly);
+                gpa - start, (long) count * GuestMemory.PAGE_SIZE, pages, pageOffset, pageReadOnly);
         shown += count;
     }
 
@@ -153,8 +145,7 @@ public final class PhysicalRange {
     /// Undoes [#showToGuest] for shown pages, which need not have come together. This is one system call.
     void uncoverForGuest(long gpa, int count) {
         long at = gpa - start;
-        guestView.showAgain(
-                at, (long) count * GuestMemory.PAGE_SIZE, memfd, offset + at, readOnly);
+        guestView.showAgain(at, (long) count * GuestMemory.PAGE_SIZE, memfd, offset + at, readOnly);
         shown -= count;
     }
 }

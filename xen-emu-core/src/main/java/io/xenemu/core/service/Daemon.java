@@ -3,6 +3,7 @@ package io.xenemu.core.service;
 import io.xenemu.core.control.ControlSocket;
 import io.xenemu.core.control.OperatedService;
 import io.xenemu.core.control.VerbTable;
+import io.xenemu.core.guest.AttachedGuests;
 import io.xenemu.core.guest.HostedGuests;
 import io.xenemu.core.guest.LiveUpdates;
 import io.xenemu.core.guest.OrderlyStop;
@@ -34,6 +35,9 @@ public final class Daemon {
         /// @throws HostException when there is no suitable KVM
         HostKvm open() throws HostException;
     }
+
+    /// How long the service and an attached VMM poll for a vCPU before they sleep.
+    private static final int POLL_MICROS = 50;
 
     private final DaemonRequest request;
     private final KvmSource kvms;
@@ -125,6 +129,7 @@ public final class Daemon {
                                 ControlSocket.open(
                                         request.controlSocket(), request.controlGroup(), verbs),
                                 ControlSocket::close);
+                attach(open, guests);
             } else {
                 old.take(request.controlSocket(), guests);
                 serve(open, old, hypervisor, verbs);
@@ -132,6 +137,7 @@ public final class Daemon {
                 old.tellServing();
                 old.awaitOldEnd();
                 TakenOver.take(metrics::serve);
+                TakenOver.take(() -> attach(open, guests));
             }
             if (pid != null) {
                 pid.write();
@@ -193,6 +199,22 @@ public final class Daemon {
             metrics.serveBeside();
         } catch (HostException e) {
             log.debug("the old version has the metrics until its end: {}", e.getMessage());
+        }
+    }
+
+    /// Listens for VMMs, if there is a socket for them.
+    private void attach(Resources open, HostedGuests guests) throws HostException {
+        Path path = request.attachSocket();
+        if (path == null) {
+            return;
+        }
+        makeFolderOf(path);
+        try {
+            open.add(
+                    AttachSocket.open(path, new AttachedGuests(guests, POLL_MICROS)),
+                    AttachSocket::close);
+        } catch (IOException e) {
+            throw new HostException(IoReason.of(e), e);
         }
     }
 

@@ -13,6 +13,7 @@ import org.jspecify.annotations.Nullable;
 ///
 /// @param controlSocket the socket for the operator's commands
 /// @param controlGroup a group whose members may use it, too, or null
+/// @param attachSocket the socket at which VMMs attach their machines, or null
 /// @param xenstoreSocket the socket of XenStore for host tools
 /// @param quotas limits of what a guest may have in XenStore
 /// @param engines the engines that serve devices
@@ -26,6 +27,7 @@ import org.jspecify.annotations.Nullable;
 public record DaemonRequest(
         Path controlSocket,
         @Nullable String controlGroup,
+        @Nullable Path attachSocket,
         Path xenstoreSocket,
         Quotas quotas,
         List<EngineSpec> engines,

@@ -1,11 +1,11 @@
 /// Processes: the daemon, a guest in the foreground, and XenStore alone.
 ///
-/// - The daemon: [Daemon], [DaemonRequest], [TakenOver]. In the foreground: [GuestRun], [RunRequest].
+/// - The daemon: [Daemon], [DaemonRequest], [TakenOver], [AttachSocket]. In the foreground: [GuestRun], [RunRequest].
 /// - XenStore alone: [StoreDaemon], [StoreDaemonRequest], [StoreSocketPath].
 /// - Parts of each process: [ServiceHypervisor], [ServiceMetrics], [ServiceEngines], [HeapTrim], [PidFile],
 ///   [Resources].
 ///
-/// No locks of its own.
+/// The monitor of [AttachSocket] is a leaf.
 @NullMarked
 package io.xenemu.core.service;
 

@@ -10,6 +10,7 @@ import io.xenemu.core.domain.DomainEnvironment;
 import io.xenemu.core.domain.DomainOrigin;
 import io.xenemu.core.domain.OwnPart;
 import io.xenemu.core.domain.Vcpu;
+import io.xenemu.core.machine.AttachedDomain;
 import io.xenemu.core.machine.DomainSource;
 import io.xenemu.core.machine.ImportedDomain;
 import io.xenemu.core.machine.SavedDomain;
@@ -105,5 +106,10 @@ record TrainingDomains(DomainEnvironment environment) implements DomainSource {
                 vcpu.park();
             }
         }
+    }
+
+    @Override
+    public Domain attach(AttachedDomain attached, Function<Domain, PortBus> devices) {
+        throw new UnsupportedOperationException("no VMM is attached in a training");
     }
 }

@@ -32,6 +32,7 @@ final class TrainingPeer {
                         new DaemonRequest(
                                 control,
                                 null,
+                                null,
                                 store,
                                 Quotas.DEFAULT,
                                 EngineSpec.withDefaults(List.of(), 1),

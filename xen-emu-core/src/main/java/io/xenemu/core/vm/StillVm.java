@@ -78,8 +78,7 @@ public final class StillVm implements VmPort {
     }
 
     @Override
-    public GuestView view(
-            Arena arena, MemFd memory, long offset, long bytes, boolean readOnly) {
+    public GuestView view(Arena arena, MemFd memory, long offset, long bytes, boolean readOnly) {
         return LocalView.of(arena, memory, offset, bytes, readOnly);
     }
 

@@ -65,7 +65,8 @@ final class PlatformPortsPropertyTest {
             this.now = now;
             this.rtc = new Rtc(() -> this.now, rtc, offsets::add);
             this.unplug =
-                    new UnplugPorts(log, (product, build) -> product == 3 && build > 9, unplug);
+                    new UnplugPorts(
+                            log, (product, build) -> product == 3 && build > 9, _ -> {}, unplug);
             events.restore(pending);
             List<PortBus.Range> ranges = new ArrayList<>(this.rtc.ranges());
             ranges.addAll(this.unplug.ranges());

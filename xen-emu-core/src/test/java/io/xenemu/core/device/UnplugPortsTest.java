@@ -11,7 +11,8 @@ class UnplugPortsTest {
     private final List<String> asked = new ArrayList<>();
     private final GuestLog log = new GuestLog(lines::add, () -> 0);
     private final PortBus bus =
-            new PortBus(new UnplugPorts(log, this::isListed, UnplugState.INITIAL).ranges());
+            new PortBus(
+                    new UnplugPorts(log, this::isListed, _ -> {}, UnplugState.INITIAL).ranges());
 
     private boolean isListed(int product, long build) {
         asked.add(product + "/" + build);

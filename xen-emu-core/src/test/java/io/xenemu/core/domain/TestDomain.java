@@ -227,7 +227,7 @@ public final class TestDomain implements AutoCloseable {
         switch (origin) {
             case DomainOrigin.Boot _ -> writePageTables();
             case DomainOrigin.Saved(XenState state, _) -> domain.restored(state);
-            case DomainOrigin.Imported _ -> {}
+            case DomainOrigin.Imported _, DomainOrigin.Attached _ -> {}
         }
     }
 

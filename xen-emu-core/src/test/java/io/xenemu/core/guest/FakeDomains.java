@@ -12,6 +12,7 @@ import io.xenemu.core.domain.DomainEnvironment;
 import io.xenemu.core.domain.DomainOrigin;
 import io.xenemu.core.domain.OwnPart;
 import io.xenemu.core.domain.Vcpu;
+import io.xenemu.core.machine.AttachedDomain;
 import io.xenemu.core.machine.DomainSource;
 import io.xenemu.core.machine.ImportedDomain;
 import io.xenemu.core.machine.SavedDomain;
@@ -223,5 +224,13 @@ final class FakeDomains implements DomainSource {
                 vcpu.park();
             }
         }
+    }
+
+    @Override
+    public Domain attach(AttachedDomain attached, Function<Domain, PortBus> devices)
+            throws BootException {
+        Domain domain = domain(attached.origin(), devices);
+        built.add(domain);
+        return domain;
     }
 }

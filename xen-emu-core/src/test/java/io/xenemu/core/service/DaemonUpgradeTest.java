@@ -53,6 +53,7 @@ final class DaemonUpgradeTest {
                             new DaemonRequest(
                                     folder.resolve("control"),
                                     null,
+                                    folder.resolve("attach"),
                                     folder.resolve("xenstore"),
                                     Quotas.DEFAULT,
                                     EngineSpec.withDefaults(List.of(), 1),

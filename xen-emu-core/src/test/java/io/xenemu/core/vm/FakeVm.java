@@ -5,8 +5,8 @@ import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.ioctl.GsiRoute;
 import io.xenemu.kvm.memory.EventFd;
-import io.xenemu.kvm.memory.UserFaultFd;
 import io.xenemu.kvm.memory.MemFd;
+import io.xenemu.kvm.memory.UserFaultFd;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -374,8 +374,7 @@ public final class FakeVm implements VmPort {
     // Memory.
 
     @Override
-    public GuestView view(
-            Arena arena, MemFd memory, long offset, long bytes, boolean readOnly) {
+    public GuestView view(Arena arena, MemFd memory, long offset, long bytes, boolean readOnly) {
         return LocalView.of(arena, memory, offset, bytes, readOnly);
     }
 
@@ -421,8 +420,7 @@ public final class FakeVm implements VmPort {
     }
 
     @Override
-    public synchronized void logWrites(
-            int slot, long guestAddress, GuestView view, boolean on) {
+    public synchronized void logWrites(int slot, long guestAddress, GuestView view, boolean on) {
         MemorySegment host = view.here().orElseThrow();
         called(MEMORY, "logWrites", slot, on);
         Slot known = slots.get(slot);

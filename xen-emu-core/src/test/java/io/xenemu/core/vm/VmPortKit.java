@@ -404,9 +404,13 @@ public abstract class VmPortKit {
     void slotsDoNotOverlap() {
         long end = (long) PAGES * PAGE_SIZE;
         MemorySegment page = memory.asSlice(0, PAGE_SIZE);
-        assertRefused(Errno.EEXIST, () -> vm.setMemoryRegion(1, end - PAGE_SIZE, new LocalView(page), page.byteSize()));
+        assertRefused(
+                Errno.EEXIST,
+                () -> vm.setMemoryRegion(1, end - PAGE_SIZE, new LocalView(page), page.byteSize()));
         vm.setMemoryRegion(1, end, new LocalView(page), page.byteSize());
-        assertRefused(Errno.EEXIST, () -> vm.setMemoryRegion(2, end, new LocalView(page), page.byteSize()));
+        assertRefused(
+                Errno.EEXIST,
+                () -> vm.setMemoryRegion(2, end, new LocalView(page), page.byteSize()));
         vm.deleteMemoryRegion(1);
         vm.setMemoryRegion(2, end, new LocalView(page), page.byteSize());
         assertRefused(Errno.EINVAL, () -> vm.deleteMemoryRegion(1));
@@ -415,8 +419,12 @@ public abstract class VmPortKit {
     @Test
     void memoryIsInTheGuestsAddressWidth() {
         MemorySegment page = memory.asSlice(0, PAGE_SIZE);
-        assertRefused(Errno.EINVAL, () -> vm.setMemoryRegion(1, 1L << 52, new LocalView(page), page.byteSize()));
-        assertRefused(Errno.EINVAL, () -> vm.setMemoryRegion(1, PAGE_SIZE / 2, new LocalView(page), page.byteSize()));
+        assertRefused(
+                Errno.EINVAL,
+                () -> vm.setMemoryRegion(1, 1L << 52, new LocalView(page), page.byteSize()));
+        assertRefused(
+                Errno.EINVAL,
+                () -> vm.setMemoryRegion(1, PAGE_SIZE / 2, new LocalView(page), page.byteSize()));
     }
 
     @Test
