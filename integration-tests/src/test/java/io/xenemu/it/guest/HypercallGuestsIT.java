@@ -1,6 +1,5 @@
 package io.xenemu.it.guest;
 
-import static org.junit.jupiter.api.Assertions.assertAll;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -8,6 +7,7 @@ import io.xenemu.it.fixture.CheckReport;
 import io.xenemu.it.fixture.GuestRunner;
 import io.xenemu.it.fixture.HostPackage;
 import io.xenemu.it.fixture.HypercallRows;
+import io.xenemu.it.fixture.KnownDifferences;
 import io.xenemu.it.fixture.LabDaemon;
 import io.xenemu.it.fixture.LabGuest;
 import io.xenemu.it.fixture.Needs;
@@ -17,16 +17,10 @@ import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
 import io.xenemu.it.lab.RunningCommand;
 import java.io.IOException;
-import java.io.InputStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
-import java.util.Set;
-import java.util.TreeMap;
-import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.extension.ExtendWith;
@@ -97,7 +91,7 @@ class HypercallGuestsIT {
     void oursDiffersFromXenExactlyAsDocumented(int bits) throws IOException, InterruptedException {
         CheckReport report = ours(bits, "", CHECKS_AT_LEAST, "--max-event-channels", ALL_2_LEVEL);
 
-        assertDiffersAsDocumented(report, "ours-differences.txt");
+        KnownDifferences.assertExactly(report, "ours-differences.txt");
         assertEquals(List.of(), report.skipped());
     }
 
@@ -172,7 +166,7 @@ class HypercallGuestsIT {
                                 2);
         CheckReport report = report(output, PEER_CHECKS_AT_LEAST);
 
-        assertDiffersAsDocumented(
+        KnownDifferences.assertExactly(
                 report, "peer-differences-" + bits + ".txt", "peer-differences-grants.txt");
     }
 
@@ -212,7 +206,7 @@ class HypercallGuestsIT {
     }
 
     private static String documentedRows(String list) throws IOException {
-        return String.join("\n", lines(list));
+        return String.join("\n", KnownDifferences.lines(list));
     }
 
     /// The rows that were answered otherwise than by Xen.
@@ -251,46 +245,5 @@ class HypercallGuestsIT {
 
     private String guest(int bits) {
         return guests.hypercalls(bits).toString();
-    }
-
-    /// Says which checks are not as the lists have it. The lists themselves are of hundreds of names.
-    private static void assertDiffersAsDocumented(CheckReport report, String... lists)
-            throws IOException {
-        Set<String> documented = documentedDifferences(lists);
-        Map<String, String> unexpected = new TreeMap<>(report.failed());
-        unexpected.keySet().removeAll(documented);
-        Set<String> missing = new TreeSet<>(documented);
-        missing.removeAll(report.failed().keySet());
-
-        assertAll(
-                () ->
-                        assertEquals(
-                                Map.of(),
-                                unexpected,
-                                "fail, and are not in " + String.join(", ", lists)),
-                () ->
-                        assertEquals(
-                                Set.of(),
-                                missing,
-                                "do not fail, and are in " + String.join(", ", lists)));
-    }
-
-    private static Set<String> documentedDifferences(String... lists) throws IOException {
-        Set<String> names = new TreeSet<>();
-        for (String name : lists) {
-            names.addAll(lines(name));
-        }
-        return names;
-    }
-
-    /// The lines of a list, without comments.
-    private static List<String> lines(String name) throws IOException {
-        try (InputStream list =
-                Objects.requireNonNull(HypercallGuestsIT.class.getResourceAsStream(name), name)) {
-            return new String(list.readAllBytes(), StandardCharsets.UTF_8)
-                    .lines()
-                    .filter(line -> !line.startsWith("#"))
-                    .toList();
-        }
     }
 }

@@ -1,0 +1,5 @@
+/// Lab tests of VMMs in other processes, whose guests the service serves: [AttachedVmmIT].
+@NullMarked
+package io.xenemu.it.attach;
+
+import org.jspecify.annotations.NullMarked;
