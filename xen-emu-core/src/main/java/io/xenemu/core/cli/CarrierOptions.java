@@ -3,6 +3,7 @@ package io.xenemu.core.cli;
 import io.xenemu.core.control.ControlClient;
 import io.xenemu.core.hypervisor.HostException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -27,8 +28,38 @@ final class CarrierOptions {
     /// @return lines of text for the operator
     /// @throws HostException if it fails, with the reason
     List<String> over(Path socket, String host, List<String> words) throws HostException {
-        try (Carrier carrier = tls.isAddress(host) ? tls.connect(host) : Carrier.ssh(ssh, host)) {
-            return ControlClient.linked(socket, words, carrier.in(), carrier.out());
+        return over(socket, host, words, 1);
+    }
+
+    /// As [#over], with several connections.
+    ///
+    /// @param streams their number; one, if it goes by ssh
+    List<String> over(Path socket, String host, List<String> words, int streams)
+            throws HostException {
+        requireStreams(host, streams);
+        List<Carrier> carriers = new ArrayList<>();
+        try {
+            for (int i = 0; i < streams; i++) {
+                carriers.add(tls.isAddress(host) ? tls.connect(host) : Carrier.ssh(ssh, host));
+            }
+            return ControlClient.linked(
+                    socket,
+                    words,
+                    carriers.stream()
+                            .map(one -> new ControlClient.Link(one.in(), one.out()))
+                            .toList());
+        } finally {
+            carriers.forEach(Carrier::close);
+        }
+    }
+
+    /// Checks that a host is reached by so many connections.
+    ///
+    /// @throws HostException if it is not
+    void requireStreams(String host, int streams) throws HostException {
+        if (streams > 1 && !tls.isAddress(host)) {
+            throw new HostException(
+                    "--streams needs HOST:PORT: a guest that goes by ssh has one connection");
         }
     }
 }

@@ -12,6 +12,12 @@ import picocli.CommandLine.Spec;
 
 /// The options of a migration: how it reaches the other host, and how it goes.
 final class MigrateOptions {
+    /// As the service takes them.
+    private static final int MAX_STREAMS = 16;
+
+    /// The setting of a migration that only asks: it needs no further connections.
+    static final String DRY_RUN = "dry-run=true";
+
     @Mixin private CarrierOptions carrier = new CarrierOptions();
 
     @Option(
@@ -68,6 +74,15 @@ final class MigrateOptions {
                     "Let the guest go after one round of its memory, and its other pages follow it. If this host ends before all have, the guest is lost.")
     private boolean postCopy;
 
+    @Option(
+            names = "--streams",
+            paramLabel = "N",
+            defaultValue = "1",
+            description =
+                    "Send the guest's pages over N connections, 1 to 16, if one is slower than the network. "
+                            + "For one guest, to HOST:PORT; not with --postcopy. Default: ${DEFAULT-VALUE}.")
+    private int streams = 1;
+
     @Spec(Spec.Target.MIXEE)
     private @Nullable CommandSpec command;
 
@@ -85,7 +100,17 @@ final class MigrateOptions {
             throw WrongUse.of(
                     command, "--trust-storage is for disks that both hosts see: no --copy-storage");
         }
+        if (streams < 1 || streams > MAX_STREAMS) {
+            throw WrongUse.of(command, "--streams: 1 to " + MAX_STREAMS);
+        }
+        if (streams > 1 && postCopy) {
+            throw WrongUse.of(
+                    command, "--postcopy: pages that follow a guest come over one connection");
+        }
         List<String> words = new ArrayList<>();
+        if (streams > 1) {
+            words.add("streams=" + streams);
+        }
         add(words, "downtime-limit", downtimeLimit);
         add(words, "bandwidth", bandwidth);
         add(words, "timeout", timeout);
@@ -128,6 +153,8 @@ final class MigrateOptions {
         List<String> words = new ArrayList<>(List.of("migrate", domains.getFirst(), host));
         domains.stream().skip(1).forEach(other -> words.add("with=" + other));
         words.addAll(settings);
-        return carrier.over(socket, host, words);
+        carrier.requireStreams(host, streams);
+        boolean onlyAsks = settings.contains(DRY_RUN);
+        return carrier.over(socket, host, words, onlyAsks ? 1 : streams);
     }
 }

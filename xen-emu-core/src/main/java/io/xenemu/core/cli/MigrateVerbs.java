@@ -46,7 +46,7 @@ final class MigrateVerbs {
         public Integer call() throws HostException {
             List<String> words = new ArrayList<>(options.words());
             if (dryRun) {
-                words.add("dry-run=true");
+                words.add(MigrateOptions.DRY_RUN);
             }
             List<String> domains = new ArrayList<>(List.of(domain));
             domains.addAll(furtherAndHost.subList(0, furtherAndHost.size() - 1));

@@ -116,10 +116,31 @@ public final class ControlClient {
     public static List<String> linked(
             Path socket, List<String> words, InputStream in, OutputStream out)
             throws HostException {
-        try (ClientStream stream = ClientStream.both(in, out)) {
-            List<String> all = new ArrayList<>(words);
-            all.add("socket=" + stream.path());
+        return linked(socket, words, List.of(new Link(in, out)));
+    }
+
+    /// A connection to another host.
+    ///
+    /// @param in what the other host sends
+    /// @param out what it gets
+    public record Link(InputStream in, OutputStream out) {}
+
+    /// As [#linked], over several connections.
+    ///
+    /// @param links the first one is the main one
+    public static List<String> linked(Path socket, List<String> words, List<Link> links)
+            throws HostException {
+        List<String> all = new ArrayList<>(words);
+        List<ClientStream> streams = new ArrayList<>();
+        try {
+            for (Link link : links) {
+                ClientStream stream = ClientStream.both(link.in(), link.out());
+                all.add((streams.isEmpty() ? "socket=" : "stream=") + stream.path());
+                streams.add(stream);
+            }
             return toldCommand(socket, all, Progress.IGNORED);
+        } finally {
+            streams.forEach(ClientStream::close);
         }
     }
 

@@ -11,6 +11,7 @@ import io.xenemu.core.guest.Migration;
 import io.xenemu.core.hypervisor.MigrationOptions;
 import io.xenemu.core.hypervisor.SavePlace;
 import io.xenemu.core.json.Json;
+import io.xenemu.core.migration.MigrationMessage;
 import io.xenemu.core.toolstack.Refused;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
@@ -21,6 +22,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /// The verbs that move a guest to another host. The client has the connection: the service connects to a Unix socket of
 /// the client, which passes the bytes on in both directions ([ClientStream]).
@@ -34,11 +36,16 @@ final class MigrationCommands {
     /// A further guest that moves; may be given more than once.
     private static final String WITH = "with";
 
+    /// The socket of a further connection; may be given more than once.
+    private static final String STREAM = "stream";
+
     /// The settings of a migration, and of a guest that comes.
     private static final Set<String> SETTINGS =
             Set.of(
                     SOCKET,
                     WITH,
+                    STREAM,
+                    "streams",
                     "downtime-limit",
                     "bandwidth",
                     "timeout",
@@ -127,7 +134,7 @@ final class MigrationCommands {
             if (!SETTINGS.contains(name) || at < 0) {
                 throw new Refused("'" + word + "' is no setting of a migration");
             }
-            if (!name.equals(WITH)) {
+            if (!name.equals(WITH) && !name.equals(STREAM)) {
                 settings.put(name, word.substring(at + 1));
             }
         }
@@ -135,7 +142,26 @@ final class MigrationCommands {
     }
 
     private static SavePlace place(Map<String, String> settings) throws Refused {
-        String name = settings.get(SOCKET);
+        return place(settings.get(SOCKET));
+    }
+
+    /// The sockets of further connections.
+    private static List<SavePlace> further(VerbCall call, MigrationOptions options) throws Refused {
+        List<SavePlace> further = new ArrayList<>();
+        for (String word : call.all(SETTING)) {
+            if (word.startsWith(STREAM + "=")) {
+                further.add(place(word.substring(STREAM.length() + 1)));
+            }
+        }
+        if (further.size() != (options.onlyAsks() ? 0 : options.streams() - 1)) {
+            throw new Refused(
+                    "%d further connections for %d streams"
+                            .formatted(further.size(), options.streams()));
+        }
+        return further;
+    }
+
+    private static SavePlace place(@Nullable String name) throws Refused {
         try {
             if (name != null && Path.of(name).isAbsolute()) {
                 return new SavePlace(Path.of(name), SavePlace.Kind.SOCKET);
@@ -169,6 +195,14 @@ final class MigrationCommands {
         };
     }
 
+    private static int streams(Map<String, String> settings) throws Refused {
+        long streams = number(settings, "streams").orElse(1L);
+        if (streams < 1 || streams > MigrationMessage.MAX_STREAMS) {
+            throw new Refused("streams: 1 to " + MigrationMessage.MAX_STREAMS);
+        }
+        return Math.toIntExact(streams);
+    }
+
     private static MigrationOptions options(Map<String, String> settings) throws Refused {
         MigrationOptions usual = MigrationOptions.DEFAULT;
         boolean copies = truth(settings, "copy-storage", usual.copiesStorage());
@@ -188,7 +222,8 @@ final class MigrationCommands {
                 truth(settings, "trust-storage", usual.trustsStorage()),
                 truth(settings, "postcopy", usual.postCopy()),
                 copies,
-                replaces);
+                replaces,
+                streams(settings));
     }
 
     private static ControlReply migrate(OperatedService service, VerbCall call)
@@ -208,6 +243,7 @@ final class MigrationCommands {
                 all.migrate(
                         domains,
                         place(settings),
+                        further(call, options),
                         call.one(HOST),
                         options,
                         status -> call.tell(json(status)));

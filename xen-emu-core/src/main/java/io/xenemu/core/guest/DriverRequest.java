@@ -9,6 +9,7 @@ import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.abi.DomId;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -71,6 +72,7 @@ final class DriverRequest {
     /// @param migration as an operator sees it
     /// @param options an operator's wishes
     /// @param link to the destination
+    /// @param further connections to it, for pages
     /// @param progress of a round
     /// @param migrations the service's
     /// @param party the guests that move together
@@ -78,9 +80,14 @@ final class DriverRequest {
             Migration migration,
             MigrationOptions options,
             MigrationLink link,
+            List<MigrationLink> further,
             WorkProgress progress,
             Migrations migrations,
-            SaveParty party) {}
+            SaveParty party) {
+        Migrate {
+            further = List.copyOf(further);
+        }
+    }
 
     private DriverRequest(
             Kind kind,

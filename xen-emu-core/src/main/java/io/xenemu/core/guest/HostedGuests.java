@@ -279,6 +279,20 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
             MigrationOptions options,
             Consumer<Migration.Status> told)
             throws Refused, InterruptedException {
+        return migrate(domains, place, List.of(), peer, options, told);
+    }
+
+    /// As [#migrate], with further connections for pages.
+    ///
+    /// @param further one less than the connections that the options name, or none if it only asks
+    public Migration.Status migrate(
+            List<Domain> domains,
+            SavePlace place,
+            List<SavePlace> further,
+            String peer,
+            MigrationOptions options,
+            Consumer<Migration.Status> told)
+            throws Refused, InterruptedException {
         if (domains.size() > MigrationMessage.MAX_TOGETHER) {
             throw new Refused(
                     "%d guests: at most %d move together"
@@ -292,12 +306,22 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
         List<String> names = moving.stream().map(HostedGuest::name).toList();
         SaveParty party = new SaveParty(domains.size());
         List<DriverRequest> requests = new ArrayList<>();
-        try (MigrationLink link = link(place)) {
+        try (MigrationLink link = link(place);
+                MigrationLinks others = new MigrationLinks()) {
+            for (SavePlace one : further) {
+                others.add(link(one));
+            }
             Migration migration =
                     migrations.begin(UUID.randomUUID(), Migration.Direction.OUT, names, peer);
             DriverRequest.Migrate wanted =
                     new DriverRequest.Migrate(
-                            migration, options, link, new WorkProgress(), migrations, party);
+                            migration,
+                            options,
+                            link,
+                            others.all(),
+                            new WorkProgress(),
+                            migrations,
+                            party);
             boolean done = false;
             try {
                 for (int i = 0; i < moving.size(); i++) {

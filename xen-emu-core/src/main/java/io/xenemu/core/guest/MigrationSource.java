@@ -9,6 +9,7 @@ import io.xenemu.core.domain.XenState;
 import io.xenemu.core.hypervisor.DomainEvent;
 import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.hypervisor.MigrationMetrics;
+import io.xenemu.core.migration.FurtherWriters;
 import io.xenemu.core.migration.MigrationLink;
 import io.xenemu.core.migration.MigrationMessage;
 import io.xenemu.core.migration.PageEncoding;
@@ -25,6 +26,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
+import java.util.UUID;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -56,6 +58,9 @@ final class MigrationSource {
 
     /// The longest wait for a destination that loads the last pages, while the guest stands still.
     private static final Duration READY_LIMIT = Duration.ofSeconds(60);
+
+    /// The longest wait for the destination to take a further connection.
+    private static final Duration JOIN_LIMIT = Duration.ofSeconds(30);
 
     private final Hypervisor hypervisor;
     private final List<SaveParty.Member> guests;
@@ -141,6 +146,7 @@ final class MigrationSource {
             migration.cancelWith(null);
             domains().forEach(hypervisor.devices()::thaw);
             link.close();
+            wanted.further().forEach(MigrationLink::close);
             wanted.migrations()
                     .metrics()
                     .left(result, sent, Duration.ofNanos(System.nanoTime() - begun));
@@ -172,6 +178,7 @@ final class MigrationSource {
         if (!decided) {
             wanted.progress().cancel();
             link.close();
+            wanted.further().forEach(MigrationLink::close);
         }
     }
 
@@ -197,6 +204,12 @@ final class MigrationSource {
         if (guests.size() > 1 && wanted.options().postCopy()) {
             throw new Refused(names() + " move together: their pages cannot follow them");
         }
+        if (wanted.options().streams() > 1 && guests.size() > 1) {
+            throw new Refused(names() + " move together: their pages go over one connection");
+        }
+        if (wanted.options().streams() > 1 && wanted.options().postCopy()) {
+            throw new Refused("pages that follow a guest come over one connection");
+        }
         if (wanted.options().copiesStorage() && wanted.options().postCopy()) {
             throw new Refused("pages cannot follow a guest whose disks are copied");
         }
@@ -204,6 +217,9 @@ final class MigrationSource {
 
     /// The lowest version that has what this migration needs, so that an earlier destination can take the guest.
     private int version() {
+        if (wanted.options().streams() > 1) {
+            return MigrationMessage.WITH_STREAMS;
+        }
         if (copied > 0) {
             return MigrationMessage.WITH_STORAGE;
         }
@@ -260,15 +276,32 @@ final class MigrationSource {
                         first.config(),
                         wanted.options().onlyAsks(),
                         first.needs(),
-                        all.subList(1, all.size())));
+                        all.subList(1, all.size()),
+                        wanted.options().streams()));
         answers.listen(link, wanted.options().postCopy());
         switch (answers.next(ACCEPT_LIMIT)) {
             case MigrationMessage.Accept accept -> {
                 files.add(accept.checked());
                 migration.checked(String.join("\n", files));
                 log.info("{} can go to {}, with {}", names(), migration.peer(), accept.program());
+                join(accept.token());
             }
             case MigrationMessage other -> throw unexpected(other);
+        }
+    }
+
+    /// Joins the further connections to the main one.
+    private void join(UUID token) throws IOException, Refused {
+        int number = 1;
+        for (MigrationLink further : wanted.further()) {
+            number++;
+            further.send(new MigrationMessage.Join(token, number));
+            switch (further.receive(JOIN_LIMIT)) {
+                case MigrationMessage.Accept _ -> {}
+                case MigrationMessage.Refuse refuse ->
+                        throw new Refused(migration.peer() + ": " + refuse.reason());
+                case MigrationMessage other -> throw unexpected(other);
+            }
         }
     }
 
@@ -281,7 +314,9 @@ final class MigrationSource {
         for (SaveParty.Member guest : guests) {
             guest.awaitMemory();
         }
-        SaveWriter writer = new SaveWriter(link.channel(), PageEncoding.ZSTD);
+        SaveWriter writer =
+                new SaveWriter(
+                        link.channel(), PageEncoding.ZSTD, new FurtherWriters(wanted.further()));
         try (MigrationRecords.Draft decision = draft();
                 MovingGuests moving =
                         new MovingGuests(writer, guests, wanted, hypervisor.devices());
@@ -384,6 +419,7 @@ final class MigrationSource {
         }
         // The destination gives the disks up when it sees this.
         link.close();
+        wanted.further().forEach(MigrationLink::close);
         if (new DiskReturn(hypervisor.devices(), guests, order, migration).await()) {
             return true;
         }

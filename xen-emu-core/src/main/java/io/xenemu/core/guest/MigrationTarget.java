@@ -5,6 +5,7 @@ import io.xenemu.core.domain.Domain;
 import io.xenemu.core.host.WorkProgress;
 import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.core.hypervisor.MigrationMetrics;
+import io.xenemu.core.migration.FurtherReaders;
 import io.xenemu.core.migration.MigrationLink;
 import io.xenemu.core.migration.MigrationMessage;
 import io.xenemu.core.paging.LateRam;
@@ -51,12 +52,21 @@ final class MigrationTarget {
     /// The longest wait for the first message.
     private static final Duration HELLO_LIMIT = Duration.ofSeconds(30);
 
+    /// The longest wait for all further connections, once the source knows their token.
+    private static final Duration JOIN_LIMIT = Duration.ofSeconds(30);
+
     private final Hypervisor hypervisor;
     private final HostedGuests guests;
     private final Migrations migrations;
     private final MigrationLink link;
     private final String peer;
     private final WorkProgress progress = new WorkProgress();
+
+    /// The further connections that are to come.
+    private @Nullable JoiningStreams joining;
+
+    /// The further connections, once they have come.
+    private volatile List<MigrationLink> further = List.of();
 
     /// Whether the guest runs, so that what fails now is no failure of the migration.
     private boolean paused;
@@ -83,11 +93,16 @@ final class MigrationTarget {
     String run() throws Refused, InterruptedException {
         MigrationMetrics.Result result = MigrationMetrics.Result.REFUSED;
         Migration migration = null;
+        boolean isFurther = false;
         try (link) {
             MigrationMessage first = link.receive(HELLO_LIMIT);
             if (first instanceof MigrationMessage.Recover(UUID id)) {
                 result = MigrationMetrics.Result.OK;
                 return recovers(id);
+            }
+            if (first instanceof MigrationMessage.Join(UUID token, int stream)) {
+                isFurther = true;
+                return joins(token, stream);
             }
             MigrationMessage.Hello hello = hello(first);
             migration =
@@ -116,7 +131,33 @@ final class MigrationTarget {
             Refused _ = failed(migration, "a bug of the service: " + e);
             throw e;
         } finally {
-            migrations.metrics().came(paused ? MigrationMetrics.Result.OK : result);
+            JoiningStreams streams = joining;
+            if (streams != null) {
+                migrations.expectNot(streams);
+                streams.close();
+            }
+            if (!isFurther) {
+                migrations.metrics().came(paused ? MigrationMetrics.Result.OK : result);
+            }
+        }
+    }
+
+    /// Takes a further connection of a source, for the thread that takes its guest.
+    ///
+    /// @return what it was, when it is not used any more
+    private String joins(UUID token, int stream) throws Refused, IOException, InterruptedException {
+        JoiningStreams streams = migrations.joining(token);
+        if (streams == null) {
+            refuse("no migration expects this connection");
+            throw new Refused("a connection has come that no migration expects");
+        }
+        // Before another thread uses it.
+        link.send(new MigrationMessage.Accept(MigrationMessage.WITH_STREAMS, "xen-emu", ""));
+        CompletableFuture<String> end = streams.join(stream, link);
+        try {
+            return "stream %d of %s".formatted(stream, end.get());
+        } catch (ExecutionException e) {
+            throw new IllegalStateException(e);
         }
     }
 
@@ -182,7 +223,15 @@ final class MigrationTarget {
             refuse(String.valueOf(e.getMessage()));
             throw e;
         }
-        link.send(new MigrationMessage.Accept(hello.version(), "xen-emu", checked));
+        if (hello.version() < MigrationMessage.WITH_STREAMS || hello.onlyAsks()) {
+            link.send(new MigrationMessage.Accept(hello.version(), "xen-emu", checked));
+            return;
+        }
+        JoiningStreams streams = new JoiningStreams(hello.guest().name(), hello.streams());
+        joining = streams;
+        migrations.expect(streams);
+        link.send(
+                new MigrationMessage.Accept(hello.version(), "xen-emu", checked, streams.token()));
     }
 
     /// Tells the source that the guest stays there. It may have gone already.
@@ -198,6 +247,7 @@ final class MigrationTarget {
 
     private void load(Migration migration, MigrationMessage.Hello hello)
             throws IOException, Refused, BootException, InterruptedException {
+        awaitFurther();
         migration.enter(MigrationPhase.ROUNDS);
         IncomingDisks disks;
         try {
@@ -211,6 +261,21 @@ final class MigrationTarget {
         }
     }
 
+    private void awaitFurther() throws IOException, InterruptedException {
+        JoiningStreams streams = joining;
+        if (streams == null) {
+            return;
+        }
+        try {
+            further = streams.await(JOIN_LIMIT);
+        } catch (IOException e) {
+            refuse(String.valueOf(e.getMessage()));
+            throw e;
+        } finally {
+            migrations.expectNot(streams);
+        }
+    }
+
     private void load(Migration migration, MigrationMessage.Hello hello, IncomingDisks disks)
             throws IOException, Refused, BootException, InterruptedException {
         SavedStream stream = null;
@@ -219,7 +284,14 @@ final class MigrationTarget {
             if (hello.pagesFollow()) {
                 later = LaterPages.open(guests.pages(), link);
             }
-            stream = SavedStream.live(link, progress, later, disks, MigrationChecks.configs(hello));
+            stream =
+                    SavedStream.live(
+                            link,
+                            new FurtherReaders(further),
+                            progress,
+                            later,
+                            disks,
+                            MigrationChecks.configs(hello));
         } catch (Refused e) {
             refuse(e.reason());
             throw e;
@@ -373,5 +445,6 @@ final class MigrationTarget {
     void cancel() {
         progress.cancel();
         link.close();
+        further.forEach(MigrationLink::close);
     }
 }

@@ -36,6 +36,30 @@ public final class Migrations {
         this.metrics = metrics;
     }
 
+    /// Further connections that are to come.
+    @GuardedBy("this")
+    private final List<JoiningStreams> joining = new ArrayList<>();
+
+    /// Expects further connections.
+    synchronized void expect(JoiningStreams streams) {
+        joining.add(streams);
+    }
+
+    /// Expects them no more.
+    synchronized void expectNot(JoiningStreams streams) {
+        joining.remove(streams);
+    }
+
+    /// Who expects a further connection with this token; null if nobody does.
+    synchronized @Nullable JoiningStreams joining(UUID token) {
+        for (JoiningStreams streams : joining) {
+            if (streams.token().equals(token)) {
+                return streams;
+            }
+        }
+        return null;
+    }
+
     /// Adds the decisions that an earlier service has left open. That service writes none any more.
     synchronized void addLeft() {
         try {

@@ -13,6 +13,7 @@ import io.xenemu.core.machine.DomainSource;
 import io.xenemu.core.machine.state.ClockPolicy;
 import io.xenemu.core.memory.DomainMemory;
 import io.xenemu.core.migration.FileContents;
+import io.xenemu.core.migration.FurtherReaders;
 import io.xenemu.core.migration.GuestSummary;
 import io.xenemu.core.migration.IncomingRam;
 import io.xenemu.core.migration.MigrationLink;
@@ -75,6 +76,8 @@ final class SavedStream implements AutoCloseable {
 
     /// The configurations of the domains of guests that come, by name.
     private volatile Map<String, DomainConfig> announced = Map.of();
+
+    private volatile FurtherReaders further = new FurtherReaders(List.of());
 
     private volatile SaveReader.RoundEnd roundEnd = _ -> {};
 
@@ -155,12 +158,14 @@ final class SavedStream implements AutoCloseable {
     /// Opens the stream of a guest that comes from another host. Its clock goes on.
     ///
     /// @param link at the stream's beginning; closed by [#cancel], and not by [#close]
+    /// @param further connections for pages; closed with the stream
     /// @param later brings the pages that follow the guest; null if none do
     /// @param disks whose content comes with guests; whoever has made them closes them
     /// @param announced the configurations of the guests' domains, by name
     /// @throws Refused as [#open]
     static SavedStream live(
             MigrationLink link,
+            FurtherReaders further,
             WorkProgress progress,
             @Nullable LaterPages later,
             IncomingDisks disks,
@@ -176,6 +181,8 @@ final class SavedStream implements AutoCloseable {
                         true,
                         null,
                         progress);
+        stream.further = further;
+        stream.reader.takeFurther(further);
         stream.later = later;
         stream.disks = disks;
         stream.announced = Map.copyOf(announced);
@@ -560,6 +567,7 @@ final class SavedStream implements AutoCloseable {
         if (left != null) {
             left.close();
         }
+        further.close();
         reader.close();
         SavedChannel.close(channel);
         incoming.values().forEach(IncomingRam::close);

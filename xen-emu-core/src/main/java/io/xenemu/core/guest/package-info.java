@@ -14,8 +14,9 @@
 ///   with [LateBootFiles]. That of real Xen: [XenGuestImage], [XlRequest].
 /// - Migration: [Migrations] with [MigrationRecords], [Migration], [MigrationPhase]; [MigrationSource] with
 ///   [GuestDescription], [MovingGuests], [MigrationRounds], [VcpuThrottle], [DestinationAnswers], [DecidedSource] and
-///   [DiskReturn]; [MigrationTarget]; pages that follow a guest: [PostCopySource], [LaterPages], [EarlyPages]; disks
-///   whose content goes with it: [OutgoingDisks], [IncomingDisks]; [MigrationChecks], [CopyPlaces] of both.
+///   [DiskReturn]; [MigrationTarget]; further connections: [MigrationLinks], [JoiningStreams]; pages that follow a
+///   guest: [PostCopySource], [LaterPages], [EarlyPages]; disks whose content goes with it: [OutgoingDisks],
+///   [IncomingDisks]; [MigrationChecks], [CopyPlaces] of both.
 /// - Live update: [LiveUpdates] with [ChangeGate], [UpdateSource], [UpdateParty], [UpdateStates];
 ///   [UpdateTarget]; [UpdatedSocket] of both.
 /// - Guests of VMMs in other processes: [AttachedGuests], [AttachedImage].
@@ -25,8 +26,8 @@
 ///
 /// Locks: `moving` of [GuestDevices] is held while bytes move between a console and the host. The monitors of
 /// [GuestInbox], [HostedGuests], [ChangeGate], [UpdateParty], [SaveParty], [RestoreGate], [AttachedImage],
-/// [Migrations] and [Migration] are leaves. Those of [MigrationSource] and [UpdateSource] are held while they decide.
-/// A thread that waits for a driver's answer holds no lock, because the driver may need it.
+/// [Migrations], [JoiningStreams] and [Migration] are leaves. Those of [MigrationSource] and [UpdateSource] are held
+/// while they decide. A thread that waits for a driver's answer holds no lock, because the driver may need it.
 @NullMarked
 package io.xenemu.core.guest;
 

@@ -15,6 +15,7 @@ import java.util.Optional;
 /// @param trustsStorage whether the guest moves even if the other host does not see the locks of its disks
 /// @param copiesStorage whether the content of its disks goes with it
 /// @param replacesStorage whether a copy takes the place of a file that is there
+/// @param streams the number of connections for its pages
 public record MigrationOptions(
         Duration downtimeLimit,
         long bytesPerSecond,
@@ -25,7 +26,8 @@ public record MigrationOptions(
         boolean trustsStorage,
         boolean postCopy,
         boolean copiesStorage,
-        boolean replacesStorage) {
+        boolean replacesStorage,
+        int streams) {
     /// With disks that both hosts see, which is checked, and without post-copy.
     public MigrationOptions(
             Duration downtimeLimit,
@@ -44,7 +46,8 @@ public record MigrationOptions(
                 false,
                 false,
                 false,
-                false);
+                false,
+                1);
     }
 
     /// The same, by post-copy.
@@ -64,6 +67,22 @@ public record MigrationOptions(
         return with(trustsStorage, postCopy, true, replaces);
     }
 
+    /// The same, over several connections.
+    public MigrationOptions withStreams(int number) {
+        return new MigrationOptions(
+                downtimeLimit,
+                bytesPerSecond,
+                timeout,
+                force,
+                throttles,
+                onlyAsks,
+                trustsStorage,
+                postCopy,
+                copiesStorage,
+                replacesStorage,
+                number);
+    }
+
     private MigrationOptions with(
             boolean trusts, boolean follows, boolean copies, boolean replaces) {
         return new MigrationOptions(
@@ -76,7 +95,8 @@ public record MigrationOptions(
                 trusts,
                 follows,
                 copies,
-                replaces);
+                replaces,
+                streams);
     }
 
     /// What most operators want.

@@ -66,6 +66,7 @@ public final class BackChannel {
                             items.add(new Item.Came(message));
                     case MigrationMessage.Hello _,
                             MigrationMessage.Recover _,
+                            MigrationMessage.Join _,
                             MigrationMessage.Go _,
                             MigrationMessage.Page _ -> {
                         refuse(new MigrationMessage.Refuse("it says what only a source says"));

@@ -30,13 +30,18 @@ public final class DiskWriter implements AutoCloseable {
     private long pages;
     private int rounds;
 
-    DiskWriter(List<? extends DiskSource> disks, PageEncoding encoding, SectionWriter out) {
+    /// @param further connections for pages of RAM
+    DiskWriter(
+            List<? extends DiskSource> disks,
+            PageEncoding encoding,
+            SectionWriter out,
+            FurtherWriters further) {
         if (disks.size() > SaveFormat.MAX_DISKS) {
             throw new IllegalArgumentException(disks.size() + " disks");
         }
         this.disks = List.copyOf(disks);
         this.out = out;
-        batches = new PageBatches(out, encoding);
+        batches = new PageBatches(out, encoding, further);
         zeros = new ZeroBatch(out, SectionType.BLOCKS);
         piece =
                 arena.allocate(

@@ -13,7 +13,7 @@ import java.util.UUID;
 /// their order.
 public sealed interface MigrationMessage {
     /// The newest version of the messages, and of streams of guests that run.
-    int VERSION = 5;
+    int VERSION = 6;
 
     /// The first version that says what a guest needs, and what was looked at.
     int WITH_NEEDS = 2;
@@ -26,6 +26,12 @@ public sealed interface MigrationMessage {
 
     /// The first version in which the content of disks may go with guests: a source says it for such a migration alone.
     int WITH_STORAGE = 5;
+
+    /// The first version in which pages may go over several connections: a source says it for such a migration alone.
+    int WITH_STREAMS = 6;
+
+    /// The most connections of a migration: more than a host has fast network cards.
+    int MAX_STREAMS = 16;
 
     /// The most guests that move together: a program that looks at all of them stands between them.
     int MAX_TOGETHER = 32;
@@ -51,6 +57,10 @@ public sealed interface MigrationMessage {
     int STORED = 8;
     int NEED = 9;
     int PAGE = 10;
+    int JOIN = 11;
+
+    /// The token where no further connection is expected.
+    UUID NO_TOKEN = new UUID(0, 0);
 
     /// The source begins: which guest it is, and what it needs.
     ///
@@ -63,6 +73,7 @@ public sealed interface MigrationMessage {
     /// @param onlyAsks whether nothing follows the answer
     /// @param needs what the destination has to have
     /// @param others the guests that move with this one, in the order of the stream
+    /// @param streams the number of connections for its pages, with this one
     record Hello(
             int version,
             UUID migration,
@@ -71,10 +82,24 @@ public sealed interface MigrationMessage {
             BodyBytes config,
             boolean onlyAsks,
             Needs needs,
-            List<Comer> others)
+            List<Comer> others,
+            int streams)
             implements MigrationMessage {
         public Hello {
             others = List.copyOf(others);
+        }
+
+        /// Over one connection.
+        public Hello(
+                int version,
+                UUID migration,
+                GuestSummary guest,
+                int configVersion,
+                BodyBytes config,
+                boolean onlyAsks,
+                Needs needs,
+                List<Comer> others) {
+            this(version, migration, guest, configVersion, config, onlyAsks, needs, others, 1);
         }
 
         /// All guests, in the order of the stream.
@@ -140,7 +165,14 @@ public sealed interface MigrationMessage {
     /// @param version that both sides use
     /// @param program of the destination, for an operator
     /// @param checked lines that tell an operator what the destination has looked at
-    record Accept(int version, String program, String checked) implements MigrationMessage {}
+    /// @param token that further connections show; no bits from a destination that expects none
+    record Accept(int version, String program, String checked, UUID token)
+            implements MigrationMessage {
+        /// Without further connections.
+        public Accept(int version, String program, String checked) {
+            this(version, program, checked, NO_TOKEN);
+        }
+    }
 
     /// A side gives the migration up. The guest is or goes on at the source.
     ///
@@ -198,6 +230,12 @@ public sealed interface MigrationMessage {
         }
     }
 
+    /// A further connection of a source begins. [Accept] or [Refuse] answers.
+    ///
+    /// @param token that the destination has given to the source
+    /// @param stream its number, of which the main connection is 1
+    record Join(UUID token, int stream) implements MigrationMessage {}
+
     /// The number of its type.
     default int type() {
         return switch (this) {
@@ -211,6 +249,7 @@ public sealed interface MigrationMessage {
             case Stored _ -> STORED;
             case Need _ -> NEED;
             case Page _ -> PAGE;
+            case Join _ -> JOIN;
         };
     }
 
@@ -221,8 +260,8 @@ public sealed interface MigrationMessage {
             case Hello hello -> hello(body, hello);
             case Accept accept -> accept(body, accept);
             case Refuse refuse -> body.string(refuse.reason());
-            case Recover(UUID id) ->
-                    body.u64(id.getMostSignificantBits()).u64(id.getLeastSignificantBits());
+            case Recover(UUID id) -> uuid(body, id);
+            case Join(UUID token, int stream) -> uuid(body, token).u32(stream);
             case Stored(int round) -> body.u32(round);
             case Need(int page) -> body.u32(page);
             case Page(int page, ByteBuffer content) -> {
@@ -235,9 +274,7 @@ public sealed interface MigrationMessage {
     }
 
     private static BodyWriter hello(BodyWriter body, Hello hello) {
-        body.u32(hello.version())
-                .u64(hello.migration().getMostSignificantBits())
-                .u64(hello.migration().getLeastSignificantBits());
+        uuid(body.u32(hello.version()), hello.migration());
         guest(body, hello.guest(), hello.configVersion(), hello.config());
         body.bool(hello.onlyAsks());
         if (hello.version() >= WITH_NEEDS) {
@@ -250,7 +287,15 @@ public sealed interface MigrationMessage {
                 needs(body, hello.version(), other.needs());
             }
         }
-        return body;
+        return hello.version() >= WITH_STREAMS ? body.u32(hello.streams()) : body;
+    }
+
+    private static BodyWriter uuid(BodyWriter body, UUID id) {
+        return body.u64(id.getMostSignificantBits()).u64(id.getLeastSignificantBits());
+    }
+
+    private static UUID readUuid(BodyReader body) throws WireException {
+        return new UUID(body.u64(), body.u64());
     }
 
     private static void guest(
@@ -272,14 +317,18 @@ public sealed interface MigrationMessage {
 
     private static BodyWriter accept(BodyWriter body, Accept accept) {
         body.u32(accept.version()).string(accept.program());
-        return accept.version() >= WITH_NEEDS ? body.string(accept.checked()) : body;
+        if (accept.version() >= WITH_NEEDS) {
+            body.string(accept.checked());
+        }
+        return accept.version() >= WITH_STREAMS ? uuid(body, accept.token()) : body;
     }
 
     /// The longest body of a message of a type, in bytes: nobody waits for more.
     static int longestBody(int type) {
         return switch (type) {
             case HELLO -> MigrationLink.MAX_BODY_BYTES;
-            case ACCEPT -> 3 * Integer.BYTES + MAX_TEXT_BYTES + MAX_CHECKED_BYTES;
+            case ACCEPT -> 3 * Integer.BYTES + MAX_TEXT_BYTES + MAX_CHECKED_BYTES + 2 * Long.BYTES;
+            case JOIN -> 2 * Long.BYTES + Integer.BYTES;
             case REFUSE -> 2 * Integer.BYTES + MAX_TEXT_BYTES;
             case RECOVER -> 2 * Long.BYTES;
             case STORED -> Integer.BYTES;
@@ -302,7 +351,8 @@ public sealed interface MigrationMessage {
                     case READY -> new Ready();
                     case GO -> new Go();
                     case RUNNING -> new Running();
-                    case RECOVER -> new Recover(new UUID(body.u64(), body.u64()));
+                    case RECOVER -> new Recover(readUuid(body));
+                    case JOIN -> new Join(readUuid(body), body.count(MAX_STREAMS));
                     case STORED -> new Stored(body.u32());
                     case NEED -> new Need(body.count(Integer.MAX_VALUE));
                     case PAGE ->
@@ -319,7 +369,7 @@ public sealed interface MigrationMessage {
 
     private static Hello readHello(BodyReader body) throws WireException {
         int version = body.u32();
-        UUID migration = new UUID(body.u64(), body.u64());
+        UUID migration = readUuid(body);
         GuestSummary guest = readSummary(body);
         int configVersion = body.u32();
         BodyBytes config = readBytes(body);
@@ -339,11 +389,19 @@ public sealed interface MigrationMessage {
                                 readNeeds(version, body)));
             }
         }
+        int streams = 1;
+        if (version >= WITH_STREAMS && version <= VERSION) {
+            streams = body.count(MAX_STREAMS);
+            if (streams == 0) {
+                throw new WireException("a migration without a connection");
+            }
+        }
         if (version > VERSION) {
             // It is refused by its number, whatever else it has.
             body.skipAll();
         }
-        return new Hello(version, migration, guest, configVersion, config, onlyAsks, needs, others);
+        return new Hello(
+                version, migration, guest, configVersion, config, onlyAsks, needs, others, streams);
     }
 
     private static GuestSummary readSummary(BodyReader body) throws WireException {
@@ -385,6 +443,7 @@ public sealed interface MigrationMessage {
         return new Accept(
                 version,
                 body.string(MAX_TEXT_BYTES),
-                version >= WITH_NEEDS ? body.string(MAX_CHECKED_BYTES) : "");
+                version >= WITH_NEEDS ? body.string(MAX_CHECKED_BYTES) : "",
+                version >= WITH_STREAMS ? readUuid(body) : NO_TOKEN);
     }
 }

@@ -91,6 +91,11 @@ final class PageBatch implements AutoCloseable {
         pages++;
     }
 
+    /// Whether it has pages of RAM.
+    boolean isOfRam() {
+        return type == SectionType.PAGES;
+    }
+
     boolean isFull() {
         return pages == SaveFormat.BATCH_PAGES;
     }

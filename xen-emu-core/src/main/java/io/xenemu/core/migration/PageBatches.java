@@ -24,6 +24,7 @@ final class PageBatches implements AutoCloseable {
     private static final int MOST_PLAIN = 64;
 
     private final SectionWriter out;
+    private final FurtherWriters further;
     private final PageEncoding encoding;
     private final SectionWorkers workers = SectionWorkers.ofWriter();
 
@@ -36,7 +37,7 @@ final class PageBatches implements AutoCloseable {
     /// Those that are full, in the order of the stream.
     private final Deque<Slot> full = new ArrayDeque<>();
 
-    /// Those that were written while they were still compressed.
+    /// Those that were written while they were still compressed, or go over a further connection.
     private final List<Slot> late = new ArrayList<>();
 
     private Slot filled;
@@ -59,16 +60,22 @@ final class PageBatches implements AutoCloseable {
         /// The result of that, if it is shorter.
         private PageBatch.@Nullable Section compressed;
 
-        /// How long that took, in ns.
+        /// The section's way over a further connection.
+        private @Nullable Future<?> sending;
+
+        /// How long compressing took, in ns.
         private long packing;
 
         boolean isReady() {
-            return compressing == null || compressing.isDone();
+            return (compressing == null || compressing.isDone())
+                    && (sending == null || sending.isDone());
         }
     }
 
-    PageBatches(SectionWriter out, PageEncoding encoding) {
+    /// @param further connections for pages of RAM
+    PageBatches(SectionWriter out, PageEncoding encoding, FurtherWriters further) {
         this.out = out;
+        this.further = further;
         this.encoding = encoding;
         filled = newSlot();
     }
@@ -126,6 +133,9 @@ final class PageBatches implements AutoCloseable {
             boolean _ = isWorth(slot, compressed);
             write(slot, compressed);
         }
+        for (Slot slot : late) {
+            awaitSent(slot);
+        }
     }
 
     private void pack() {
@@ -154,6 +164,7 @@ final class PageBatches implements AutoCloseable {
             if (slot.isReady()) {
                 i.remove();
                 PageBatch.Section _ = section(slot);
+                awaitSent(slot);
                 empty(slot);
             }
         }
@@ -204,9 +215,14 @@ final class PageBatches implements AutoCloseable {
 
     private void write(Slot slot, PageBatch.@Nullable Section compressed) throws IOException {
         PageBatch.Section section = compressed == null ? slot.batch.plain() : compressed;
-        long begun = System.nanoTime();
-        out.writeSealed(section.buffer(), section.start());
-        gain.took(section.length(), System.nanoTime() - begun);
+        slot.sending = slot.batch.isOfRam() ? further.offer(section) : null;
+        if (slot.sending == null) {
+            long begun = System.nanoTime();
+            out.writeSealed(section.buffer(), section.start());
+            // The others take as much meanwhile.
+            int streams = 1 + further.count();
+            gain.took(section.length() * streams, System.nanoTime() - begun);
+        }
         if (slot.isReady()) {
             empty(slot);
         } else {
@@ -214,8 +230,16 @@ final class PageBatches implements AutoCloseable {
         }
     }
 
+    /// Waits until a further connection has taken the section, if it goes over one.
+    private static void awaitSent(Slot slot) throws IOException {
+        if (slot.sending != null) {
+            SectionWorkers.await(slot.sending);
+        }
+    }
+
     private void empty(Slot slot) {
         slot.compressing = null;
+        slot.sending = null;
         slot.compressed = null;
         slot.batch.clear();
         free.add(slot);

@@ -19,6 +19,7 @@ final class RamReader implements AutoCloseable {
     private static final SectionWorkers.Work NOTHING = () -> {};
 
     private final SectionReader in;
+    private final FurtherReaders further;
     private final WorkProgress progress;
     private final long total;
     private final SectionWorkers workers = SectionWorkers.ofReader();
@@ -34,9 +35,11 @@ final class RamReader implements AutoCloseable {
     /// The last round of a guest that runs.
     private int round;
 
+    /// @param further connections for pages of a guest that runs
     /// @param total the number of all pages, from [#begin]
-    RamReader(SectionReader in, WorkProgress progress, long total) {
+    RamReader(SectionReader in, FurtherReaders further, WorkProgress progress, long total) {
         this.in = in;
+        this.further = further;
         this.progress = progress;
         this.total = total;
     }
@@ -158,18 +161,20 @@ final class RamReader implements AutoCloseable {
             throw new WireException(
                     "round %s in place of %d".formatted(Integer.toUnsignedString(number), round));
         }
+        BitSet seen = new BitSet();
+        further.begin(round, ram, total, seen);
         List<BitSet> seenOfDisks = disks.stream().map(_ -> new BitSet()).toList();
         while (in.peek() == SectionType.BLOCKS) {
             blocks(disks, seenOfDisks);
             SaveCancelledException.tell(progress, Math.min(pages, total));
         }
-        BitSet seen = new BitSet();
         while (in.peek() == SectionType.PAGES) {
             live(ram, seen);
             SaveCancelledException.tell(progress, Math.min(pages, total));
         }
         // A page may come again in the next round.
         drain();
+        further.await();
         if (!disks.isEmpty()) {
             store(disks);
             end.stored(round);
@@ -230,9 +235,7 @@ final class RamReader implements AutoCloseable {
         // Sections of zeros come between others, so only the pages of a section ascend.
         decoder.of(total);
         ByteBuffer body = head(decoder);
-        if (!decoder.addTo(seen)) {
-            throw new WireException("a page comes twice in a round");
-        }
+        see(decoder, seen);
         unpack(
                 slot,
                 () -> {
@@ -243,6 +246,17 @@ final class RamReader implements AutoCloseable {
                         decoder.forEach(plain, ram::set);
                     }
                 });
+    }
+
+    /// Notes the pages of a section. So nobody writes to one while another thread does.
+    ///
+    /// @param seen those of the round; guarded by itself
+    static void see(PagesBody section, BitSet seen) throws WireException {
+        synchronized (seen) {
+            if (!section.addTo(seen)) {
+                throw new WireException("a page comes twice in a round");
+            }
+        }
     }
 
     private void blocks(List<? extends DiskSink> disks, List<BitSet> seen) throws IOException {
@@ -363,7 +377,7 @@ final class RamReader implements AutoCloseable {
 
     /// The pages read so far.
     long pages() {
-        return pages;
+        return pages + further.pages();
     }
 
     /// The sections of pages so far.

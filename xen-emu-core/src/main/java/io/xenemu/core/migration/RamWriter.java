@@ -4,6 +4,7 @@ import io.xenemu.core.host.WorkProgress;
 import io.xenemu.kvm.wire.BodyWriter;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 
 /// Writes the pages of RAM that are not zero, in the order of their numbers.
 final class RamWriter {
@@ -21,7 +22,7 @@ final class RamWriter {
         begin(out, size);
         progress.begin(size / SaveFormat.PAGE);
         long written = 0;
-        try (PageBatches batches = new PageBatches(out, encoding)) {
+        try (PageBatches batches = new PageBatches(out, encoding, new FurtherWriters(List.of()))) {
             for (long from = nextData(ram, 0); from < size; ) {
                 // Once for all of it: the kernel looks at each page up to the hole.
                 long to = Math.min(size, roundUp(ram.file().nextHole(from)));

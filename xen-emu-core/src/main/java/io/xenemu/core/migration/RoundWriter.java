@@ -20,6 +20,7 @@ public final class RoundWriter implements AutoCloseable {
     private final RamSource ram;
     private final DiskWriter disks;
     private final SectionWriter out;
+    private final FurtherWriters further;
     private final WorkProgress progress;
     private Pace pace;
     private final PageBatches batches;
@@ -44,8 +45,15 @@ public final class RoundWriter implements AutoCloseable {
     }
 
     /// @param disks whose content goes with the guest; closed with this
+    /// @param further connections for pages of RAM; closed with this
     RoundWriter(
-            RamSource ram, DiskWriter disks, SectionWriter out, WorkProgress progress, Pace pace) {
+            RamSource ram,
+            DiskWriter disks,
+            SectionWriter out,
+            FurtherWriters further,
+            WorkProgress progress,
+            Pace pace) {
+        this.further = further;
         this.ram = ram;
         this.disks = disks;
         this.out = out;
@@ -66,6 +74,7 @@ public final class RoundWriter implements AutoCloseable {
         long before = pages;
         rounds++;
         out.write(SectionType.ROUND, SaveFormat.VERSION, new BodyWriter().u32(rounds));
+        further.begin(rounds);
         long ofDisks = disks.pages();
         progress.begin(ofDisks + wanted.cardinality());
         long written = disks.write(rounds, pace, progress);
@@ -81,11 +90,12 @@ public final class RoundWriter implements AutoCloseable {
                 done += to - from;
                 from = wanted.nextSetBit(to);
             }
-            pace.at(out.account().bytes());
+            pace.at(bytes());
             SaveCancelledException.tell(progress, done);
         }
         batches.flush();
         zeros.flush();
+        further.end(rounds);
         if (disks.total() > 0) {
             out.write(SectionType.ROUND_END, SaveFormat.VERSION, new BodyWriter().u32(rounds));
         }
@@ -172,13 +182,15 @@ public final class RoundWriter implements AutoCloseable {
         return pages;
     }
 
-    /// The bytes of the stream so far.
+    /// The bytes of the stream so far, and of the pages on further connections.
     public long bytes() {
-        return out.account().bytes();
+        return out.account().bytes() + further.bytes();
     }
 
     @Override
     public void close() {
+        // No thread writes a section any more when its memory is freed.
+        further.close();
         disks.close();
     }
 }

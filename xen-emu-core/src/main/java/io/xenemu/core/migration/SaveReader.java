@@ -29,6 +29,7 @@ public final class SaveReader implements AutoCloseable {
     private Step last = Step.RAM;
     private @Nullable ChunkStream state;
     private int guests;
+    private FurtherReaders further = new FurtherReaders(List.of());
 
     /// The guests whose memory comes while they run, until each is read to its end.
     private final Deque<LiveRam> live = new ArrayDeque<>();
@@ -84,7 +85,7 @@ public final class SaveReader implements AutoCloseable {
             throws IOException {
         if (sections.peek() == SectionType.END) {
             step(Step.RAM, Step.END);
-            end();
+            sections.end(guests);
             return null;
         }
         step(last == Step.LIVE_RAM ? Step.LIVE_RAM : Step.RAM, Step.GUEST);
@@ -158,6 +159,13 @@ public final class SaveReader implements AutoCloseable {
         return stream;
     }
 
+    /// Takes pages from further connections too, of the only guest, which runs while its memory is sent.
+    ///
+    /// @param streams those; whoever has made them closes them
+    public void takeFurther(FurtherReaders streams) {
+        further = streams;
+    }
+
     /// Whether the guest whose head was read runs while its memory is sent: then [#liveRam] follows, and the same for
     /// each further guest that moves with it. Then come [#rounds] of all, and [#state] and [#endRounds] for each.
     public boolean isLive() throws IOException {
@@ -201,7 +209,7 @@ public final class SaveReader implements AutoCloseable {
         RamReader.beginDisks(sections, disks);
         long total = RamReader.begin(sections);
         IncomingRam ram = memory.of(total * SaveFormat.PAGE);
-        live.add(new LiveRam(ram, new RamReader(sections, progress, total), disks, end));
+        live.add(new LiveRam(ram, new RamReader(sections, further, progress, total), disks, end));
     }
 
     /// Whether another guest moves with that whose memory has begun: then [#guest] gives its head.
@@ -215,11 +223,18 @@ public final class SaveReader implements AutoCloseable {
     /// @throws SaveCancelledException if that was asked for
     public void rounds() throws IOException {
         step(Step.LIVE_RAM, Step.ROUNDS);
-        while (sections.peek() == SectionType.ROUND) {
-            for (LiveRam guest : live) {
-                guest.reader().readRound(guest.ram(), guest.disks(), guest.end());
+        try {
+            while (sections.peek() == SectionType.ROUND) {
+                for (LiveRam guest : live) {
+                    guest.reader().readRound(guest.ram(), guest.disks(), guest.end());
+                }
             }
+        } catch (IOException e) {
+            // The source has ended because of a further stream, whose failure says more.
+            IOException first = further.failure();
+            throw first == null ? e : first;
         }
+        further.end();
         if (live.size() == 1) {
             live.getFirst().reader().readMissing(live.getFirst().ram());
         }
@@ -281,7 +296,8 @@ public final class SaveReader implements AutoCloseable {
         if (ram != null) {
             requireSize(total, ram.pages().byteSize());
         }
-        try (RamReader reader = new RamReader(sections, progress, total)) {
+        try (RamReader reader =
+                new RamReader(sections, new FurtherReaders(List.of()), progress, total)) {
             reader.read(ram);
             long bytes = sections.account().bytes() - before;
             endGuest(reader.pages());
@@ -315,24 +331,6 @@ public final class SaveReader implements AutoCloseable {
             throw new WireException(
                     "%d pages where %s were written".formatted(read, Long.toUnsignedString(pages)));
         }
-    }
-
-    private void end() throws IOException {
-        sections.next(SectionType.END);
-        sections.requireVersion(SectionType.END);
-        StreamAccount account = sections.account();
-        BodyReader body = sections.fields();
-        boolean isWhole =
-                body.u32() == guests
-                        && body.u64() == account.sections()
-                        && body.u64() == account.bytes()
-                        && MessageDigest.isEqual(
-                                body.bytes(SaveFormat.SHA256_BYTES), account.digest());
-        body.end();
-        if (!isWhole) {
-            throw new WireException("its end is that of another saved guest");
-        }
-        sections.countEnd();
     }
 
     /// Throws unless the channel ends here, after [#guest] has returned null. For a file, not for a connection.

@@ -17,6 +17,7 @@ public final class SaveWriter {
     private final SectionWriter sections;
     private final ChunkWriter chunks;
     private final PageEncoding encoding;
+    private final FurtherWriters further;
     private Step last = Step.RAM;
     private int guests;
     private int files;
@@ -37,6 +38,17 @@ public final class SaveWriter {
     /// @param out a blocking channel
     /// @param encoding of pages
     public SaveWriter(WritableByteChannel out, PageEncoding encoding) throws IOException {
+        this(out, encoding, new FurtherWriters(List.of()));
+    }
+
+    /// Starts the stream of one guest that runs, whose pages go over further connections too.
+    ///
+    /// @param out a blocking channel
+    /// @param encoding of pages
+    /// @param further those connections
+    public SaveWriter(WritableByteChannel out, PageEncoding encoding, FurtherWriters further)
+            throws IOException {
+        this.further = further;
         sections = new SectionWriter(out);
         chunks = new ChunkWriter(sections);
         this.encoding = encoding;
@@ -99,7 +111,7 @@ public final class SaveWriter {
             throws IOException {
         step(Step.GUEST, Step.ROUNDS);
         live++;
-        DiskWriter writer = new DiskWriter(disks, encoding, sections);
+        DiskWriter writer = new DiskWriter(disks, encoding, sections, further);
         boolean begun = false;
         try {
             writer.begin();
@@ -110,7 +122,7 @@ public final class SaveWriter {
                 writer.close();
             }
         }
-        return new RoundWriter(ram, writer, sections, progress, pace);
+        return new RoundWriter(ram, writer, sections, further, progress, pace);
     }
 
     /// Writes the state of a guest whose RAM was written in rounds, and ends the guest.
@@ -118,6 +130,9 @@ public final class SaveWriter {
     /// @param frames of its parts, as they were when the last round began
     public void endRounds(RoundWriter rounds, byte[] frames) throws IOException {
         step(Step.ROUNDS, --live > 0 ? Step.ROUNDS : Step.RAM);
+        if (live == 0) {
+            further.end();
+        }
         writeState(frames);
         endGuest(rounds.pages());
     }
@@ -162,13 +177,11 @@ public final class SaveWriter {
 
     /// Ends the stream.
     ///
-    /// @return its length in bytes
+    /// @return its length in bytes, with that of pages on further connections
     public long end() throws IOException {
         step(Step.RAM, Step.END);
-        StreamAccount account = sections.account();
-        BodyWriter body = new BodyWriter().u32(guests).u64(account.sections()).u64(account.bytes());
-        sections.write(SectionType.END, SaveFormat.VERSION, body.bytes(account.digest()));
-        return account.bytes();
+        sections.end(guests);
+        return sections.account().bytes() + further.bytes();
     }
 
     private void step(Step from, Step to) {

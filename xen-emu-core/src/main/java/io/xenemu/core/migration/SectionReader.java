@@ -8,6 +8,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.channels.ReadableByteChannel;
+import java.security.MessageDigest;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.zip.CRC32C;
@@ -190,8 +191,25 @@ final class SectionReader implements AutoCloseable {
         return account;
     }
 
-    /// Adds the last section to the account, which its own body does not count.
-    void countEnd() {
+    /// Reads the section that ends the stream, and checks that the stream is whole.
+    ///
+    /// @param guests that it has to have
+    void end(int guests) throws IOException {
+        next(SectionType.END);
+        requireVersion(SectionType.END);
+        BodyReader body = fields();
+        int itsGuests = body.u32();
+        long itsSections = body.u64();
+        long itsBytes = body.u64();
+        byte[] its = body.bytes(SaveFormat.SHA256_BYTES);
+        body.end();
+        if (itsGuests != guests
+                || itsSections != account.sections()
+                || itsBytes != account.bytes()
+                || !MessageDigest.isEqual(its, account.digest())) {
+            throw new WireException("its end is that of another saved guest");
+        }
+        // Its own body does not count it.
         account.section(buffer, 0, buffer.getInt(end));
     }
 

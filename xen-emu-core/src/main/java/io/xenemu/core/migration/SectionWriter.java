@@ -71,6 +71,14 @@ final class SectionWriter {
         writeAll(in.clear().limit(end + SaveFormat.CRC_BYTES).position(from));
     }
 
+    /// Ends the stream.
+    ///
+    /// @param guests that it has
+    void end(int guests) throws IOException {
+        BodyWriter body = new BodyWriter().u32(guests).u64(account.sections()).u64(account.bytes());
+        write(SectionType.END, SaveFormat.VERSION, body.bytes(account.digest()));
+    }
+
     /// The sections so far.
     StreamAccount account() {
         return account;

@@ -13,7 +13,7 @@
 ///   [PackingGain], [PagesBody], [PageEncoding], [ZstdPages], [SectionWorkers]. [SavedPages] reads it in any order,
 ///   from a file, and gives it to a [PageRunSink].
 /// - RAM of a guest that runs, in rounds: [RoundWriter], [ZeroBatch], [Pace], [IncomingRam]; what follows a round:
-///   [Convergence].
+///   [Convergence]. Over several connections: [FurtherWriters], [FurtherReaders].
 /// - Disks whose content goes with such a guest: [DiskSource], [BlockLog], [DiskWriter]; [DiskSink].
 /// - Messages around a stream: [MigrationLink], [MigrationMessage], [BackChannel], [DetachableChannel]; of a live
 ///   update [UpdateLink], [UpdateMessage].
@@ -21,8 +21,9 @@
 /// - A whole stream in short: [SavedReport].
 /// - The end of a cancelled one: [SaveCancelledException].
 ///
-/// No locks: one thread writes or reads a stream, and others look at its [io.xenemu.core.host.WorkProgress].
-/// [SectionWorkers] pack and unpack the pages, one of them each section.
+/// No locks, but for the set of a round's pages, which the threads of further connections share: one thread writes or
+/// reads a stream, and others look at its [io.xenemu.core.host.WorkProgress]. [SectionWorkers] pack and unpack the
+/// pages, one of them each section.
 @NullMarked
 package io.xenemu.core.migration;
 

@@ -26,7 +26,7 @@ import picocli.CommandLine.Mixin;
 /// there when it begins. CPU time is that of all processes; a loaded machine takes little more of it than a quiet one.
 ///
 /// Arguments, optional: MIB of memory (512), ROUNDS (7, of which the first two are not counted), CONTENT: `random`,
-/// which cannot be compressed, or `text`.
+/// which cannot be compressed, or `text`; STREAMS of the migration (1).
 public final class MigrationStream {
     private static final int MIB = 1 << 20;
     private static final int COLD_ROUNDS = 2;
@@ -37,6 +37,7 @@ public final class MigrationStream {
     private final Path folder;
     private final long memory;
     private final String content;
+    private final String streams;
     private static final String LAUNCHER =
             Path.of("../xen-emu-core/target/dist/bin/xen-emu")
                     .toAbsolutePath()
@@ -59,10 +60,11 @@ public final class MigrationStream {
         @Mixin private TlsOptions tls = new TlsOptions();
     }
 
-    private MigrationStream(Path folder, int mib, String content) throws Exception {
+    private MigrationStream(Path folder, int mib, String content, String streams) throws Exception {
         this.folder = folder;
         this.memory = (long) mib * MIB;
         this.content = content;
+        this.streams = streams;
         authority = new TestAuthority(folder, "authority");
         authority.sign("host", "-1H");
     }
@@ -72,8 +74,9 @@ public final class MigrationStream {
         int mib = args.length > 0 ? Integer.parseInt(args[0]) : 512;
         int rounds = args.length > 1 ? Integer.parseInt(args[1]) : 7;
         String content = args.length > 2 ? args[2] : "random";
+        String streams = args.length > 3 ? args[3] : "1";
         Path folder = Files.createTempDirectory("migration-stream");
-        MigrationStream stream = new MigrationStream(folder, mib, content);
+        MigrationStream stream = new MigrationStream(folder, mib, content, streams);
         try {
             stream.run(rounds);
         } finally {
@@ -235,7 +238,14 @@ public final class MigrationStream {
     private Cost move(int from) throws Exception {
         Cost begin = now();
         Process migrate =
-                command("migrate", from, words(), "web", "127.0.0.1:" + ports.get(from ^ 1));
+                command(
+                        "migrate",
+                        from,
+                        words(),
+                        "--streams",
+                        streams,
+                        "web",
+                        "127.0.0.1:" + ports.get(from ^ 1));
         if (migrate.waitFor() != 0) {
             throw new IllegalStateException("migrate ended with " + migrate.exitValue());
         }

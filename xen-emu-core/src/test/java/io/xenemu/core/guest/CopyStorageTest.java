@@ -145,6 +145,18 @@ final class CopyStorageTest {
     }
 
     @Test
+    void diskGoesBesidePagesOverSeveralConnections() throws Exception {
+        guest.awaitSteps();
+        guest.alwaysWrites();
+        try (TestCarrier carrier = carrier(TestCarrier.Fault.NONE);
+                TestCarrier further = carrier(TestCarrier.Fault.NONE)) {
+            assertEquals(
+                    Arrays.asList(null, null), guest.migrate(carrier, List.of(further), COPIES));
+        }
+        assertIsThere(Objects.requireNonNull(guest.b.built()));
+    }
+
+    @Test
     void whatIsMadeThereIsTold() throws Exception {
         assertNull(migrate(TestCarrier.Fault.NONE, ASKS).getFirst());
         String line =

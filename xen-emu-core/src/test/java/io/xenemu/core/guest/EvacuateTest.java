@@ -145,7 +145,23 @@ final class EvacuateTest {
                 assertTrue(
                         tool.errors().contains("--trust-storage is for disks that both hosts see"),
                         tool.errors());
+                for (String streams : List.of("0", "17")) {
+                    List<String> several = new ArrayList<>(verb);
+                    several.addAll(List.of("--streams", streams, "other:8002"));
+                    assertEquals(2, tool.run(several).exit());
+                    assertTrue(tool.errors().contains("--streams: 1 to 16"), tool.errors());
+                }
+                List<String> several = new ArrayList<>(verb);
+                several.addAll(List.of("--streams", "2", "--postcopy", "other:8002"));
+                assertEquals(2, tool.run(several).exit());
+                assertTrue(tool.errors().contains("over one connection"), tool.errors());
             }
+            assertEquals(1, tool.run(List.of("migrate", "--streams", "2", "web", "other")).exit());
+            assertTrue(
+                    tool.errors()
+                            .contains(
+                                    "--streams needs HOST:PORT: a guest that goes by ssh has one connection"),
+                    tool.errors());
         }
     }
 }

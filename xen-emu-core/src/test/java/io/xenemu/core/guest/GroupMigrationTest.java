@@ -132,6 +132,14 @@ final class GroupMigrationTest {
     }
 
     @Test
+    void pagesOfSeveralGoOverOneConnection() throws Exception {
+        assertEquals(
+                "web and db move together: their pages go over one connection",
+                reason(migrate(TestCarrier.Fault.NONE, USUAL.withStreams(2)).getFirst()));
+        pair.assertRunAt(pair.a);
+    }
+
+    @Test
     void destroyedGuestEndsTheMigrationAndTheOtherGoesOn() throws Exception {
         pair.alwaysWrites();
         MigrationOptions endless =

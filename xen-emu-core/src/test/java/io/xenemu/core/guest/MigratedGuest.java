@@ -224,6 +224,37 @@ final class MigratedGuest extends TwoSides {
         return failures(source, target);
     }
 
+    /// Moves the guest over several carriers.
+    ///
+    /// @param further beside the main one
+    /// @return as [#migrate]
+    List<Throwable> migrate(
+            TestCarrier carrier, List<TestCarrier> further, MigrationOptions options)
+            throws Exception {
+        FutureTask<String> target = begun(() -> guestsB.receive(carrier.target(), "host a"));
+        List<FutureTask<String>> others =
+                further.stream()
+                        .map(one -> begun(() -> guestsB.receive(one.target(), "host a")))
+                        .toList();
+        FutureTask<Migration.Status> source =
+                begun(() ->
+                        guestsA.migrate(
+                                List.of(domain),
+                                carrier.source(),
+                                further.stream().map(TestCarrier::source).toList(),
+                                "host b",
+                                options.withStreams(further.size() + 1),
+                                _ -> {}));
+        List<Throwable> failures = failures(source, target);
+        if (target.isDone()) {
+            for (FutureTask<String> other : others) {
+                // One that the source has never used ends with its connection.
+                Throwable _ = failure(other);
+            }
+        }
+        return failures;
+    }
+
     /// Moves the guest from the second service to the first one.
     List<Throwable> moveBack(Domain there, TestCarrier carrier, MigrationOptions options)
             throws Exception {

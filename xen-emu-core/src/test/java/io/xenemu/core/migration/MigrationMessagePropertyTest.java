@@ -82,7 +82,19 @@ final class MigrationMessagePropertyTest {
                                             MigrationMessage.BodyBytes.of(new BodyWriter().u16(3)),
                                             NO_DEVICE))),
                     new MigrationMessage.Stored(7),
-                    withCopies(List.of(new MigrationMessage.Copy(1, 1L << 40))));
+                    withCopies(List.of(new MigrationMessage.Copy(1, 1L << 40))),
+                    new MigrationMessage.Hello(
+                            6,
+                            new UUID(3, -4),
+                            WEB,
+                            3,
+                            MigrationMessage.BodyBytes.of(new BodyWriter().u32(1)),
+                            false,
+                            NO_DEVICE,
+                            List.of(),
+                            16),
+                    new MigrationMessage.Accept(6, "xen-emu 6", "memory", new UUID(7, -8)),
+                    new MigrationMessage.Join(new UUID(7, -8), 2));
 
     private static MigrationMessage.Hello withCopies(List<MigrationMessage.Copy> copies) {
         return hello(

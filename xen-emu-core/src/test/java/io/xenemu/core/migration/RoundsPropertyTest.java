@@ -29,6 +29,7 @@ import org.junit.jupiter.api.Test;
 final class RoundsPropertyTest {
     static final int PAGES = 3000;
     private static final RoundWriter.Forget NOTHING = (_, _) -> {};
+    private static final FurtherWriters NONE_FURTHER = new FurtherWriters(List.of());
 
     private static BitSet all() {
         BitSet all = new BitSet();
@@ -134,8 +135,9 @@ final class RoundsPropertyTest {
             try (RoundWriter rounds =
                     new RoundWriter(
                             guest.ram(),
-                            new DiskWriter(List.of(), PageEncoding.NONE, out),
+                            new DiskWriter(List.of(), PageEncoding.NONE, out, NONE_FURTHER),
                             out,
+                            NONE_FURTHER,
                             new WorkProgress(),
                             new Pace(0))) {
                 long _ = rounds.write(all, NOTHING);
@@ -143,7 +145,12 @@ final class RoundsPropertyTest {
                 out.write(SectionType.END, SaveFormat.VERSION, new BodyWriter());
             }
             try (SectionReader in = new SectionReader(TestGuest.from(bytes.toByteArray()));
-                    RamReader reader = new RamReader(in, new WorkProgress(), RamReader.begin(in))) {
+                    RamReader reader =
+                            new RamReader(
+                                    in,
+                                    new FurtherReaders(List.of()),
+                                    new WorkProgress(),
+                                    RamReader.begin(in))) {
                 reader.readRound(ram, List.of(), _ -> {});
                 reader.readMissing(ram);
             }
@@ -172,7 +179,12 @@ final class RoundsPropertyTest {
             }
         }
         try (SectionReader in = new SectionReader(TestGuest.from(bytes.toByteArray()));
-                RamReader reader = new RamReader(in, new WorkProgress(), RamReader.begin(in));
+                RamReader reader =
+                        new RamReader(
+                                in,
+                                new FurtherReaders(List.of()),
+                                new WorkProgress(),
+                                RamReader.begin(in));
                 IncomingRam ram = new IncomingRam("a", (long) PAGES * TestGuest.PAGE, false)) {
             reader.readRound(ram, List.of(), _ -> {});
             WireException e =
