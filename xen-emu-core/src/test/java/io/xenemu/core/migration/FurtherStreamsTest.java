@@ -188,15 +188,16 @@ final class FurtherStreamsTest {
     @Test
     void streamThatLiesIsRefused() throws Exception {
         try (TestGuest guest = new TestGuest("a", 1, PAGES)) {
-            assertEquals(
-                    "stream 2: a page comes twice in a round",
+            String twice =
                     refusal(
                             guest,
                             out -> {
                                 number(out, SectionType.ROUND, 1);
                                 page(out, guest, 5);
                                 number(out, SectionType.ROUND_END, 1);
-                            }));
+                            });
+            // Either stream may have it first.
+            assertEquals("a page comes twice in a round", twice.replace("stream 2: ", ""));
             assertEquals(
                     "stream 2: section ROUN of round 2 in round 1",
                     refusal(guest, out -> number(out, SectionType.ROUND, 2)));
