@@ -4,8 +4,8 @@
  * For authors of VMMs: how a KVM guest becomes a domain of xen-emu.
  *
  * The VMM makes VM, memory slots and vCPUs as ever, and says so here; it runs each vCPU by xen_attach_run() in place of
- * KVM_RUN. Hypercalls are answered by the service; all other exits come back. The guest's memory is shared. The VM has in-kernel interrupt chips, or at least local
- * APICs (KVM_CREATE_IRQCHIP, KVM_CAP_SPLIT_IRQCHIP).
+ * KVM_RUN. Hypercalls are answered by the service; all other exits come back. The guest's memory is shared. The VM has
+ * in-kernel interrupt chips, or at least local APICs (KVM_CREATE_IRQCHIP, KVM_CAP_SPLIT_IRQCHIP).
  *
  * Functions return 0 or more, or a negated errno. Any thread may call them; a vCPU is run by one thread.
  */
