@@ -32,6 +32,8 @@ public final class FurtherWriters implements AutoCloseable {
         private final int number;
         private final MigrationLink link;
         private final ExecutorService thread;
+
+        /// Sections of pages that are not written.
         private final AtomicInteger waiting = new AtomicInteger();
 
         /// Begun by the first work of its thread.
@@ -54,15 +56,24 @@ public final class FurtherWriters implements AutoCloseable {
             void write(SectionWriter out) throws IOException;
         }
 
-        Future<?> begin(Work work) {
+        /// Begins to write a section of pages.
+        Future<?> begin(PageBatch.Section section) {
             waiting.incrementAndGet();
+            return begin(out -> {
+                try {
+                    out.writeSealed(section.buffer(), section.start());
+                } finally {
+                    waiting.decrementAndGet();
+                }
+            });
+        }
+
+        Future<?> begin(Work work) {
             return thread.submit(() -> {
                 try {
                     work.write(out());
                 } catch (IOException e) {
                     throw new IOException("stream " + number + ": " + IoReason.of(e), e);
-                } finally {
-                    waiting.decrementAndGet();
                 }
                 return null;
             });
@@ -104,7 +115,7 @@ public final class FurtherWriters implements AutoCloseable {
             next = (next + 1) % streams.size();
             if (stream.waiting.get() < MOST_WAITING) {
                 bytes += section.length();
-                return stream.begin(out -> out.writeSealed(section.buffer(), section.start()));
+                return stream.begin(section);
             }
         }
         return null;
