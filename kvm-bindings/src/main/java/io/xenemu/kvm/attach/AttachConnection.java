@@ -1,5 +1,6 @@
 package io.xenemu.kvm.attach;
 
+import static com.google.common.base.Preconditions.checkArgument;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 import com.google.common.primitives.ImmutableIntArray;
@@ -391,6 +392,7 @@ public final class AttachConnection implements AutoCloseable {
     }
 
     private void send(MemorySegment message, int... descriptors) {
+        checkArgument(descriptors.length <= AttachLayouts.MAX_DESCRIPTORS, "too many descriptors");
         try {
             socket.send(message.toArray(ValueLayout.JAVA_BYTE), descriptors);
         } catch (IOException e) {

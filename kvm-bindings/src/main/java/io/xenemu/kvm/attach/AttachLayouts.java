@@ -15,6 +15,7 @@ import java.util.List;
 final class AttachLayouts {
     static final int MAGIC = 0x5441_5858;
     static final int VERSION = 1;
+    static final int MAX_DESCRIPTORS = 8;
     static final int MAX_LINKS = 4;
     static final int MAX_RANGES = 16;
     static final int MAX_RAM_RANGES = 4;

@@ -121,7 +121,6 @@ class AttachLayoutsTest {
         } catch (NoSuchFieldException e) {
             return switch (name) {
                 case "MAX_BYTES" -> MessageSocket.MAX_BYTES;
-                case "MAX_DESCRIPTORS" -> MessageSocket.MAX_DESCRIPTORS;
                 case "MAX_VCPUS" -> AttachMessage.MAX_VCPUS;
                 case "FEATURES" -> 0;
                 default -> fail("XA_" + name + " is not declared");
