@@ -1,6 +1,5 @@
 package io.xenemu.core.migration;
 
-import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.wire.BodyReader;
 import io.xenemu.kvm.wire.WireException;
 import java.io.IOException;
@@ -8,8 +7,6 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
@@ -24,9 +21,7 @@ public final class FurtherReaders implements AutoCloseable {
 
     /// One of them.
     private static final class Stream {
-        private final int number;
-        private final MigrationLink link;
-        private final ExecutorService thread;
+        private final StreamThread thread;
 
         /// Begun by the first work of its thread.
         private @Nullable SectionReader in;
@@ -36,16 +31,8 @@ public final class FurtherReaders implements AutoCloseable {
         /// Seen by others when a round has ended.
         private final AtomicLong pages = new AtomicLong();
 
-        /// @param number among all streams of the migration, of which the main one is 1
-        Stream(int number, MigrationLink link) {
-            this.number = number;
-            this.link = link;
-            thread =
-                    Executors.newSingleThreadExecutor(
-                            Thread.ofPlatform()
-                                    .daemon()
-                                    .name("migration-stream-" + number)
-                                    .factory());
+        Stream(StreamThread thread) {
+            this.thread = thread;
         }
 
         /// What its thread does.
@@ -54,26 +41,23 @@ public final class FurtherReaders implements AutoCloseable {
         }
 
         Future<?> begin(Work work) {
-            return thread.submit(() -> {
+            return thread.begin(() -> {
                 boolean done = false;
                 try {
                     work.read(in());
                     done = true;
-                } catch (IOException e) {
-                    throw new IOException("stream " + number + ": " + IoReason.of(e), e);
                 } finally {
                     if (!done) {
-                        link.close();
+                        thread.link().close();
                     }
                 }
-                return null;
             });
         }
 
         private SectionReader in() throws IOException {
             SectionReader open = in;
             if (open == null) {
-                open = new SectionReader(link.channel());
+                open = new SectionReader(thread.link().channel());
                 in = open;
             }
             return open;
@@ -124,7 +108,6 @@ public final class FurtherReaders implements AutoCloseable {
         }
 
         void close() {
-            link.close();
             thread.close();
             if (in != null) {
                 in.close();
@@ -138,7 +121,7 @@ public final class FurtherReaders implements AutoCloseable {
     /// @param links the further connections, after their messages; closed with this
     public FurtherReaders(List<MigrationLink> links) {
         for (MigrationLink link : links) {
-            streams.add(new Stream(streams.size() + 2, link));
+            streams.add(new Stream(new StreamThread(streams.size() + 2, link)));
         }
     }
 

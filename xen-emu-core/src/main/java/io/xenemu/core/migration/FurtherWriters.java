@@ -1,12 +1,9 @@
 package io.xenemu.core.migration;
 
-import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.wire.BodyWriter;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
@@ -29,9 +26,7 @@ public final class FurtherWriters implements AutoCloseable {
 
     /// One of them.
     private static final class Stream {
-        private final int number;
-        private final MigrationLink link;
-        private final ExecutorService thread;
+        private final StreamThread thread;
 
         /// Sections of pages that are not written.
         private final AtomicInteger waiting = new AtomicInteger();
@@ -39,16 +34,8 @@ public final class FurtherWriters implements AutoCloseable {
         /// Begun by the first work of its thread.
         private @Nullable SectionWriter out;
 
-        /// @param number among all streams of the migration, of which the main one is 1
-        Stream(int number, MigrationLink link) {
-            this.number = number;
-            this.link = link;
-            thread =
-                    Executors.newSingleThreadExecutor(
-                            Thread.ofPlatform()
-                                    .daemon()
-                                    .name("migration-stream-" + number)
-                                    .factory());
+        Stream(StreamThread thread) {
+            this.thread = thread;
         }
 
         /// What its thread does.
@@ -69,20 +56,13 @@ public final class FurtherWriters implements AutoCloseable {
         }
 
         Future<?> begin(Work work) {
-            return thread.submit(() -> {
-                try {
-                    work.write(out());
-                } catch (IOException e) {
-                    throw new IOException("stream " + number + ": " + IoReason.of(e), e);
-                }
-                return null;
-            });
+            return thread.begin(() -> work.write(out()));
         }
 
         private SectionWriter out() throws IOException {
             SectionWriter begun = out;
             if (begun == null) {
-                begun = new SectionWriter(link.channel());
+                begun = new SectionWriter(thread.link().channel());
                 out = begun;
             }
             return begun;
@@ -92,7 +72,7 @@ public final class FurtherWriters implements AutoCloseable {
     /// @param links the further connections, after their messages; closed with this
     public FurtherWriters(List<MigrationLink> links) {
         for (MigrationLink link : links) {
-            streams.add(new Stream(streams.size() + 2, link));
+            streams.add(new Stream(new StreamThread(streams.size() + 2, link)));
         }
     }
 
@@ -150,7 +130,7 @@ public final class FurtherWriters implements AutoCloseable {
     /// Closes the connections, and waits until no thread uses a section any more.
     @Override
     public void close() {
-        streams.forEach(stream -> stream.link.close());
+        streams.forEach(stream -> stream.thread.link().close());
         streams.forEach(stream -> stream.thread.close());
     }
 }

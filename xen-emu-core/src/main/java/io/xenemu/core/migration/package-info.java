@@ -13,7 +13,8 @@
 ///   [PackingGain], [PagesBody], [PageEncoding], [ZstdPages], [SectionWorkers]. [SavedPages] reads it in any order,
 ///   from a file, and gives it to a [PageRunSink].
 /// - RAM of a guest that runs, in rounds: [RoundWriter], [ZeroBatch], [Pace], [IncomingRam]; what follows a round:
-///   [Convergence]. Over several connections: [FurtherWriters], [FurtherReaders].
+///   [Convergence]. Over several connections: [FurtherWriters], [FurtherReaders], each with
+///   a [StreamThread] for a connection.
 /// - Disks whose content goes with such a guest: [DiskSource], [BlockLog], [DiskWriter]; [DiskSink].
 /// - Messages around a stream: [MigrationLink], [MigrationMessage], [BackChannel], [DetachableChannel]; of a live
 ///   update [UpdateLink], [UpdateMessage].
