@@ -322,17 +322,11 @@ public final class Hypervisor implements AutoCloseable {
             DomainDriver driver,
             EngineMap map)
             throws BootException {
-        Optional<EngineId> missing = engines.missing(map);
-        if (missing.isPresent()) {
-            throw new BootException(noEngine(missing.get()));
-        }
-        DomId id = take(wanted);
-        try {
-            return made(
-                    source.build(id, config, kernel, modules, commandLine, devices), driver, map);
-        } finally {
-            ids.release(id);
-        }
+        return make(
+                wanted,
+                id -> source.build(id, config, kernel, modules, commandLine, devices),
+                driver,
+                map);
     }
 
     /// Checks that a domain of another host could be made here.
@@ -487,13 +481,28 @@ public final class Hypervisor implements AutoCloseable {
             DomainDriver driver,
             EngineMap map)
             throws BootException {
+        return make(wanted, id -> source.attach(attached.apply(id), devices), driver, map);
+    }
+
+    /// Builds a domain for an id.
+    @FunctionalInterface
+    private interface Building {
+        Domain build(DomId id) throws BootException;
+    }
+
+    /// Makes a new domain.
+    ///
+    /// @param wanted its id; null for the next one of the service's policy
+    private Domain make(
+            @Nullable DomId wanted, Building building, DomainDriver driver, EngineMap map)
+            throws BootException {
         Optional<EngineId> missing = engines.missing(map);
         if (missing.isPresent()) {
             throw new BootException(noEngine(missing.get()));
         }
         DomId id = take(wanted);
         try {
-            return made(source.attach(attached.apply(id), devices), driver, map);
+            return made(building.build(id), driver, map);
         } finally {
             ids.release(id);
         }
