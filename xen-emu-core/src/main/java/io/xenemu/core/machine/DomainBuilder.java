@@ -124,10 +124,25 @@ public final class DomainBuilder implements DomainSource {
         DomainConfig config = origin.config();
         GuestMemoryMap map = mapOf(origin, model, vm);
         Domain domain = new Domain(origin, map, vm, capabilities, environment);
+        return filled(
+                domain,
+                () -> {
+                    int[] msrs = SavedMsrs.of(kvm.msrIndexList());
+                    domain.add(new KvmPart(vm, config.cpu(), msrs, incarnation));
+                    steps.run(vm, domain);
+                });
+    }
+
+    /// What a new domain is filled with.
+    @FunctionalInterface
+    private interface Filling {
+        void run() throws BootException;
+    }
+
+    /// Fills a domain, which is closed if that fails.
+    private static Domain filled(Domain domain, Filling filling) throws BootException {
         try {
-            int[] msrs = SavedMsrs.of(kvm.msrIndexList());
-            domain.add(new KvmPart(vm, config.cpu(), msrs, incarnation));
-            steps.run(vm, domain);
+            filling.run();
             return domain;
         } catch (BootException | RuntimeException | Error e) {
             Teardown made = new Teardown();
@@ -292,35 +307,25 @@ public final class DomainBuilder implements DomainSource {
                         new AttachedHome(attached.vm(), attached.ranges(), origin.ram(), kvmVm),
                         own.stream().map(KvmVcpu::id).toList());
         Domain domain = new Domain(origin, origin.memoryMap(), vm, offered, environment);
-        try {
-            domain.add(new AttachedPart());
-            AttachedLeaves leaves = AttachedLeaves.of(own.getFirst(), vm.clock(), config);
-            VcpuLoop loop =
-                    new VcpuLoop(
-                            domain,
-                            environment.registry(),
-                            hypercalls,
-                            new HypercallPage(leaves.isAmd()),
-                            devices.apply(domain),
-                            traces);
-            for (int i = 0; i < own.size(); i++) {
-                KvmVcpu kvmVcpu = own.get(i);
-                VcpuId id = new VcpuId(i);
-                kvmVcpu.xen().vcpuId(i);
-                if (!attached.hasLeaves()) {
-                    leaves.give(kvmVcpu, id, domain.id());
-                }
-                LocalVcpu port = new LocalVcpu(kvmVcpu);
-                Vcpu vcpu = new Vcpu(domain, id, port, v -> loop.run(v, kvmVcpu));
-                attached.vm().stopsWhen(i, vcpu::isStopping);
-                domain.add(vcpu);
+        return filled(domain, () -> addVcpus(attached, domain, vm, devices));
+    }
+
+    private void addVcpus(
+            AttachedDomain attached,
+            Domain domain,
+            LocalVm vm,
+            Function<Domain, PortBus> devices) {
+        domain.add(new AttachedPart());
+        List<KvmVcpu> own = attached.vm().vcpus();
+        AttachedLeaves leaves = AttachedLeaves.of(own.getFirst(), vm.clock(), domain.config());
+        VcpuLoop loop = loop(domain, leaves.isAmd(), devices.apply(domain));
+        for (int i = 0; i < own.size(); i++) {
+            KvmVcpu kvmVcpu = own.get(i);
+            if (!attached.hasLeaves()) {
+                leaves.give(kvmVcpu, new VcpuId(i), domain.id());
             }
-            return domain;
-        } catch (RuntimeException | Error e) {
-            Teardown made = new Teardown();
-            made.add(domain::close);
-            made.closeAfter(e);
-            throw e;
+            Vcpu vcpu = add(domain, i, new LocalVcpu(kvmVcpu), loop);
+            attached.vm().stopsWhen(i, vcpu::isStopping);
         }
     }
 
@@ -390,20 +395,28 @@ public final class DomainBuilder implements DomainSource {
 
     /// Adds the domain's vCPUs. They have no leaves yet.
     private void addVcpus(LocalVm vm, Domain domain, PortBus ports, VcpuModel model) {
-        VcpuLoop loop =
-                new VcpuLoop(
-                        domain,
-                        environment.registry(),
-                        hypercalls,
-                        new HypercallPage(model.isAmd()),
-                        ports,
-                        traces);
+        VcpuLoop loop = loop(domain, model.isAmd(), ports);
         for (int i = 0; i < domain.config().vcpus(); i++) {
-            LocalVcpu vcpu = vm.vcpu(new VcpuId(i));
-            KvmVcpu own = vcpu.kvm();
-            own.xen().vcpuId(i);
-            domain.add(new Vcpu(domain, new VcpuId(i), vcpu, v -> loop.run(v, own)));
+            Vcpu _ = add(domain, i, vm.vcpu(new VcpuId(i)), loop);
         }
+    }
+
+    private VcpuLoop loop(Domain domain, boolean isAmd, PortBus ports) {
+        return new VcpuLoop(
+                domain,
+                environment.registry(),
+                hypercalls,
+                new HypercallPage(isAmd),
+                ports,
+                traces);
+    }
+
+    private static Vcpu add(Domain domain, int number, LocalVcpu port, VcpuLoop loop) {
+        KvmVcpu own = port.kvm();
+        own.xen().vcpuId(number);
+        Vcpu vcpu = new Vcpu(domain, new VcpuId(number), port, v -> loop.run(v, own));
+        domain.add(vcpu);
+        return vcpu;
     }
 
     /// Gives the vCPUs their leaves.
