@@ -131,25 +131,17 @@ public record GuestRequest(
 
     /// The same request, for another configuration.
     GuestRequest withConfig(DomainConfig other) {
-        return new GuestRequest(
-                other,
-                onlineVcpus,
-                kernel,
-                modules,
-                commandLine,
-                platform,
-                ends,
-                devices,
-                overcommit,
-                engines,
-                domid,
-                kept);
+        return with(other, kept);
     }
 
     /// The same request, whose files were kept.
     GuestRequest withKept(KeptBootFiles files) {
+        return with(config, files);
+    }
+
+    private GuestRequest with(DomainConfig other, @Nullable KeptBootFiles files) {
         return new GuestRequest(
-                config,
+                other,
                 onlineVcpus,
                 kernel,
                 modules,
