@@ -1,6 +1,7 @@
 package io.xenemu.core.cli;
 
 import io.xenemu.core.hypervisor.HostException;
+import io.xenemu.core.migration.MigrationMessage;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -12,9 +13,6 @@ import picocli.CommandLine.Spec;
 
 /// The options of a migration: how it reaches the other host, and how it goes.
 final class MigrateOptions {
-    /// As the service takes them.
-    private static final int MAX_STREAMS = 16;
-
     /// The setting of a migration that only asks: it needs no further connections.
     static final String DRY_RUN = "dry-run=true";
 
@@ -79,7 +77,9 @@ final class MigrateOptions {
             paramLabel = "N",
             defaultValue = "1",
             description =
-                    "Send the guest's pages over N connections, 1 to 16, if one is slower than the network. "
+                    "Send the guest's pages over N connections, 1 to "
+                            + MigrationMessage.MAX_STREAMS
+                            + ", if one is slower than the network. "
                             + "For one guest, to HOST:PORT; not with --postcopy. Default: ${DEFAULT-VALUE}.")
     private int streams = 1;
 
@@ -100,8 +100,8 @@ final class MigrateOptions {
             throw WrongUse.of(
                     command, "--trust-storage is for disks that both hosts see: no --copy-storage");
         }
-        if (streams < 1 || streams > MAX_STREAMS) {
-            throw WrongUse.of(command, "--streams: 1 to " + MAX_STREAMS);
+        if (streams < 1 || streams > MigrationMessage.MAX_STREAMS) {
+            throw WrongUse.of(command, "--streams: 1 to " + MigrationMessage.MAX_STREAMS);
         }
         if (streams > 1 && postCopy) {
             throw WrongUse.of(
