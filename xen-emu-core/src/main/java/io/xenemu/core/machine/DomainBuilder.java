@@ -311,10 +311,7 @@ public final class DomainBuilder implements DomainSource {
     }
 
     private void addVcpus(
-            AttachedDomain attached,
-            Domain domain,
-            LocalVm vm,
-            Function<Domain, PortBus> devices) {
+            AttachedDomain attached, Domain domain, LocalVm vm, Function<Domain, PortBus> devices) {
         domain.add(new AttachedPart());
         List<KvmVcpu> own = attached.vm().vcpus();
         AttachedLeaves leaves = AttachedLeaves.of(own.getFirst(), vm.clock(), domain.config());

@@ -25,10 +25,7 @@ final class StreamThread implements AutoCloseable {
         this.link = link;
         thread =
                 Executors.newSingleThreadExecutor(
-                        Thread.ofPlatform()
-                                .daemon()
-                                .name("migration-stream-" + number)
-                                .factory());
+                        Thread.ofPlatform().daemon().name("migration-stream-" + number).factory());
     }
 
     MigrationLink link() {

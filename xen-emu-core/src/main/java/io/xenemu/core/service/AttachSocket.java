@@ -95,13 +95,14 @@ final class AttachSocket implements AutoCloseable {
     public void close() throws IOException {
         closed = true;
         listener.remove();
-        List<Thread> ending;
-        synchronized (this) {
-            served.values().forEach(MessageSocket::shutdown);
-            ending = List.copyOf(served.keySet());
-        }
         try {
+            // It lets no VMM in any more then.
             thread.join();
+            List<Thread> ending;
+            synchronized (this) {
+                served.values().forEach(MessageSocket::shutdown);
+                ending = List.copyOf(served.keySet());
+            }
             for (Thread server : ending) {
                 server.join();
             }
