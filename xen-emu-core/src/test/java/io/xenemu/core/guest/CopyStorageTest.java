@@ -37,10 +37,8 @@ import org.junit.jupiter.api.io.TempDir;
 /// Migrations of a guest on a fake VM between two services that do not see each other's disks.
 @Timeout(300)
 final class CopyStorageTest {
-    /// Bytes of a message without a body, and of that which says that a round is stored.
+    /// Bytes of a message without a body.
     private static final int MESSAGE = 16;
-
-    private static final int STORED = MESSAGE + Integer.BYTES;
 
     private static final int BEFORE_THE_STREAM = 4000;
 
@@ -210,12 +208,9 @@ final class CopyStorageTest {
     /// A word of the target is lost: the source goes on, and the target cannot know that.
     @Test
     void undecidedCopyKeepsItsDiskUntilItIsDestroyed() throws Exception {
-        int accept = accept();
-        guest.close();
-        guest = MigratedGuest.ofOwnStorage(folder.resolve("second"));
         try (TestCarrier carrier = carrier(TestCarrier.Fault.NONE)) {
             // With `go`: both rounds are stored, and it is ready.
-            carrier.cutAfter(accept + 2 * STORED + MESSAGE);
+            carrier.cutAfterReady();
             assertNotNull(guest.migrate(carrier, TWO_ROUNDS).getFirst());
         }
         Eventually.holds("it waits", () -> guest.isWaiting());

@@ -37,9 +37,6 @@ final class GroupMigrationTest {
     @TempDir private Path folder = Path.of("");
     private MigratedPair pair;
 
-    /// Bytes of the message that accepts the guests, once it is known.
-    private int accept;
-
     @BeforeEach
     void start() throws Exception {
         pair = new MigratedPair(folder.resolve("pair"));
@@ -160,9 +157,7 @@ final class GroupMigrationTest {
 
     /// The word that they run is lost.
     private void decideWithoutAnswer() throws Exception {
-        accept = accept();
-        List<Throwable> failures =
-                migrate(new TestCarrier.Fault(false, accept + MESSAGE, true), USUAL);
+        List<Throwable> failures = migrate(TestCarrier.Fault.RUNNING_IS_LOST, USUAL);
         assertTrue(
                 reason(failures.getFirst()).startsWith("it is decided that host b runs web and db"),
                 reason(failures.getFirst()));
@@ -201,7 +196,7 @@ final class GroupMigrationTest {
     @Test
     void oneThatIsDestroyedDoesNotComeBack() throws Exception {
         try (TestCarrier carrier = carrier(TestCarrier.Fault.NONE)) {
-            carrier.cutAfter(accept() + MESSAGE);
+            carrier.cutAfterReady();
             assertNotNull(pair.migrate(carrier, USUAL).getFirst());
         }
         Eventually.holds("both wait", () -> pair.isWaiting() && pair.isUndecidedAtA());
@@ -219,7 +214,7 @@ final class GroupMigrationTest {
     void oneThatCannotHaveItsDiskKeepsNoDiskOfTheOther() throws Exception {
         Path folderOfPair = folder.resolve("pair");
         Set<HostFile.Access> writes = Set.of(HostFile.Access.WRITE);
-        TestCarrier.Fault readyIsLost = new TestCarrier.Fault(false, accept(), true);
+        TestCarrier.Fault readyIsLost = TestCarrier.Fault.READY_IS_LOST;
         try (HostFile ofWeb = HostFile.open(folderOfPair.resolve("web.disk"), writes);
                 HostFile ofDb = HostFile.open(folderOfPair.resolve("db.disk"), writes)) {
             pair.disksA.beforeNext(
@@ -259,7 +254,7 @@ final class GroupMigrationTest {
     @Test
     void anyFaultLeavesBothAtOneSide() throws Exception {
         Random random = new Random(20_261_130);
-        accept = accept();
+        int accept = accept();
         long sent;
         try (TestCarrier carrier = carrier(TestCarrier.Fault.NONE)) {
             List<Throwable> _ = pair.migrate(carrier, USUAL);

@@ -456,7 +456,7 @@ final class MigrationTest {
     @Test
     void undecidedCopyHasANameThatShowsIt() throws Exception {
         List<Throwable> failures =
-                migrate(new TestCarrier.Fault(false, accept(), true), MigrationOptions.DEFAULT);
+                migrate(TestCarrier.Fault.READY_IS_LOST, MigrationOptions.DEFAULT);
         assertNotNull(failures.getFirst());
         Domain copy = guest.b.next();
         Eventually.holds(
@@ -478,9 +478,7 @@ final class MigrationTest {
     @Test
     void decidedSourceWaitsForAnOperator() throws Exception {
         List<Throwable> failures =
-                migrate(
-                        new TestCarrier.Fault(false, accept() + MESSAGE, true),
-                        MigrationOptions.DEFAULT);
+                migrate(TestCarrier.Fault.RUNNING_IS_LOST, MigrationOptions.DEFAULT);
         assertTrue(
                 reason(failures.getFirst()).startsWith("it is decided that host b runs web"),
                 reason(failures.getFirst()));
@@ -515,9 +513,7 @@ final class MigrationTest {
     @Test
     void decidedSourceDoesNotRunWithoutItsDisk() throws Exception {
         List<Throwable> failures =
-                migrate(
-                        new TestCarrier.Fault(false, accept() + MESSAGE, true),
-                        MigrationOptions.DEFAULT);
+                migrate(TestCarrier.Fault.RUNNING_IS_LOST, MigrationOptions.DEFAULT);
         assertNotNull(failures.getFirst());
         assertEquals(
                 "vbd 51712: " + guest.disk() + " is in use: another has it open", runAtSource());
@@ -549,7 +545,7 @@ final class MigrationTest {
     @Test
     void onlyOneOfTwoCopiesGetsTheDisk() throws Exception {
         try (TestCarrier carrier = carrier(TestCarrier.Fault.NONE)) {
-            carrier.cutAfter(accept() + MESSAGE);
+            carrier.cutAfterReady();
             assertNotNull(guest.migrate(carrier, MigrationOptions.DEFAULT).getFirst());
         }
         Eventually.holds("both wait", () -> guest.isWaiting() && guest.isUndecidedAtA());
@@ -566,7 +562,7 @@ final class MigrationTest {
     @Test
     void sourceGoesOnWhenTheTargetHasGivenUpItsDisk() throws Exception {
         try (HostFile other = HostFile.open(guest.disk(), Set.of(HostFile.Access.WRITE))) {
-            TestCarrier.Fault readyIsLost = new TestCarrier.Fault(false, accept(), true);
+            TestCarrier.Fault readyIsLost = TestCarrier.Fault.READY_IS_LOST;
             guest.disksA.beforeNext(() -> take(other));
             List<Throwable> failures = migrate(readyIsLost, MigrationOptions.DEFAULT);
             assertTrue(
@@ -596,7 +592,7 @@ final class MigrationTest {
         try (HostFile other = HostFile.open(guest.disk(), Set.of(HostFile.Access.WRITE))) {
             guest.disksA.beforeNext(() -> take(other));
             List<Throwable> failures =
-                    migrate(new TestCarrier.Fault(false, accept(), true), MigrationOptions.DEFAULT);
+                    migrate(TestCarrier.Fault.READY_IS_LOST, MigrationOptions.DEFAULT);
             assertNotNull(failures.getFirst());
             guest.a.hypervisor.operated().destroy(guest.domain);
             guest.a.hypervisor.operated().awaitEnd(guest.domain);
@@ -611,9 +607,7 @@ final class MigrationTest {
     @Test
     void recordOfADecisionStaysIfTheSourceEnds() throws Exception {
         List<Throwable> failures =
-                migrate(
-                        new TestCarrier.Fault(false, accept() + MESSAGE, true),
-                        MigrationOptions.DEFAULT);
+                migrate(TestCarrier.Fault.RUNNING_IS_LOST, MigrationOptions.DEFAULT);
         assertNotNull(failures.getFirst());
         guest.a.hypervisor.operated().destroy(guest.domain);
         guest.a.hypervisor.operated().awaitEnd(guest.domain);

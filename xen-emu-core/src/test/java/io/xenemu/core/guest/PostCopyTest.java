@@ -174,7 +174,7 @@ final class PostCopyTest {
     /// The connection is lost in what the destination sends after it is ready: where it begins with the pages.
     private List<Throwable> migrateUntilPaused() throws Exception {
         // The word that it is ready, and a part of what follows.
-        return migrate(new TestCarrier.Fault(false, untilAccepted() + 16 + 30, true));
+        return migrate(TestCarrier.Fault.afterReady(30));
     }
 
     /// What the destination sends until it has accepted the guest.

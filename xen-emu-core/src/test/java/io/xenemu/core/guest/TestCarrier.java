@@ -1,15 +1,20 @@
 package io.xenemu.core.guest;
 
 import io.xenemu.core.hypervisor.SavePlace;
+import io.xenemu.core.migration.MigrationLink;
+import io.xenemu.core.migration.MigrationMessage;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
+import java.nio.channels.ByteChannel;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -23,8 +28,24 @@ final class TestCarrier implements AutoCloseable {
     /// @param toTarget whether it is in what the source sends
     /// @param at the number of the byte at which it happens
     /// @param isCut whether the connection is lost there; otherwise a bit is changed
-    record Fault(boolean toTarget, long at, boolean isCut) {
+    /// @param fromReady whether it counts from the word of the target that it is ready
+    record Fault(boolean toTarget, long at, boolean isCut, boolean fromReady) {
         static final Fault NONE = new Fault(true, Long.MAX_VALUE, true);
+
+        /// The word that the target is ready is lost, and all that follows.
+        static final Fault READY_IS_LOST = new Fault(false, 0, true, true);
+
+        /// All that the target sends after the word that it is ready is lost.
+        static final Fault RUNNING_IS_LOST = afterReady(0);
+
+        Fault(boolean toTarget, long at, boolean isCut) {
+            this(toTarget, at, isCut, false);
+        }
+
+        /// The connection is lost after so many bytes that follow the word of the target that it is ready.
+        static Fault afterReady(int bytes) {
+            return new Fault(false, READY.length + bytes, true, true);
+        }
 
         /// A random one.
         ///
@@ -49,6 +70,8 @@ final class TestCarrier implements AutoCloseable {
     /// @param toTarget whether those count that the source sends
     private record Passing(boolean toTarget, long bytes, Runnable action) {}
 
+    private static final byte[] READY = bytes(new MigrationMessage.Ready());
+
     /// From a damaged byte to the end of the connection.
     private static final Duration PATIENCE = Duration.ofSeconds(20);
 
@@ -57,10 +80,17 @@ final class TestCarrier implements AutoCloseable {
     private final Path folder;
     private final Fault fault;
 
-    /// Bytes to the source after which nothing reaches the target any more.
-    private volatile long cutsAfter = Long.MAX_VALUE;
+    /// Nothing reaches the target after its word that it is ready.
+    private volatile boolean cutsAfterReady;
 
     private volatile boolean cutsNext;
+
+    /// What the target has sent until it is ready.
+    private final ByteArrayOutputStream answers = new ByteArrayOutputStream();
+
+    /// The number of the first byte of the word that it is ready.
+    private long ready = Long.MAX_VALUE;
+
     private volatile @Nullable Passing passing;
     private final List<Thread> threads = new CopyOnWriteArrayList<>();
     private final List<SocketChannel> open = new ArrayList<>();
@@ -75,9 +105,19 @@ final class TestCarrier implements AutoCloseable {
         start(this::carry);
     }
 
-    /// Loses the connection with the first byte that the source sends after so many have come back to it.
-    void cutAfter(long bytesToSource) {
-        cutsAfter = bytesToSource;
+    private static byte[] bytes(MigrationMessage message) {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        try (MigrationLink link = new MigrationLink(new SentBytes(bytes))) {
+            link.send(message);
+        } catch (IOException e) {
+            throw new IllegalStateException(e);
+        }
+        return bytes.toByteArray();
+    }
+
+    /// Loses the connection with the first byte that the source sends after the target's word that it is ready.
+    void cutAfterReady() {
+        cutsAfterReady = true;
     }
 
     /// Lets something happen once, when so many bytes have passed, and before the next one does.
@@ -134,17 +174,21 @@ final class TestCarrier implements AutoCloseable {
                     cut();
                     return;
                 }
-                // Before the source can answer.
-                cutsNext |= !isToTarget && at + bytes.remaining() >= cutsAfter;
-                if (isToTarget == fault.toTarget() && fault.at() < at + bytes.remaining()) {
-                    int index = (int) Math.max(0, fault.at() - at);
+                if (!isToTarget) {
+                    awaitReady(bytes);
+                    // Before the source can answer.
+                    cutsNext |= cutsAfterReady && ready != Long.MAX_VALUE;
+                }
+                long faultAt = faultAt();
+                if (isToTarget == fault.toTarget() && faultAt < at + bytes.remaining()) {
+                    int index = (int) Math.max(0, faultAt - at);
                     if (fault.isCut()) {
                         bytes.limit(index);
                         write(bytes, to, isToTarget);
                         cut();
                         return;
                     }
-                    if (fault.at() >= at) {
+                    if (faultAt >= at) {
                         bytes.put(index, (byte) (bytes.get(index) ^ 4));
                         start(this::cutLater);
                     }
@@ -155,6 +199,30 @@ final class TestCarrier implements AutoCloseable {
         } catch (IOException e) {
             cut();
         }
+    }
+
+    private void awaitReady(ByteBuffer bytes) {
+        if (ready == Long.MAX_VALUE) {
+            bytes.mark();
+            while (bytes.hasRemaining()) {
+                answers.write(bytes.get());
+            }
+            bytes.reset();
+            byte[] all = answers.toByteArray();
+            for (int i = 0; i <= all.length - READY.length; i++) {
+                if (Arrays.equals(all, i, i + READY.length, READY, 0, READY.length)) {
+                    ready = i;
+                    return;
+                }
+            }
+        }
+    }
+
+    private long faultAt() {
+        if (!fault.fromReady()) {
+            return fault.at();
+        }
+        return ready == Long.MAX_VALUE ? ready : ready + fault.at();
     }
 
     /// A length that is damaged makes a side wait for more, for minutes.
@@ -210,5 +278,32 @@ final class TestCarrier implements AutoCloseable {
         source.close();
         target.close();
         threads.forEach(Thread::interrupt);
+    }
+
+    /// The end of a connection that only sends.
+    private record SentBytes(ByteArrayOutputStream sent) implements ByteChannel {
+        @Override
+        public int read(ByteBuffer bytes) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public int write(ByteBuffer bytes) {
+            int count = bytes.remaining();
+            while (bytes.hasRemaining()) {
+                sent.write(bytes.get());
+            }
+            return count;
+        }
+
+        @Override
+        public boolean isOpen() {
+            return true;
+        }
+
+        @Override
+        public void close() {
+            // Nothing is open.
+        }
     }
 }
