@@ -81,6 +81,7 @@ final class ArchitectureTest {
                     "backend",
                     "hypervisor",
                     "guest",
+                    "xlcfg",
                     "control",
                     "lab",
                     "service",

@@ -4,9 +4,14 @@ import io.xenemu.core.control.ControlClient;
 import io.xenemu.core.device.StandardOutput;
 import io.xenemu.core.device.Terminal;
 import io.xenemu.core.hypervisor.HostException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.InterruptedIOException;
+import java.io.OutputStream;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -47,11 +52,41 @@ final class ConsoleCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws HostException {
-        ControlClient.Console console = console();
+        connect(console());
+        return 0;
+    }
+
+    /// Connects the terminal to a console.
+    static void connect(ControlClient.Console console) throws HostException {
         try (Terminal _ = Terminal.raw()) {
             console.connect(new EscapableInput(System.in), StandardOutput.stream());
         }
-        return 0;
+    }
+
+    /// Waits until the guest of a console has ended.
+    static void awaitEnd(ControlClient.Console console) throws HostException {
+        console.connect(new SilentInput(), OutputStream.nullOutputStream());
+    }
+
+    /// Input in which nobody types, and that does not end.
+    private static final class SilentInput extends InputStream {
+        private final CountDownLatch never = new CountDownLatch(1);
+
+        @Override
+        public int read() throws IOException {
+            try {
+                never.await();
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw new InterruptedIOException("interrupted");
+            }
+            return -1;
+        }
+
+        @Override
+        public int read(byte[] bytes, int offset, int length) throws IOException {
+            return read();
+        }
     }
 
     private ControlClient.Console console() throws HostException {

@@ -13,6 +13,7 @@ import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ParseResult;
 import picocli.CommandLine.TypeConversionException;
 
 /// Adds a guest's options to a command, from the table of settings ([GuestSetting]).
@@ -81,6 +82,26 @@ final class GuestOptions implements IModelTransformer {
         } catch (WrongSetting e) {
             throw new ParameterException(command.commandLine(), e.byOption());
         }
+    }
+
+    /// The settings of a file, with those that a command was given in their place.
+    ///
+    /// @param command has been parsed
+    static GuestSettings overriding(CommandSpec command, GuestSettings file) {
+        ParseResult given = command.commandLine().getParseResult();
+        GuestSettings all = file;
+        for (GuestSetting setting : GuestSetting.values()) {
+            if (!setting.option().isEmpty() && given.hasMatchedOption(setting.option())) {
+                Object value = command.findOption(setting.option()).getValue();
+                all =
+                        all.with(
+                                setting,
+                                value instanceof List<?> list
+                                        ? list.stream().map(Object::toString).toList()
+                                        : List.of(String.valueOf(value)));
+            }
+        }
+        return all;
     }
 
     /// The settings that a command was given.

@@ -6,11 +6,11 @@
 /// - Services: [RunCommand], [DaemonCommand], [XenstoredCommand], [PageServerCommand]; shared by them:
 ///   [DaemonOptions], [ControlGroup], [DaemonProcess], [StopOption], [DumpOption], [MigrationFolderOption],
 ///   [Termination], [ProcessSignals], [ServiceThreads].
-/// - Verbs that a running service carries out: [ServiceVerb] and [ServiceOption]; [CreateCommand], [ListCommand],
-///   [DomainVerbs], [SaveVerbs], [MigrateVerbs] and [EvacuateCommand] with [MigrateOptions], [CarrierOptions],
-///   [Carrier], [TlsOptions] and [TlsIdentity], [UpgradeCommand], [MemoryVerbs], [VcpuVerbs], [DeviceVerbs],
-///   [EngineVerbs], [TriggerCommand], [SysrqCommand], [DebugKeysCommand], [DumpCoreCommand], [EventsCommand],
-///   [TraceCommand], [ConsoleCommand] with [EscapableInput] and [TerminalRelay].
+/// - Verbs that a running service carries out: [ServiceVerb] and [ServiceOption]; [CreateCommand] with [GuestFile],
+///   [ListCommand], [DomainVerbs], [SaveVerbs], [MigrateVerbs] and [EvacuateCommand] with [MigrateOptions],
+///   [CarrierOptions], [Carrier], [TlsOptions] and [TlsIdentity], [UpgradeCommand], [MemoryVerbs], [VcpuVerbs],
+///   [DeviceVerbs], [EngineVerbs], [TriggerCommand], [SysrqCommand], [DebugKeysCommand], [DumpCoreCommand],
+///   [EventsCommand], [TraceCommand], [ConsoleCommand] with [EscapableInput] and [TerminalRelay].
 /// - Of this host alone: [CpuPolicyCommand].
 /// - Values of options: [GuestOptions], [QuotaOptions], [EngineOptions], [DomainIdOption], [MetricsAddress].
 /// - Without a service: [ReplayCommand]; [InspectCommand] with [SavedReportText], [SavedReportJson] and

@@ -96,6 +96,21 @@ public record GuestSettings(ImmutableListMultimap<GuestSetting, String> values) 
         return with(GuestSetting.ON_REBOOT, List.of(EndAction.DESTROY.word()));
     }
 
+    /// These settings, for a guest whose domain stays as it ends, however it does.
+    public GuestSettings preserved() {
+        GuestSettings all = this;
+        for (GuestSetting end :
+                List.of(
+                        GuestSetting.ON_POWEROFF,
+                        GuestSetting.ON_REBOOT,
+                        GuestSetting.ON_CRASH,
+                        GuestSetting.ON_WATCHDOG,
+                        GuestSetting.ON_SOFT_RESET)) {
+            all = all.with(end, List.of(EndAction.PRESERVE.word()));
+        }
+        return all;
+    }
+
     /// These settings, for a process with another working directory: paths are absolute.
     public GuestSettings absolute() {
         GuestSettings all =

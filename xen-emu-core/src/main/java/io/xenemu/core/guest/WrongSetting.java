@@ -15,12 +15,22 @@ public final class WrongSetting extends Exception {
     /// @param settings those that are wrong, alone or together
     WrongSetting(List<GuestSetting> settings, String reason) {
         super(names(settings) + ": " + reason, null, false, false);
-        this.settings = settings;
+        this.settings = List.copyOf(settings);
         this.reason = reason;
     }
 
     private static String names(List<GuestSetting> settings) {
         return settings.stream().map(GuestSetting::key).collect(Collectors.joining(", "));
+    }
+
+    /// Those that are wrong, alone or together.
+    public List<GuestSetting> settings() {
+        return settings;
+    }
+
+    @Override
+    public String getMessage() {
+        return String.valueOf(super.getMessage());
     }
 
     /// The message with the names of options.

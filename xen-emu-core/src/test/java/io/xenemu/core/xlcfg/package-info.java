@@ -1,0 +1,4 @@
+@NullMarked
+package io.xenemu.core.xlcfg;
+
+import org.jspecify.annotations.NullMarked;
