@@ -26,6 +26,9 @@ record Subcommand(String name, Class<?> type) {
                     new Subcommand("create", CreateCommand.class),
                     new Subcommand("list", ListCommand.class),
                     new Subcommand("domid", DomainVerbs.Domid.class),
+                    new Subcommand("domname", NameVerbs.Domname.class),
+                    new Subcommand("vm-list", NameVerbs.VmList.class),
+                    new Subcommand("uptime", NameVerbs.Uptime.class),
                     new Subcommand("console", ConsoleCommand.class),
                     new Subcommand("pause", DomainVerbs.Pause.class),
                     new Subcommand("unpause", DomainVerbs.Unpause.class),
@@ -71,6 +74,7 @@ record Subcommand(String name, Class<?> type) {
                     new Subcommand("debug-keys", DebugKeysCommand.class),
                     new Subcommand("sysrq", SysrqCommand.class),
                     new Subcommand("trigger", TriggerCommand.class),
+                    new Subcommand("button-press", ButtonPressCommand.class),
                     new Subcommand("trace", TraceCommand.class),
                     new Subcommand("replay", ReplayCommand.class),
                     new Subcommand("inspect", InspectCommand.class),
@@ -79,7 +83,8 @@ record Subcommand(String name, Class<?> type) {
                     new Subcommand("page-server", PageServerCommand.class),
                     new Subcommand("lab", LabCommand.class),
                     new Subcommand("demo", DemoCommand.class),
-                    new Subcommand("man", ManCommand.class));
+                    new Subcommand("man", ManCommand.class),
+                    new Subcommand("help", HelpCommand.class));
 
     /// Commands that serve, or have the terminal or a machine of their own.
     private static final List<String> STAYING =

@@ -9,6 +9,7 @@ import io.xenemu.kvm.abi.KvmException;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import picocli.CommandLine;
@@ -25,6 +26,8 @@ import picocli.CommandLine.UnmatchedArgumentException;
         versionProvider = ProgramVersion.class,
         synopsisSubcommandLabel = "COMMAND")
 public final class XenEmu {
+    private static final List<String> GLOBAL_OPTIONS = List.of("-v", "-f", "-t", "-T");
+
     private XenEmu() {}
 
     public static void main(String[] args) {
@@ -41,12 +44,17 @@ public final class XenEmu {
     /// @return the exit code
     public static int execute(String... given) {
         try {
-            String[] args = complete(given);
+            String[] args = complete(withoutGlobalOptions(given));
+            RefusedVerb refused = args.length == 0 ? null : RefusedVerb.named(args[0]);
+            if (refused != null) {
+                System.err.println(Program.prefix() + refused.line());
+                return ExitCode.HOST_ERROR;
+            }
             LogSettings.apply(args.length == 0 ? "" : args[0]);
             ServiceThreads.watch(args);
             return written(commandLine(args).execute(args));
         } catch (IllegalArgumentException e) {
-            System.err.println("xen-emu: " + e.getMessage());
+            System.err.println(Program.prefix() + e.getMessage());
             return ExitCode.USAGE;
         }
     }
@@ -58,10 +66,20 @@ public final class XenEmu {
             return StandardOutput.BROKEN_PIPE;
         }
         if (StandardOutput.failed() && code == 0) {
-            System.err.println("xen-emu: standard output cannot be written");
+            System.err.println(Program.prefix() + "standard output cannot be written");
             return ExitCode.HOST_ERROR;
         }
         return code;
+    }
+
+    /// The arguments without xl's global options, which stand before the verb. They make xl say more, ignore its lock
+    /// of configurations, and show progress in another way. There is nothing of the kind here.
+    static String[] withoutGlobalOptions(String... args) {
+        int first = 0;
+        while (first < args.length && GLOBAL_OPTIONS.contains(args[first])) {
+            first++;
+        }
+        return Arrays.copyOfRange(args, first, args.length);
     }
 
     /// The arguments with the whole name of a subcommand that was given by its beginning, as under xl.
@@ -71,9 +89,11 @@ public final class XenEmu {
         if (args.length == 0 || args[0].isEmpty() || args[0].startsWith("-")) {
             return args;
         }
-        List<String> names = Subcommand.ALL.stream().map(Subcommand::name).toList();
-        List<String> meant = names.stream().filter(it -> it.startsWith(args[0])).toList();
-        if (names.contains(args[0]) || meant.isEmpty()) {
+        List<String> meant = meant(Subcommand.ALL.stream().map(Subcommand::name).toList(), args[0]);
+        if (meant.isEmpty()) {
+            meant = meant(RefusedVerb.names(), args[0]);
+        }
+        if (meant.isEmpty()) {
             return args;
         }
         if (meant.size() > 1) {
@@ -82,11 +102,20 @@ public final class XenEmu {
                             + args[0]
                             + "' may be "
                             + String.join(", ", meant)
-                            + "; see xen-emu --help");
+                            + "; see "
+                            + Program.name()
+                            + " --help");
         }
         String[] all = args.clone();
         all[0] = meant.getFirst();
         return all;
+    }
+
+    /// The name itself, or all names that begin so.
+    private static List<String> meant(List<String> names, String given) {
+        return names.contains(given)
+                ? List.of(given)
+                : names.stream().filter(it -> it.startsWith(given)).toList();
     }
 
     /// The parser, set up so that wrong input gives one line and no stack trace.
@@ -97,7 +126,7 @@ public final class XenEmu {
     static CommandLine commandLine(String... args) {
         // Otherwise picocli looks for Groovy in every jar.
         System.setProperty("picocli.disable.closures", "true");
-        CommandLine line = new CommandLine(new XenEmu());
+        CommandLine line = new CommandLine(new XenEmu()).setCommandName(Program.name());
         for (Subcommand subcommand : Subcommand.neededFor(args)) {
             line.addSubcommand(
                     List.of(args).contains(subcommand.name())
@@ -156,8 +185,11 @@ public final class XenEmu {
 
     private static int wrongInput(ParameterException e, String[] args) {
         System.err.printf(
-                "xen-emu: %s%s; see %s --help%n",
-                e.getMessage(), suggestion(e), e.getCommandLine().getCommandSpec().qualifiedName());
+                "%s%s%s; see %s --help%n",
+                Program.prefix(),
+                e.getMessage(),
+                suggestion(e),
+                e.getCommandLine().getCommandSpec().qualifiedName());
         return e.getCommandLine().getCommandSpec().exitCodeOnInvalidInput();
     }
 
@@ -182,11 +214,11 @@ public final class XenEmu {
                 || e instanceof BootException
                 || e instanceof KvmException
                 || e instanceof LabException) {
-            System.err.println("xen-emu: " + e.getMessage());
+            System.err.println(Program.prefix() + e.getMessage());
             return ExitCode.HOST_ERROR;
         }
         if (e instanceof IOException failure) {
-            System.err.println("xen-emu: " + IoReason.of(failure));
+            System.err.println(Program.prefix() + IoReason.of(failure));
             return ExitCode.HOST_ERROR;
         }
         throw e;

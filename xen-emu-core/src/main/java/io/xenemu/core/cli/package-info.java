@@ -7,16 +7,18 @@
 ///   [DaemonOptions], [ControlGroup], [DaemonProcess], [StopOption], [DumpOption], [MigrationFolderOption],
 ///   [Termination], [ProcessSignals], [ServiceThreads].
 /// - Verbs that a running service carries out: [ServiceVerb] and [ServiceOption]; [CreateCommand] with [GuestFile],
-///   [ListCommand], [DomainVerbs], [SaveVerbs], [MigrateVerbs] and [EvacuateCommand] with [MigrateOptions],
-///   [CarrierOptions], [Carrier], [TlsOptions] and [TlsIdentity], [UpgradeCommand], [MemoryVerbs], [VcpuVerbs],
-///   [DeviceVerbs], [EngineVerbs], [TriggerCommand], [SysrqCommand], [DebugKeysCommand], [DumpCoreCommand],
-///   [EventsCommand], [TraceCommand], [ConsoleCommand] with [EscapableInput] and [TerminalRelay].
+///   [ListCommand], [NameVerbs], [ButtonPressCommand], [DomainVerbs], [SaveVerbs], [MigrateVerbs] and
+///   [EvacuateCommand] with [MigrateOptions], [CarrierOptions], [Carrier], [TlsOptions] and [TlsIdentity],
+///   [UpgradeCommand], [MemoryVerbs], [VcpuVerbs], [DeviceVerbs], [EngineVerbs], [TriggerCommand], [SysrqCommand],
+///   [DebugKeysCommand], [DumpCoreCommand], [EventsCommand], [TraceCommand], [ConsoleCommand] with [EscapableInput]
+///   and [TerminalRelay].
 /// - Of this host alone: [CpuPolicyCommand].
 /// - Values of options: [GuestOptions], [QuotaOptions], [EngineOptions], [DomainIdOption], [MetricsAddress].
 /// - Without a service: [ReplayCommand]; [InspectCommand] with [SavedReportText], [SavedReportJson] and
 ///   [XenImageText].
-/// - The whole program: [XenEmu], [Subcommand], [ExitCode], [Mistyped], [WrongUse], [ProgramVersion], [ManCommand] with
-///   [ManPage]; the log: [LogSettings], [LogProvider], [LogConfigurator].
+/// - The whole program: [XenEmu], [Program], [Subcommand], [RefusedVerb], [HelpCommand], [ExitCode], [Mistyped],
+///   [WrongUse], [ProgramVersion], [ManCommand] with [ManPage]; the log: [LogSettings], [LogProvider],
+///   [LogConfigurator].
 @NullMarked
 package io.xenemu.core.cli;
 

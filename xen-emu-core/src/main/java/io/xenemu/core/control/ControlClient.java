@@ -172,7 +172,8 @@ public final class ControlClient {
     public static List<List<String>> groups(Path socket) throws HostException {
         List<List<String>> groups = new ArrayList<>();
         try (ControlConnection connection = ControlConnection.open(socket, GREETING_LIMIT)) {
-            for (Json.Obj row : connection.rows("migrate-groups", "groups", REPLY_LIMIT)) {
+            for (Json.Obj row :
+                    connection.rows("migrate-groups", Json.EMPTY, "groups", REPLY_LIMIT)) {
                 List<String> group = new ArrayList<>();
                 if (row.find("guests") instanceof Json.Array(var names)) {
                     for (Json name : names) {
@@ -185,6 +186,26 @@ public final class ControlClient {
             }
         }
         return groups;
+    }
+
+    /// The domains of a service.
+    ///
+    /// @param named names or ids; none for all domains
+    /// @throws HostException when there is no service, or no such domain
+    public static List<DomainRow> domains(Path socket, List<String> named) throws HostException {
+        List<DomainRow> rows = new ArrayList<>();
+        List<Json> requests =
+                named.isEmpty()
+                        ? List.of(Json.EMPTY)
+                        : named.stream().<Json>map(name -> Json.texts(List.of(name))).toList();
+        try (ControlConnection connection = ControlConnection.open(socket, GREETING_LIMIT)) {
+            for (Json request : requests) {
+                connection.rows("list", request, "domains", REPLY_LIMIT).stream()
+                        .map(DomainRow::of)
+                        .forEach(rows::add);
+            }
+        }
+        return rows;
     }
 
     /// Starts a guest.

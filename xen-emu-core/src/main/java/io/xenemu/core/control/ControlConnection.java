@@ -204,14 +204,15 @@ public final class ControlConnection implements AutoCloseable {
         return text;
     }
 
-    /// Sends a request without arguments, and waits for its result.
+    /// Sends a request, and waits for its result.
     ///
     /// @param member of the result, a list of objects
     /// @return the objects
     /// @throws HostException if the service refuses, or ends, or has no such result in time
-    List<Json.Obj> rows(String verb, String member, Duration limit) throws HostException {
+    List<Json.Obj> rows(String verb, Json arguments, String member, Duration limit)
+            throws HostException {
         Json answer =
-                answer(verb, Json.EMPTY, limit, ControlClient.Progress.IGNORED, new ArrayList<>());
+                answer(verb, arguments, limit, ControlClient.Progress.IGNORED, new ArrayList<>());
         if (!(answer instanceof Json.Obj result)
                 || !(result.find(member) instanceof Json.Array(var items))) {
             throw notOurs(JsonWriter.line(answer));

@@ -18,14 +18,29 @@ import java.util.stream.Stream;
 ///
 /// @param name the domain's
 /// @param id the domain's
+/// @param uuid the guest's
 /// @param memoryMib the memory that it owns now
+/// @param maxMemoryMib the memory that it sees
 /// @param vcpus how many it has
 /// @param state the six letters
 /// @param cpuMillis the time
+/// @param began when this service built it, in seconds since 1970
+/// @param stop Xen's number of the reason for which it has stopped; -1 if it has not, or for another one
 public record DomainRow(
-        String name, int id, long memoryMib, int vcpus, String state, long cpuMillis) {
+        String name,
+        int id,
+        String uuid,
+        long memoryMib,
+        long maxMemoryMib,
+        int vcpus,
+        String state,
+        long cpuMillis,
+        long began,
+        int stop) {
     private static final String HEADER =
             "Name                                        ID   Mem VCPUs\tState\tTime(s)";
+    private static final String MORE_HEADER =
+            "   UUID                            Reason-Code\tSecurity Label";
 
     private static final int MIB_SHIFT = 20;
     private static final double MILLIS = 1e3;
@@ -33,18 +48,53 @@ public record DomainRow(
     /// The row of a domain now.
     static DomainRow of(Domain domain) {
         List<ThreadActivity> vcpus = domain.vcpus().stream().map(Vcpu::activity).toList();
+        ShutdownLatch.Outcome end = domain.shutdownLatch().get();
         return new DomainRow(
                 domain.config().name(),
                 domain.id().value(),
+                domain.config().uuid().toString(),
                 (domain.memory().ownedPages() * GuestMemory.PAGE_SIZE) >> MIB_SHIFT,
+                domain.config().maxMemoryBytes() >> MIB_SHIFT,
                 vcpus.size(),
                 state(domain, vcpus),
-                vcpus.stream().map(ThreadActivity::cpuTime).mapToLong(Duration::toMillis).sum());
+                vcpus.stream().map(ThreadActivity::cpuTime).mapToLong(Duration::toMillis).sum(),
+                domain.began().getEpochSecond(),
+                end == null ? -1 : end.reason().code());
+    }
+
+    /// The row that a service has sent. An earlier version does not send all of it.
+    public static DomainRow of(Json.Obj row) {
+        return new DomainRow(
+                text(row, "name"),
+                Math.toIntExact(number(row, "id")),
+                text(row, "uuid"),
+                number(row, "memory_mib"),
+                number(row, "max_memory_mib"),
+                Math.toIntExact(number(row, "vcpus")),
+                text(row, "state"),
+                number(row, "cpu_ms"),
+                number(row, "began"),
+                row.find("stop") instanceof Json.Int(long code) ? Math.toIntExact(code) : -1);
+    }
+
+    private static String text(Json.Obj row, String member) {
+        return row.find(member) instanceof Json.Text(String text) ? text : "";
+    }
+
+    private static long number(Json.Obj row, String member) {
+        return row.find(member) instanceof Json.Int(long number) ? number : 0;
     }
 
     /// The header and all rows.
-    static List<String> table(List<DomainRow> rows) {
+    public static List<String> table(List<DomainRow> rows) {
         return Stream.concat(Stream.of(HEADER), rows.stream().map(DomainRow::line)).toList();
+    }
+
+    /// The header and all rows, with what `xl list -v` shows.
+    public static List<String> longTable(List<DomainRow> rows) {
+        return Stream.concat(
+                        Stream.of(HEADER + MORE_HEADER), rows.stream().map(DomainRow::longLine))
+                .toList();
     }
 
     private String line() {
@@ -59,15 +109,26 @@ public record DomainRow(
                 cpuMillis / MILLIS);
     }
 
+    /// There are no security labels.
+    private String longLine() {
+        return String.format(
+                Locale.ROOT, "%s %s %8s %16s", line(), uuid, stop < 0 ? "-" : stop, "-");
+    }
+
     /// The row for programs.
     Json.Obj json() {
-        return Json.EMPTY
-                .with("name", name)
-                .with("id", id)
-                .with("memory_mib", memoryMib)
-                .with("vcpus", vcpus)
-                .with("state", state)
-                .with("cpu_ms", cpuMillis);
+        Json.Obj row =
+                Json.EMPTY
+                        .with("name", name)
+                        .with("id", id)
+                        .with("uuid", uuid)
+                        .with("memory_mib", memoryMib)
+                        .with("max_memory_mib", maxMemoryMib)
+                        .with("vcpus", vcpus)
+                        .with("state", state)
+                        .with("cpu_ms", cpuMillis)
+                        .with("began", began);
+        return stop < 0 ? row : row.with("stop", stop);
     }
 
     private static String state(Domain domain, List<ThreadActivity> vcpus) {

@@ -23,6 +23,7 @@ import io.xenemu.kvm.abi.GuestWidth;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.ioctl.XenCapability;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -59,6 +60,8 @@ public final class Domain implements AutoCloseable {
 
     /// Sees events beside hypercalls, or null. Another thread sets it.
     private volatile @Nullable DomainObserver observer;
+
+    private final Instant began = Instant.now();
 
     private final SharedInfo sharedInfo = new SharedInfo(this);
 
@@ -243,6 +246,11 @@ public final class Domain implements AutoCloseable {
     /// The domain's id.
     public DomId id() {
         return id;
+    }
+
+    /// When it was built here.
+    public Instant began() {
+        return began;
     }
 
     /// The configuration it was built from, but for a new name.

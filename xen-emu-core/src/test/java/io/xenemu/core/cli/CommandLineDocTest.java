@@ -46,6 +46,11 @@ final class CommandLineDocTest {
                     "lab",
                     "demo",
                     "man",
+                    "help",
+                    "domname",
+                    "vm-list",
+                    "uptime",
+                    "button-press",
                     "replay");
 
     private static void addOptions(CommandLine command, Set<String> options) {

@@ -53,7 +53,10 @@ final class ManPageTest {
             assertEquals(1, page.stream().filter(line::equals).count(), option);
         }
         assertFalse(
-                page.stream().anyMatch(it -> it.endsWith(" help")), "picocli's own help command");
+                page.stream()
+                        .filter(it -> !it.equals(".SS xen\\-emu help"))
+                        .anyMatch(it -> it.endsWith(" help")),
+                "picocli's own help command");
     }
 
     /// Picocli's line breaks within a synopsis would become blanks within a value.

@@ -798,7 +798,7 @@ final class VerbTableTest {
     void listHasDataForPrograms() {
         Json domains = send("list").data().find("domains");
         String line = JsonWriter.line(Objects.requireNonNull(domains));
-        assertTrue(line.startsWith("[{\"name\": \"test\", \"id\": 1, \"memory_mib\": "), line);
+        assertTrue(line.startsWith("[{\"name\": \"test\", \"id\": 1, \"uuid\": \""), line);
         assertTrue(line.contains("\"vcpus\": 2, \"state\": \""), line);
         assertEquals(new Json.Int(1), send("domid test").data().find("id"));
     }

@@ -44,6 +44,12 @@ final class JsonPropertyTest {
     }
 
     @Property
+    void whatIsWrittenOverSeveralLinesIsReadAgain(@ForAll("values") Json value)
+            throws JsonException {
+        assertEquals(value, JsonReader.read(String.join("\n", IndentedJson.lines(value))));
+    }
+
+    @Property
     void anyValueGoesThroughOneLine(@ForAll("values") Json value) throws JsonException {
         String line = JsonWriter.line(value);
 
