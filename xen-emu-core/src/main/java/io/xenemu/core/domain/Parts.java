@@ -110,20 +110,30 @@ public final class Parts implements AutoCloseable {
     /// @throws BlockedException if a part cannot be saved; then no part stands still
     /// @throws StuckException if a part does not stop in time; then no part stands still
     public Map<String, PartState> quiesceAndSave() throws InterruptedException, BlockedException {
-        return quiesceAndSave(List.of(this), SaveScope.ALONE).getFirst();
+        List<Parts> alone = List.of(this);
+        requireNoBlockers(alone, SaveScope.ALONE);
+        return quiesceAndSave(alone, SaveScope.ALONE).getFirst();
+    }
+
+    /// Asks the parts of several guests for blockers, before anything stops.
+    ///
+    /// @throws BlockedException if a part cannot be saved
+    public static void requireNoBlockers(List<Parts> guests, SaveScope scope)
+            throws BlockedException {
+        for (Parts guest : guests) {
+            guest.requireNoBlockers(scope);
+        }
     }
 
     /// Stops every part of several guests, and then asks each for its state, as the method for one guest does. All
     /// stand still before the first is asked: until then one may change what another one shares with it.
+    /// [#requireNoBlockers] comes before.
     ///
     /// @return the states of each guest, in their order
     /// @throws BlockedException if a part cannot be saved; then no part stands still
     /// @throws StuckException if a part does not stop in time; then no part stands still
     public static List<Map<String, PartState>> quiesceAndSave(List<Parts> guests, SaveScope scope)
             throws InterruptedException, BlockedException {
-        for (Parts guest : guests) {
-            guest.requireNoBlockers(scope);
-        }
         List<Parts> quiet = new ArrayList<>();
         boolean done = false;
         try {

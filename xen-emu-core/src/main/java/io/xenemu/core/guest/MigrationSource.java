@@ -344,7 +344,6 @@ final class MigrationSource {
             // So that little is left to be flushed while it stands still.
             hypervisor.devices().flush(domain, wanted.options().copiesStorage());
         }
-        long stopped = System.nanoTime();
         BitSet follow = new BitSet();
         List<Parts> parts = domains().stream().map(Domain::parts).toList();
         try (StandStill still = new StandStill(parts, scope)) {
@@ -378,7 +377,7 @@ final class MigrationSource {
                 return true;
             }
             DecidedSource last =
-                    new DecidedSource(hypervisor, guests, order, answers, still, stopped);
+                    new DecidedSource(hypervisor, guests, order, answers, still, still.begun());
             boolean haveLeft = last.go(follow);
             sent += last.followed();
             return haveLeft;

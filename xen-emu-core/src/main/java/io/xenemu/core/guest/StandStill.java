@@ -11,7 +11,7 @@ import java.util.Map;
 /// Guests that stand still together while they are saved, until they go on or leave.
 final class StandStill implements AutoCloseable {
     private final List<Parts> guests;
-    private final long begun = System.nanoTime();
+    private final long begun;
     private final List<Map<String, PartState>> states;
     private Duration time = Duration.ZERO;
     private boolean ended;
@@ -22,7 +22,14 @@ final class StandStill implements AutoCloseable {
     /// @throws io.xenemu.core.domain.StuckException if one does not stop in time; then all go on
     StandStill(List<Parts> guests, SaveScope scope) throws InterruptedException, BlockedException {
         this.guests = guests;
+        Parts.requireNoBlockers(guests, scope);
+        begun = System.nanoTime();
         states = Parts.quiesceAndSave(guests, scope);
+    }
+
+    /// When the first of them was stopped, by the clock of [System#nanoTime].
+    long begun() {
+        return begun;
     }
 
     /// The state of each guest's parts.
