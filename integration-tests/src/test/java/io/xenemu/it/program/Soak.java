@@ -159,7 +159,7 @@ public final class Soak implements AutoCloseable {
                     new Load(
                             "upgrade",
                             5,
-                            "a daemon is upgraded 4 times while a Linux guest with a raw and a qcow2 disk and an interface works",
+                            "a daemon is upgraded 4 times while a Linux guest with a raw and a qcow2 disk and an interface works, and once with a mounted share",
                             Soak::upgrade),
                     new Load(
                             "import",
