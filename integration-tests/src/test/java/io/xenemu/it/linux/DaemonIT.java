@@ -86,8 +86,9 @@ class DaemonIT {
             assertEquals("second\n", inXenStore(daemon));
             assertEquals("", daemon.run("destroy", List.of("second")));
             assertEquals("", inXenStore(daemon));
-            daemon.create("third", image);
+            createByXl(daemon, image);
             RunningCommand lines = watch(daemon, "third");
+            assertEquals("ok\n", daemon.ask("unpause third"));
             try (RunningCommand console =
                     lab.startRunning(daemon.command("console", List.of("third")))) {
                 new GuestShell(console).awaitBoot();
@@ -121,6 +122,61 @@ class DaemonIT {
         }
         assertEquals("gone\n", lab.shell("ls /run/daemon/* 2>/dev/null || echo gone"));
         traceIsPrintedAndReplayed(lab);
+    }
+
+    /// A script for xl finds the program under this name, and creates a guest from a file of xl.cfg(5).
+    ///
+    /// @param image the options of a kernel
+    private static void createByXl(LabDaemon daemon, List<String> image)
+            throws IOException, InterruptedException {
+        String file =
+                """
+                # by a script
+                type = "pvh"; name = "third"
+                kernel = "%s"
+                ramdisk = '%s'
+                cmdline = "%s"
+                memory = 64
+                vnc = 1
+                disk = [
+                ]
+                """
+                        .formatted(
+                                value(image, "--kernel"),
+                                value(image, "--initrd"),
+                                value(image, "--append"));
+        String script =
+                """
+                mkdir -p /run/xl
+                ln -sf %s /run/xl/xl
+                cat >/run/xl/third.cfg <<'END'
+                %sEND
+                export PATH=/run/xl:$PATH XEN_EMU_CONTROL_SOCKET=%s
+                xl -f create -p /run/xl/third.cfg memory=256 2>&1
+                xl domname $(xl domid third)
+                xl list | tail -n +2 | awk '{print $1, $4, $5}'
+                xl top -b -i 1 | awk '{print $1, $2, $7}'
+                test $(xl info free_memory) -gt 0
+                xl list -l third | grep -o '"max_memkb": [0-9]*'
+                xl pause nobody 2>&1 || echo failed
+                """
+                        .formatted(daemon.lab().launcher(), file, daemon.socket());
+        assertEquals(
+                """
+                Parsing config from /run/xl/third.cfg
+                third
+                third 1 --p---
+                NAME STATE MAXMEM(k)
+                third --p--- 262144
+                "max_memkb": 262144
+                xl: no such domain: nobody
+                failed
+                """,
+                daemon.lab().shell(script));
+    }
+
+    private static String value(List<String> options, String name) {
+        return options.get(options.indexOf(name) + 1);
     }
 
     /// Begins a trace of a paused guest from its first hypercall to its end.

@@ -29,6 +29,8 @@ record Subcommand(String name, Class<?> type) {
                     new Subcommand("domname", NameVerbs.Domname.class),
                     new Subcommand("vm-list", NameVerbs.VmList.class),
                     new Subcommand("uptime", NameVerbs.Uptime.class),
+                    new Subcommand("info", HostVerbs.HostInfo.class),
+                    new Subcommand("top", HostVerbs.Top.class),
                     new Subcommand("console", ConsoleCommand.class),
                     new Subcommand("pause", DomainVerbs.Pause.class),
                     new Subcommand("unpause", DomainVerbs.Unpause.class),

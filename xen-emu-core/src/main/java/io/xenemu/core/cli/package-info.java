@@ -7,7 +7,7 @@
 ///   [DaemonOptions], [ControlGroup], [DaemonProcess], [StopOption], [DumpOption], [MigrationFolderOption],
 ///   [Termination], [ProcessSignals], [ServiceThreads].
 /// - Verbs that a running service carries out: [ServiceVerb] and [ServiceOption]; [CreateCommand] with [GuestFile],
-///   [ListCommand], [NameVerbs], [ButtonPressCommand], [DomainVerbs], [SaveVerbs], [MigrateVerbs] and
+///   [ListCommand], [NameVerbs], [HostVerbs], [ButtonPressCommand], [DomainVerbs], [SaveVerbs], [MigrateVerbs] and
 ///   [EvacuateCommand] with [MigrateOptions], [CarrierOptions], [Carrier], [TlsOptions] and [TlsIdentity],
 ///   [UpgradeCommand], [MemoryVerbs], [VcpuVerbs], [DeviceVerbs], [EngineVerbs], [TriggerCommand], [SysrqCommand],
 ///   [DebugKeysCommand], [DumpCoreCommand], [EventsCommand], [TraceCommand], [ConsoleCommand] with [EscapableInput]

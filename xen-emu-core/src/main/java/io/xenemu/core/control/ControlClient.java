@@ -1,6 +1,7 @@
 package io.xenemu.core.control;
 
 import io.xenemu.core.guest.GuestSettings;
+import io.xenemu.core.host.HostFacts;
 import io.xenemu.core.hypervisor.HostException;
 import io.xenemu.core.json.Json;
 import io.xenemu.core.json.JsonWriter;
@@ -16,6 +17,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /// The operator's end of a running service's [ControlSocket].
@@ -206,6 +208,21 @@ public final class ControlClient {
             }
         }
         return rows;
+    }
+
+    /// What domains use, again and again over one connection.
+    ///
+    /// @param reader gets each table, and tells whether there is to be another one
+    /// @throws HostException when there is no service, or it ends
+    public static void top(Path socket, Predicate<TopTable> reader) throws HostException {
+        long memory = HostFacts.ofThisHost().memoryKib();
+        try (ControlConnection connection = ControlConnection.open(socket, GREETING_LIMIT)) {
+            boolean more = true;
+            while (more) {
+                List<Json.Obj> rows = connection.rows("top", Json.EMPTY, "domains", REPLY_LIMIT);
+                more = reader.test(TopTable.of(rows, memory, System.nanoTime()));
+            }
+        }
     }
 
     /// Starts a guest.

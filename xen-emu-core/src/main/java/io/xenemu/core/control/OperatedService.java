@@ -1,5 +1,6 @@
 package io.xenemu.core.control;
 
+import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.backend.engine.Engines;
 import io.xenemu.core.guest.ChangeGate;
 import io.xenemu.core.guest.HostedGuests;
@@ -29,6 +30,7 @@ import org.jspecify.annotations.Nullable;
 /// @param hosted the guests of a daemon; null for a service that runs one guest
 /// @param changes the commands that change it
 /// @param updates hands a daemon over; null for a service that runs one guest
+/// @param meters of its domains
 public record OperatedService(
         OperatedDomains domains,
         NamedDomains named,
@@ -40,7 +42,8 @@ public record OperatedService(
         Engines engines,
         @Nullable HostedGuests hosted,
         ChangeGate changes,
-        @Nullable LiveUpdates updates) {
+        @Nullable LiveUpdates updates,
+        MeterRegistry meters) {
     /// A service that runs guests in the foreground.
     public static OperatedService of(Hypervisor hypervisor) {
         return of(hypervisor, null, new ChangeGate(), null);
@@ -76,7 +79,8 @@ public record OperatedService(
                 hypervisor.engines(),
                 hosted,
                 changes,
-                updates);
+                updates,
+                hypervisor.meters());
     }
 
     /// Hands a daemon over.

@@ -24,7 +24,8 @@ public final class VerbTable implements ControlCommands {
                             VcpuCommands.VERBS,
                             DebugCommands.VERBS,
                             DeviceCommands.VERBS,
-                            EngineCommands.VERBS)
+                            EngineCommands.VERBS,
+                            HostCommands.VERBS)
                     .flatMap(List::stream)
                     .toList();
 

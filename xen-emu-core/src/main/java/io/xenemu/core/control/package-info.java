@@ -12,8 +12,8 @@
 ///   [OperatedService].
 /// - The handlers, a family each: [GuestCommands], [DomainCommands], [SaveCommands],
 ///   [MigrationCommands], [UpgradeCommands], [MemoryCommands], [VcpuCommands],
-///   [DebugCommands], [DeviceCommands], [EngineCommands].
-/// - Used by handlers: [DomainRow], [VcpuRow], [EngineRow], [DomainEngineRow].
+///   [DebugCommands], [DeviceCommands], [EngineCommands], [HostCommands].
+/// - Used by handlers: [DomainRow], [VcpuRow], [EngineRow], [DomainEngineRow], [TopTable] with [DomainTraffic].
 /// - Debug keys: [DebugKeys], [DebugKey]; their output is [DebugRows], from [DomainDebug] and [VcpuDebug].
 /// - Sessions: [ConsoleSession], [EventSession], [TraceSession] with [TraceJson].
 ///

@@ -22,7 +22,6 @@ final class XenVersionOp {
     private static final int CHANGESET_LENGTH = 64;
     private static final int HANDLE_LENGTH = 16;
 
-    private static final String EXTRAVERSION = ".0-xen-emu";
     private static final String CHANGESET = "xen-emu";
 
     /// The operations with texts of any length (`struct xen_varbuf`).
@@ -30,9 +29,6 @@ final class XenVersionOp {
 
     /// Xen's own answer to a domain without the right to know (`xen_deny`).
     private static final String DENIED = "<denied>";
-
-    private static final String CAPABILITIES =
-            "xen-3.0-x86_64 hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64 ";
 
     /// XENFEAT_writable_page_tables (0), auto_translated_physmap (2), hvm_callback_vector (8), hvm_safe_pvclock (9),
     /// memory_op_vnode_supported (13).
@@ -60,9 +56,9 @@ final class XenVersionOp {
     static HypercallFamily family() {
         return HypercallFamily.of("xen_version", 17)
                 .op(0, "version", XenVersionOp::version)
-                .op(1, "extraversion", c -> text(c, EXTRAVERSION, EXTRAVERSION_LENGTH))
+                .op(1, "extraversion", c -> text(c, XenIdentity.EXTRAVERSION, EXTRAVERSION_LENGTH))
                 .op(2, "compile_info", XenVersionOp::compileInfo)
-                .op(3, "capabilities", c -> text(c, CAPABILITIES, CAPABILITIES_LENGTH))
+                .op(3, "capabilities", c -> text(c, XenIdentity.CAPABILITIES, CAPABILITIES_LENGTH))
                 .op(4, "changeset", c -> text(c, CHANGESET, CHANGESET_LENGTH))
                 .op(5, "platform_parameters", XenVersionOp::platformParameters)
                 .op(6, "get_features", XenVersionOp::getFeatures)
@@ -70,8 +66,8 @@ final class XenVersionOp {
                 .op(8, "guest_handle", XenVersionOp::guestHandle)
                 .op(9, "commandline", c -> text(c, DENIED, DENIED.length() + 1))
                 .op(10, "build_id", FixedAnswer.refusal(XenError.EPERM))
-                .op(11, "extraversion2", c -> anyLength(c, EXTRAVERSION))
-                .op(12, "capabilities2", c -> anyLength(c, CAPABILITIES))
+                .op(11, "extraversion2", c -> anyLength(c, XenIdentity.EXTRAVERSION))
+                .op(12, "capabilities2", c -> anyLength(c, XenIdentity.CAPABILITIES))
                 .op(13, "changeset2", c -> anyLength(c, CHANGESET))
                 .op(14, "commandline2", FixedAnswer.refusal(XenError.EPERM, SINCE_4_20));
     }

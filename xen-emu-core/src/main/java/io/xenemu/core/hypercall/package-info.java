@@ -7,8 +7,8 @@
 /// - One file for each hypercall: [ConsoleIoOp], [EventChannelOp], [GrantTableOp] with [GrantMappingOps],
 ///   [HvmOp], [MemoryOp] with
 ///   [MemoryExchange] and [RefusedMemoryOps], [MulticallOp], [PhysdevOp], [SchedOp], [SetTimerOp], [VcpuOp],
-///   [VmAssistOp], [XenVersionOp]. Each yields a [HypercallFamily], copies its argument in once, and calls the module
-///   that owns the semantics. [VcpuContext] decodes the longest argument, and
+///   [VmAssistOp], [XenVersionOp] with [XenIdentity]. Each yields a [HypercallFamily], copies its argument in
+///   once, and calls the module that owns the semantics. [VcpuContext] decodes the longest argument, and
 ///   [PhysmapAddition] serves two operations of [MemoryOp].
 /// - Hypercalls that are refused as a whole: [ToolstackOps], [PvOnlyOps].
 /// - Refusals as data: [FixedAnswer], with [Check]s of [Operand]s.

@@ -65,6 +65,7 @@ public final class Hypervisor implements AutoCloseable {
     private final MemoryTargets memoryTargets;
     private final DomainSource source;
     private final TracePoints traces;
+    private final MeterRegistry meters;
     private final FlightRecorderTap recordings;
     private final SaveMetrics saves;
     private final MigrationMetrics migrations;
@@ -154,6 +155,7 @@ public final class Hypervisor implements AutoCloseable {
             List<EngineSpec> engineSpecs,
             DomainIdPolicy domids) {
         this.traces = traces;
+        this.meters = registry;
         ids = new DomainIds(domids, domains::contains, new SplittableRandom());
         engines = new Engines(engineSpecs, registry);
         recordings = new FlightRecorderTap(traces);
@@ -229,6 +231,11 @@ public final class Hypervisor implements AutoCloseable {
     /// Its domains as an operator's commands use them.
     public OperatedDomains operated() {
         return domains;
+    }
+
+    /// The meters of its domains.
+    public MeterRegistry meters() {
+        return meters;
     }
 
     /// The places where its domains' hypercalls can be recorded.

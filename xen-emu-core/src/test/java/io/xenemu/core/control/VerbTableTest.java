@@ -84,6 +84,7 @@ final class VerbTableTest {
                     new OneGuest(),
                     new XenStoreMetrics(new SimpleMeterRegistry()),
                     Runnable::run);
+    private final SimpleMeterRegistry meters = new SimpleMeterRegistry();
     private final Engines engines =
             new Engines(EngineSpec.withDefaults(List.of(), 2), new SimpleMeterRegistry());
     private final DomainEngines guestEngines = engines.open(new DomId(1), EngineMap.DEFAULT);
@@ -106,7 +107,8 @@ final class VerbTableTest {
                         engines,
                         null,
                         new ChangeGate(),
-                        null));
+                        null,
+                        meters));
     }
 
     /// The domain as XenStore sees it: it exists.
@@ -801,6 +803,25 @@ final class VerbTableTest {
         assertTrue(line.startsWith("[{\"name\": \"test\", \"id\": 1, \"uuid\": \""), line);
         assertTrue(line.contains("\"vcpus\": 2, \"state\": \""), line);
         assertEquals(new Json.Int(1), send("domid test").data().find("id"));
+    }
+
+    @Test
+    void infoHasXlsItemsOrTheValueOfOne() {
+        List<String> all = send("info").text();
+        assertTrue(all.getFirst().startsWith("host                   : "), all.getFirst());
+        assertTrue(all.contains("xen_version            : 4.19.0-xen-emu"), all::toString);
+        assertTrue(all.contains("xend_config_format     : 4"), all::toString);
+        assertEquals(List.of("4096"), send("info xen_pagesize").text());
+        assertEquals(List.of("4", "19"), send("info xen_m").text());
+        assertEquals(List.of(), send("info nothing").text());
+    }
+
+    @Test
+    void topHasARowForEachDomain() {
+        List<String> rows = send("top").text();
+        assertEquals(2, rows.size());
+        assertTrue(rows.get(0).startsWith("      NAME  STATE   CPU(sec) "), rows.get(0));
+        assertTrue(rows.get(1).startsWith("      test "), rows.get(1));
     }
 
     @Test
