@@ -89,6 +89,9 @@ class DaemonIT {
             createByXl(daemon, image);
             RunningCommand lines = watch(daemon, "third");
             assertEquals("ok\n", daemon.ask("unpause third"));
+            assertEquals("ok\n", daemon.ask("vcpu-pin third all 0"));
+            String vcpus = daemon.ask("vcpu-list third");
+            assertTrue(vcpus.contains("  0 / all\n"), vcpus);
             try (RunningCommand console =
                     lab.startRunning(daemon.command("console", List.of("third")))) {
                 new GuestShell(console).awaitBoot();

@@ -17,7 +17,6 @@ enum RefusedVerb {
     CD_INSERT("an emulated drive needs a device model; block-attach and block-detach change disks"),
     CD_EJECT("an emulated drive needs a device model; block-attach and block-detach change disks"),
     CONFIG_UPDATE("a running guest keeps its configuration until it is created again"),
-    VCPU_PIN("Linux places the vCPUs; taskset pins the threads domN-vcpuM"),
     SHARING("guests share no pages but those of clones"),
     CLAIMS("memory is not claimed in advance"),
     SCHED_CREDIT("Linux schedules the vCPUs"),

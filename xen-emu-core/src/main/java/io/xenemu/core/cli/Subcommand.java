@@ -55,6 +55,7 @@ record Subcommand(String name, Class<?> type) {
                     new Subcommand("mem-max", MemoryVerbs.MemMax.class),
                     new Subcommand("vcpu-list", VcpuVerbs.VcpuList.class),
                     new Subcommand("vcpu-set", VcpuVerbs.VcpuSet.class),
+                    new Subcommand("vcpu-pin", VcpuVerbs.VcpuPin.class),
                     new Subcommand("events", EventsCommand.class),
                     new Subcommand("block-attach", DeviceVerbs.BlockAttach.class),
                     new Subcommand("block-list", DeviceVerbs.Listing.class),

@@ -37,4 +37,32 @@ final class VcpuVerbs {
             return send(List.of(domain, count));
         }
     }
+
+    @Command(name = "vcpu-pin")
+    static final class VcpuPin extends ServiceVerb {
+        @Parameters(index = "0", paramLabel = "DOMAIN", description = "Its name or id.")
+        private String domain = "";
+
+        @Parameters(index = "1", paramLabel = "VCPU", description = "Its number, or all.")
+        private String vcpu = "";
+
+        @Parameters(
+                index = "2",
+                paramLabel = "CPUS",
+                description = "CPUs of the host, such as 0-3,^2; all; - for those that it has.")
+        private String cpus = "";
+
+        @Parameters(
+                index = "3",
+                arity = "0..1",
+                paramLabel = "SOFT",
+                description = "xl's soft affinity: all, or -.")
+        private @Nullable String soft;
+
+        @Override
+        public Integer call() throws HostException {
+            return send(
+                    soft == null ? List.of(domain, vcpu, cpus) : List.of(domain, vcpu, cpus, soft));
+        }
+    }
 }

@@ -24,7 +24,9 @@ import java.util.stream.Stream;
 /// @param vcpu its number
 /// @param state whether it is up
 /// @param activity of its thread
-record VcpuRow(String name, int id, int vcpu, State state, ThreadActivity activity) {
+/// @param affinity the CPUs that its thread may run on
+record VcpuRow(
+        String name, int id, int vcpu, State state, ThreadActivity activity, String affinity) {
     /// Whether a vCPU is up, as far as it has said so.
     enum State {
         UP,
@@ -73,7 +75,8 @@ record VcpuRow(String name, int id, int vcpu, State state, ThreadActivity activi
                 domain.id().value(),
                 asked.vcpu().id().value(),
                 state(asked.isDown(), deadline),
-                asked.activity());
+                asked.activity(),
+                asked.vcpu().affinity());
     }
 
     private static State state(CompletableFuture<Optional<Boolean>> isDown, long deadline)
@@ -93,17 +96,19 @@ record VcpuRow(String name, int id, int vcpu, State state, ThreadActivity activi
         return Stream.concat(Stream.of(HEADER), rows.stream().map(VcpuRow::line)).toList();
     }
 
-    /// The row as text. The column for the CPU is empty while the vCPU is down. The service does not pin vCPUs.
+    /// The row as text. The column for the CPU is empty while the vCPU is down. Linux has no soft
+    /// affinity.
     private String line() {
         return String.format(
                 Locale.ROOT,
-                "%-32s %5d %5d %5s %5s %9.1f  all / all",
+                "%-32s %5d %5d %5s %5s %9.1f  %s / all",
                 name,
                 id,
                 vcpu,
                 state == State.DOWN ? "-" : Integer.toString(activity.cpu()),
                 letters(),
-                seconds());
+                seconds(),
+                affinity);
     }
 
     private String letters() {
@@ -127,6 +132,8 @@ record VcpuRow(String name, int id, int vcpu, State state, ThreadActivity activi
                     row.with("online", new Json.Bool(online))
                             .with("running", new Json.Bool(online && activity.active()));
         }
-        return row.with("cpu", activity.cpu()).with("cpu_ms", activity.cpuTime().toMillis());
+        return row.with("cpu", activity.cpu())
+                .with("cpu_ms", activity.cpuTime().toMillis())
+                .with("affinity", affinity);
     }
 }

@@ -13,7 +13,8 @@
 /// - The handlers, a family each: [GuestCommands], [DomainCommands], [SaveCommands],
 ///   [MigrationCommands], [UpgradeCommands], [MemoryCommands], [VcpuCommands],
 ///   [DebugCommands], [DeviceCommands], [EngineCommands], [HostCommands].
-/// - Used by handlers: [DomainRow], [VcpuRow], [EngineRow], [DomainEngineRow], [TopTable] with [DomainTraffic].
+/// - Used by handlers: [DomainRow], [VcpuRow], [EngineRow], [DomainEngineRow], [TopTable] with [DomainTraffic],
+///   [CpuRanges].
 /// - Debug keys: [DebugKeys], [DebugKey]; their output is [DebugRows], from [DomainDebug] and [VcpuDebug].
 /// - Sessions: [ConsoleSession], [EventSession], [TraceSession] with [TraceJson].
 ///

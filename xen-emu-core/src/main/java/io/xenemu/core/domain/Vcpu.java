@@ -11,6 +11,7 @@ import io.xenemu.kvm.ioctl.Gpr;
 import io.xenemu.kvm.ioctl.MpState;
 import io.xenemu.kvm.ioctl.Runstate;
 import io.xenemu.kvm.ioctl.XenCapability;
+import java.util.BitSet;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -42,6 +43,7 @@ public final class Vcpu {
     private volatile boolean requested;
 
     private volatile boolean started;
+    private final VcpuAffinity affinity = new VcpuAffinity();
     private volatile boolean stopping;
 
     public Vcpu(Domain domain, VcpuId id, VcpuPort port, Consumer<Vcpu> loop) {
@@ -67,6 +69,7 @@ public final class Vcpu {
     private void run(Domain domain, Consumer<Vcpu> loop) {
         try {
             activity = ThreadActivity.ofThisThread();
+            affinity.take();
             account.begin();
             loop.accept(this);
         } catch (Throwable e) {
@@ -353,6 +356,26 @@ public final class Vcpu {
     /// Whether it is down ([#isDown]), without a wait; empty if the vCPU has ended.
     public CompletableFuture<Optional<Boolean>> requestDown() {
         return inquire(power::isDown);
+    }
+
+    /// Lets its thread run on these CPUs of the host alone, without a wait. A vCPU that has not started takes them when
+    /// it does.
+    ///
+    /// @param cpus one that the service may use among them; empty for all that it may use
+    /// @return fails if the host refuses
+    public CompletableFuture<Optional<Boolean>> requestPin(BitSet cpus) {
+        affinity.want(cpus);
+        return inquire(_ -> {
+            if (isCurrent()) {
+                affinity.take();
+            }
+            return true;
+        });
+    }
+
+    /// The CPUs of the host that its thread may run on: numbers and ranges with commas, or `all`.
+    public String affinity() {
+        return affinity.toString();
     }
 
     /// The state of its timers, without a wait; empty if the vCPU has ended.

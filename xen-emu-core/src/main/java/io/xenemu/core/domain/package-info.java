@@ -8,7 +8,7 @@
 ///   [DomainEnvironment], [HvmParams], [NamedPages], [ReportedMemoryMap], [ShutdownReason], [ShutdownLatch],
 ///   [DomainObserver], [ObservedGrants].
 /// - vCPUs: [Vcpu], [VcpuPower], [VcpuStart], [VcpuRegisters], [VcpuThread], [VcpuMailbox], [VcpuAreas], [WrittenArea],
-///   [EventPoll], [ThreadActivity], [RunstateAccount].
+///   [EventPoll], [ThreadActivity], [VcpuAffinity], [RunstateAccount].
 /// - vCPUs that stand still: [Quiescence], [PauseCount], [Suspension], [SoftReset], [VcpuGate], [StuckException].
 /// - Parts, which stand still, are saved and end: [Part], [Parts], [OwnPart], [DomainParts], [TimersPart], [PartState],
 ///   [SaveScope], [BlockedException].

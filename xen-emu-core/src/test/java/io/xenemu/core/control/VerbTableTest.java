@@ -48,6 +48,7 @@ import io.xenemu.kvm.abi.DomId;
 import io.xenemu.kvm.abi.VcpuId;
 import io.xenemu.kvm.abi.XenError;
 import io.xenemu.kvm.testing.Eventually;
+import io.xenemu.kvm.thread.CpuAffinity;
 import io.xenemu.xenstore.XenStoreServer;
 import io.xenemu.xenstore.client.XenStoreClient;
 import io.xenemu.xenstore.metrics.XenStoreMetrics;
@@ -56,6 +57,7 @@ import io.xenemu.xenstore.ring.GuestDomains;
 import io.xenemu.xenstore.ring.IntroducedRing;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
@@ -803,6 +805,37 @@ final class VerbTableTest {
         assertTrue(line.startsWith("[{\"name\": \"test\", \"id\": 1, \"uuid\": \""), line);
         assertTrue(line.contains("\"vcpus\": 2, \"state\": \""), line);
         assertEquals(new Json.Int(1), send("domid test").data().find("id"));
+    }
+
+    @Test
+    void vcpuIsPinnedOnItsThread() throws Exception {
+        BitSet own = CpuAffinity.current();
+        int cpu = own.nextSetBit(0);
+        assertEquals(List.of(), send("vcpu-pin test all " + cpu).text());
+        assertTrue(send("vcpu-list").text().get(1).endsWith("  " + cpu + " / all"));
+        assertEquals(own, CpuAffinity.current());
+        assertEquals(List.of(), send("vcpu-pin test 1 all -").text());
+        assertTrue(send("vcpu-list").text().get(2).endsWith("  all / all"));
+        assertEquals(List.of(), send("vcpu-pin test 0 - all").text());
+        assertTrue(send("vcpu-list").text().get(1).endsWith("  " + cpu + " / all"));
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "test 2 0|test has no vCPU 2",
+                "test first 0|test has no vCPU first",
+                "test 0 x|'x' is no CPU or range of CPUs such as 2, 2-3 or ^2",
+                "test 0 3-2|'3-2' is no CPU or range of CPUs such as 2, 2-3 or ^2",
+                "test 0 9000|'9000' is no CPU or range of CPUs such as 2, 2-3 or ^2",
+                "test 0 0,^0|'0,^0' leaves no CPU",
+                "test 0 8191|the service may use none of the CPUs 8191",
+                "test 0 0 1|soft affinity 1: Linux has none"
+            })
+    void wrongPinIsRefused(String words, String reason) {
+        Refused refused = assertThrows(Refused.class, () -> ask("vcpu-pin " + words));
+        assertEquals(reason, refused.reason());
     }
 
     @Test
