@@ -92,6 +92,8 @@ class DaemonIT {
             assertEquals("ok\n", daemon.ask("vcpu-pin third all 0"));
             String vcpus = daemon.ask("vcpu-list third");
             assertTrue(vcpus.contains("  0 / all\n"), vcpus);
+            String log = daemon.ask("dmesg");
+            assertTrue(log.contains("(xen-emu) [") && log.contains("third"), log);
             try (RunningCommand console =
                     lab.startRunning(daemon.command("console", List.of("third")))) {
                 new GuestShell(console).awaitBoot();

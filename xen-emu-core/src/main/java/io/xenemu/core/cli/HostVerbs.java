@@ -30,6 +30,19 @@ final class HostVerbs {
         }
     }
 
+    @Command(name = "dmesg")
+    static final class Dmesg extends ServiceVerb {
+        @Option(
+                names = {"-c", "--clear"},
+                description = "Do not keep the lines that are printed.")
+        private boolean clear;
+
+        @Override
+        public Integer call() throws HostException {
+            return send(clear ? List.of("clear") : List.of());
+        }
+    }
+
     @Command(name = "top")
     static final class Top extends ServiceVerb {
         /// Clears a terminal, and goes to its upper left corner.

@@ -7,6 +7,7 @@ import ch.qos.logback.classic.spi.Configurator;
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.ConsoleAppender;
 import ch.qos.logback.core.spi.ContextAwareBase;
+import io.xenemu.core.control.LogRing;
 import org.slf4j.Logger;
 
 /// Makes logback write to standard error, with the form and the level that [LogSettings] has chosen. This is code,
@@ -37,6 +38,10 @@ public final class LogConfigurator extends ContextAwareBase implements Configura
         ch.qos.logback.classic.Logger root = context.getLogger(Logger.ROOT_LOGGER_NAME);
         root.setLevel(Level.toLevel(System.getProperty(LEVEL), Level.WARN));
         root.addAppender(stderr);
+        LogRing ring = new LogRing();
+        ring.setContext(context);
+        ring.start();
+        root.addAppender(ring);
         return ExecutionStatus.DO_NOT_INVOKE_NEXT_IF_ANY;
     }
 }

@@ -32,7 +32,6 @@ enum RefusedVerb {
     CPUPOOL_NUMA_SPLIT("Linux schedules the vCPUs, and has control groups for pools"),
     SET_PARAMETERS("there is no hypervisor whose parameters could be set"),
     RENAME("a guest keeps its name"),
-    DMESG("the log is standard error of the service, or the journal"),
     VTPM_ATTACH("there are no virtual TPMs"),
     VTPM_LIST("there are no virtual TPMs"),
     VTPM_DETACH("there are no virtual TPMs"),

@@ -31,6 +31,7 @@ record Subcommand(String name, Class<?> type) {
                     new Subcommand("uptime", NameVerbs.Uptime.class),
                     new Subcommand("info", HostVerbs.HostInfo.class),
                     new Subcommand("top", HostVerbs.Top.class),
+                    new Subcommand("dmesg", HostVerbs.Dmesg.class),
                     new Subcommand("console", ConsoleCommand.class),
                     new Subcommand("pause", DomainVerbs.Pause.class),
                     new Subcommand("unpause", DomainVerbs.Unpause.class),

@@ -1,5 +1,6 @@
 package io.xenemu.core.control;
 
+import static io.xenemu.core.control.VerbArgument.flag;
 import static io.xenemu.core.control.VerbArgument.optional;
 
 import io.xenemu.core.guest.GuestSetting;
@@ -16,6 +17,7 @@ import java.util.Map;
 /// xl's verbs about the host and what all domains take of it.
 final class HostCommands {
     private static final String ITEM = "item";
+    private static final String CLEAR = "clear";
     private static final int KIB_SHIFT = 10;
     private static final int MIB_SHIFT = 20;
     private static final String PAGE = "4096";
@@ -32,7 +34,13 @@ final class HostCommands {
                             "top",
                             "Show again and again what domains use of CPUs, memory, network and disks, as "
                                     + "xentop. Traffic needs a service with --metrics; otherwise it is shown as -.",
-                            HostCommands::top));
+                            HostCommands::top),
+                    Verb.reads(
+                            "dmesg",
+                            "Print the last lines of the service's log, as xl prints the hypervisor's. With "
+                                    + "-c they are not kept.",
+                            (_, call) -> dmesg(call),
+                            flag(CLEAR)));
 
     private HostCommands() {}
 
@@ -83,6 +91,11 @@ final class HostCommands {
         facts.put("xen_pagesize", PAGE);
         facts.put("xend_config_format", "4");
         return facts;
+    }
+
+    private static ControlReply dmesg(VerbCall call) {
+        LogRing ring = LogRing.ofThisProcess();
+        return ControlReply.rows(ring == null ? List.of() : ring.lines(call.has(CLEAR)));
     }
 
     private static ControlReply top(OperatedService service, VerbCall call) {

@@ -14,11 +14,11 @@
 ///   [MigrationCommands], [UpgradeCommands], [MemoryCommands], [VcpuCommands],
 ///   [DebugCommands], [DeviceCommands], [EngineCommands], [HostCommands].
 /// - Used by handlers: [DomainRow], [VcpuRow], [EngineRow], [DomainEngineRow], [TopTable] with [DomainTraffic],
-///   [CpuRanges].
+///   [CpuRanges], [LogRing].
 /// - Debug keys: [DebugKeys], [DebugKey]; their output is [DebugRows], from [DomainDebug] and [VcpuDebug].
 /// - Sessions: [ConsoleSession], [EventSession], [TraceSession] with [TraceJson].
 ///
-/// Locks: those of [RequestLines] and of [ConsoleRelay], leaves.
+/// Locks: those of [RequestLines], of [ConsoleRelay] and of [LogRing], leaves.
 @NullMarked
 package io.xenemu.core.control;
 
