@@ -5,6 +5,7 @@ module io.xenemu.core {
     requires io.xenemu.gnttab;
     requires io.xenemu.xenstore;
     requires com.google.common;
+    requires jdk.httpserver;
     requires jdk.jfr;
     requires micrometer.core;
     requires micrometer.registry.prometheus;

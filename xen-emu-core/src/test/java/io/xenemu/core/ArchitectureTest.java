@@ -87,6 +87,7 @@ final class ArchitectureTest {
                     "service",
                     "demo",
                     "xenstore",
+                    "web",
                     "cli",
                     "startup");
 

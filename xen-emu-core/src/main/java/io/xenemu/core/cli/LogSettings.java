@@ -20,7 +20,7 @@ record LogSettings(String level, String form) {
     private static final Set<String> LEVELS =
             Set.of("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "OFF");
 
-    private static final Set<String> BACKGROUND = Set.of("daemon", "xenstored");
+    private static final Set<String> BACKGROUND = Set.of("daemon", "xenstored", "web");
 
     private static final String JOURNAL_VARIABLE = "JOURNAL_STREAM";
     private static final Path STDERR = Path.of("/proc/self/fd/2");

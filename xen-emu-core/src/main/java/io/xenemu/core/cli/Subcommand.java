@@ -85,6 +85,7 @@ record Subcommand(String name, Class<?> type) {
                     new Subcommand("dump-core", DumpCoreCommand.class),
                     new Subcommand("cpu-policy", CpuPolicyCommand.class),
                     new Subcommand("page-server", PageServerCommand.class),
+                    new Subcommand("web", WebCommand.class),
                     new Subcommand("lab", LabCommand.class),
                     new Subcommand("demo", DemoCommand.class),
                     new Subcommand("man", ManCommand.class),
@@ -92,7 +93,7 @@ record Subcommand(String name, Class<?> type) {
 
     /// Commands that serve, or have the terminal or a machine of their own.
     private static final List<String> STAYING =
-            List.of("run", "xenstored", "daemon", "console", "page-server", "lab", "demo");
+            List.of("run", "xenstored", "daemon", "console", "page-server", "web", "lab", "demo");
 
     private static final List<String> HELP_OPTIONS = List.of("-h", "--help");
     private static final List<String> VERSION_OPTIONS = List.of("-V", "--version");

@@ -27,7 +27,7 @@ import javax.net.ssl.SSLServerSocket;
 import javax.net.ssl.SSLSocket;
 import javax.net.ssl.TrustManagerFactory;
 
-/// A host's certificate and key, and the certificates that it trusts: TLS 1.3 alone, and both sides are checked.
+/// A host's certificate and key, and the certificates that it trusts, if it checks the other side: TLS 1.3 alone.
 ///
 /// @param context made of them
 record TlsIdentity(SSLContext context) {
@@ -44,15 +44,7 @@ record TlsIdentity(SSLContext context) {
     /// @throws HostException if one cannot be used
     static TlsIdentity of(Path certificate, Path key, Path authorities) throws HostException {
         try {
-            KeyStore own = KeyStore.getInstance(KeyStore.getDefaultType());
-            own.load(null, NO_PASSWORD);
-            own.setEntry(
-                    "own",
-                    new KeyStore.PrivateKeyEntry(
-                            key(key), certificates(certificate).toArray(Certificate[]::new)),
-                    inMemory());
-            KeyManagerFactory keys = KeyManagerFactory.getInstance("PKIX");
-            keys.init(own, NO_PASSWORD);
+            KeyManagerFactory keys = keys(certificate, key);
             KeyStore trusted = KeyStore.getInstance(KeyStore.getDefaultType());
             trusted.load(null, NO_PASSWORD);
             int number = 0;
@@ -68,6 +60,33 @@ record TlsIdentity(SSLContext context) {
         } catch (GeneralSecurityException | IOException e) {
             throw new HostException("TLS: " + e.getMessage(), e);
         }
+    }
+
+    /// The identity of a server whose clients have no certificates.
+    ///
+    /// @throws HostException if a file cannot be used
+    static TlsIdentity ofServer(Path certificate, Path key) throws HostException {
+        try {
+            SSLContext context = SSLContext.getInstance(PROTOCOL);
+            context.init(keys(certificate, key).getKeyManagers(), null, null);
+            return new TlsIdentity(context);
+        } catch (GeneralSecurityException | IOException e) {
+            throw new HostException("TLS: " + e.getMessage(), e);
+        }
+    }
+
+    private static KeyManagerFactory keys(Path certificate, Path key)
+            throws IOException, GeneralSecurityException {
+        KeyStore own = KeyStore.getInstance(KeyStore.getDefaultType());
+        own.load(null, NO_PASSWORD);
+        own.setEntry(
+                "own",
+                new KeyStore.PrivateKeyEntry(
+                        key(key), certificates(certificate).toArray(Certificate[]::new)),
+                inMemory());
+        KeyManagerFactory keys = KeyManagerFactory.getInstance("PKIX");
+        keys.init(own, NO_PASSWORD);
+        return keys;
     }
 
     /// For a key that only this process sees, and each handshake takes out again: by default, the JDK would derive what

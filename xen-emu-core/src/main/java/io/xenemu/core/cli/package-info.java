@@ -12,6 +12,7 @@
 ///   [UpgradeCommand], [MemoryVerbs], [VcpuVerbs], [DeviceVerbs], [EngineVerbs], [TriggerCommand], [SysrqCommand],
 ///   [DebugKeysCommand], [DumpCoreCommand], [EventsCommand], [TraceCommand], [ConsoleCommand] with [EscapableInput]
 ///   and [TerminalRelay].
+/// - The page of a service: [WebCommand].
 /// - Of this host alone: [CpuPolicyCommand].
 /// - Values of options: [GuestOptions], [QuotaOptions], [EngineOptions], [DomainIdOption], [MetricsAddress].
 /// - Without a service: [ReplayCommand]; [InspectCommand] with [SavedReportText], [SavedReportJson] and

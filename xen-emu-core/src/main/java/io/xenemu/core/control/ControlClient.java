@@ -225,6 +225,19 @@ public final class ControlClient {
         }
     }
 
+    /// The rows of an answer for programs.
+    ///
+    /// @param words the verb and its arguments
+    /// @param member of the answer, which is a list of objects
+    /// @throws HostException when there is no service, or it refuses, or has no such answer
+    public static List<Json.Obj> rows(Path socket, List<String> words, String member)
+            throws HostException {
+        try (ControlConnection connection = ControlConnection.open(socket, GREETING_LIMIT)) {
+            Json arguments = Json.texts(words.subList(1, words.size()));
+            return connection.rows(words.getFirst(), arguments, member, REPLY_LIMIT);
+        }
+    }
+
     /// Starts a guest.
     ///
     /// @param paused whether it begins paused

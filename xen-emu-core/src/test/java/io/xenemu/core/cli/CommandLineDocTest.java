@@ -24,6 +24,7 @@ final class CommandLineDocTest {
                     "xen-emu-core/docs/devices.md",
                     "xen-emu-core/docs/hypercalls.md",
                     "xen-emu-core/docs/metrics.md",
+                    "xen-emu-core/docs/web.md",
                     "xen-xenstore/docs/xenstored.md");
 
     private static final Pattern OPTION = Pattern.compile("(?<![\\w<!-])--[a-z][a-z-]+");
@@ -43,6 +44,7 @@ final class CommandLineDocTest {
                     "evacuate",
                     "inspect",
                     "page-server",
+                    "web",
                     "lab",
                     "demo",
                     "man",

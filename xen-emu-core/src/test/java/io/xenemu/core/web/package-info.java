@@ -1,0 +1,4 @@
+@NullMarked
+package io.xenemu.core.web;
+
+import org.jspecify.annotations.NullMarked;
