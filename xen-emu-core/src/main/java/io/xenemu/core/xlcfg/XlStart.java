@@ -63,6 +63,13 @@ record XlStart(Type type, ImmutableListMultimap<GuestSetting, String> settings) 
             if (isLoaded) {
                 settings.put(GuestSetting.FIRMWARE, firmware.isEmpty() ? PVGRUB : firmware);
             }
+            XlSetting forKernel = given(cfg, "ramdisk", "cmdline", "root", "extra");
+            if (forKernel != null) {
+                warnings.add(
+                        warning(
+                                forKernel,
+                                "it has no effect without a kernel: GRUB's menu has it"));
+            }
             if (isInShim) {
                 warnings.add(
                         warning(

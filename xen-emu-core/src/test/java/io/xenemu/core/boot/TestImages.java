@@ -6,7 +6,7 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 
 /// Small kernel images with everything that the loaders look at.
-final class TestImages {
+public final class TestImages {
     static final long LOAD = 0x100_0000;
     static final int PAYLOAD = 0x1000;
     static final int INIT_SIZE = 0x40_0000;
@@ -21,7 +21,7 @@ final class TestImages {
 
     private TestImages() {}
 
-    static ByteBuffer bzImage() {
+    public static ByteBuffer bzImage() {
         int setup = (SETUP_SECTS + 1) * 512;
         ByteBuffer file = buffer(setup + PAYLOAD);
         file.put(0x1f1, (byte) SETUP_SECTS).putShort(0x1fe, (short) 0xaa55);
@@ -62,7 +62,7 @@ final class TestImages {
         return file;
     }
 
-    static byte[] bytes(ByteBuffer file) {
+    public static byte[] bytes(ByteBuffer file) {
         var bytes = new byte[file.capacity()];
         file.get(0, bytes);
         return bytes;

@@ -3,13 +3,20 @@ package io.xenemu.core.cli;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.xenemu.core.boot.TestImages;
+import io.xenemu.core.control.ControlReply;
+import io.xenemu.core.control.ControlSocket;
+import io.xenemu.core.control.TestCommands;
+import io.xenemu.core.json.Json;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
+import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -33,8 +40,8 @@ final class CreateCommandTest {
                                 .formatted(folder.resolve("vmlinuz")));
     }
 
-    private static Result create(String... arguments) {
-        List<String> all = new ArrayList<>(List.of("create", "-s", "/nonexistent"));
+    private Result create(String... arguments) {
+        List<String> all = new ArrayList<>(List.of("create", "-s", folder.resolve("s").toString()));
         all.addAll(List.of(arguments));
         PrintStream out = System.out;
         PrintStream err = System.err;
@@ -115,6 +122,27 @@ final class CreateCommandTest {
         assertEquals(1, missing.code());
         assertTrue(
                 missing.errors().getLast().contains("none.cfg: no such file"), missing::toString);
+    }
+
+    @Test
+    void theServiceGetsTheSettingsAndTheCommandWaitsForTheGuestsEnd() throws IOException {
+        Files.write(folder.resolve("vmlinuz"), TestImages.bytes(TestImages.bzImage()));
+        List<String> asked = Collections.synchronizedList(new ArrayList<>());
+        TestCommands commands =
+                new TestCommands(words -> {
+                    asked.add(words);
+                    return words.startsWith("console")
+                            // The guest ends at once.
+                            ? ControlReply.session(SocketChannel::close)
+                            : new ControlReply(Json.EMPTY, List.of(), null);
+                });
+        try (ControlSocket _ = ControlSocket.open(folder.resolve("s"), null, commands)) {
+            Result result = create("-q", "-p", "-F", cfg.toString());
+            assertEquals(0, result.code(), result.errors()::toString);
+        }
+        assertEquals(
+                List.of("create paused name=web memory=512 vcpus=2 " + kernel(), "console pv web"),
+                asked);
     }
 
     @Test

@@ -137,6 +137,10 @@ final class XlGuestTest {
         assertEquals(
                 List.of("name=web", "disk=/srv/a,raw,xvda,w", "firmware=pvgrub"),
                 words(disk + "type='pvh'; bootloader='/usr/bin/pygrub'"));
+        assertEquals(
+                List.of(
+                        "web.cfg:2: warning: root: it has no effect without a kernel: GRUB's menu has it"),
+                guest(disk + "type='pvh'; root='/dev/xvda1'").warnings());
         XlGuest pv = guest(disk + "bootloader='pygrub'");
         assertEquals(
                 List.of(
