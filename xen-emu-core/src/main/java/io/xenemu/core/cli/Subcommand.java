@@ -75,6 +75,8 @@ record Subcommand(String name, Class<?> type) {
                     new Subcommand("channel-list", DeviceVerbs.Listing.class),
                     new Subcommand("channel-detach", DeviceVerbs.Detach.class),
                     new Subcommand("channel-tty", DeviceVerbs.OfDevice.class),
+                    new Subcommand("evtchn-list", DebugKeysCommand.OfDomain.class),
+                    new Subcommand("grant-list", DebugKeysCommand.OfDomain.class),
                     new Subcommand("debug-keys", DebugKeysCommand.class),
                     new Subcommand("sysrq", SysrqCommand.class),
                     new Subcommand("trigger", TriggerCommand.class),

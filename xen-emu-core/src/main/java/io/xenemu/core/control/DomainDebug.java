@@ -88,7 +88,8 @@ final class DomainDebug {
         };
     }
 
-    private static boolean isPending(EventChannels channels, int port) {
+    /// Whether an event of a port waits for the guest.
+    static boolean isPending(EventChannels channels, int port) {
         try {
             return channels.isPending(EvtchnPort.of(port));
         } catch (XenError e) {

@@ -23,6 +23,7 @@ public final class VerbTable implements ControlCommands {
                             MemoryCommands.VERBS,
                             VcpuCommands.VERBS,
                             DebugCommands.VERBS,
+                            ChannelCommands.VERBS,
                             DeviceCommands.VERBS,
                             EngineCommands.VERBS,
                             HostCommands.VERBS)

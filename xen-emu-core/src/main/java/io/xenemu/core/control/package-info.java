@@ -12,7 +12,7 @@
 ///   [OperatedService].
 /// - The handlers, a family each: [GuestCommands], [DomainCommands], [SaveCommands],
 ///   [MigrationCommands], [UpgradeCommands], [MemoryCommands], [VcpuCommands],
-///   [DebugCommands], [DeviceCommands], [EngineCommands], [HostCommands].
+///   [DebugCommands], [ChannelCommands], [DeviceCommands], [EngineCommands], [HostCommands].
 /// - Used by handlers: [DomainRow], [VcpuRow], [EngineRow], [DomainEngineRow], [TopTable] with [DomainTraffic],
 ///   [CpuRanges], [LogRing].
 /// - Debug keys: [DebugKeys], [DebugKey]; their output is [DebugRows], from [DomainDebug] and [VcpuDebug].

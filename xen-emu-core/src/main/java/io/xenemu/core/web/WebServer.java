@@ -2,6 +2,7 @@ package io.xenemu.core.web;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import com.google.common.primitives.Ints;
 import com.sun.net.httpserver.Headers;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
@@ -48,6 +49,7 @@ public final class WebServer implements AutoCloseable {
     private final PageFiles files;
     private final RequestGuard guard;
     private final Collector collector;
+    private final Details details;
     private final Actions actions;
 
     /// Starts to serve.
@@ -67,6 +69,7 @@ public final class WebServer implements AutoCloseable {
         ActionLog journal = new ActionLog();
         this.collector =
                 new Collector(service, new HostView(settings.proc()), journal, clock, period);
+        this.details = new Details(service, period);
         this.actions = new Actions(service, journal, clock);
         this.server = server(settings.address(), settings.tls());
         this.guard =
@@ -138,6 +141,7 @@ public final class WebServer implements AutoCloseable {
             case "/api/logout" -> logout(request);
             case "/api/action" -> act(request);
             case "/api/snapshot" -> snapshot(request);
+            case "/api/domain" -> domain(request);
             case "/api/events" -> stream(request);
             default -> file(request);
         }
@@ -194,6 +198,16 @@ public final class WebServer implements AutoCloseable {
         RequestGuard.Caller caller = guard.caller(request);
         Json.Obj values = collector.collect().values();
         send(request.exchange(), 200, values.with("role", caller.role().word()));
+    }
+
+    private void domain(WebRequest request) throws IOException, WebRefused {
+        need(request, "GET");
+        RequestGuard.Caller _ = guard.caller(request);
+        Integer id = request.parameter("id").map(Ints::tryParse).orElse(null);
+        if (id == null || id < 0) {
+            throw new WebRefused(400, "no domain id");
+        }
+        send(request.exchange(), 200, details.of(id));
     }
 
     private void stream(WebRequest request) throws IOException, WebRefused {

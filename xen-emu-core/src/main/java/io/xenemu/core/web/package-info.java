@@ -7,10 +7,11 @@
 /// - The server: [WebServer], [WebSettings], [WebLimits], [WebRequest], [WebRefused], [PageFiles].
 /// - Who may do what: [RequestGuard], [AccessTokens], [Sessions], [Role].
 /// - What the page shows: [Collector], which asks [Watched] ([ControlledService]) and [HostView]; [Snapshot],
-///   [ChangeStream].
+///   [ChangeStream]; [Details] of one domain.
 /// - What it does: [Actions], [ActionLog].
 ///
-/// Locks: those of [Collector], [Sessions] and [ActionLog], leaves.
+/// Locks: those of [Collector], [Sessions] and [ActionLog], leaves; that of [Details] is held while the service is
+/// asked.
 @NullMarked
 package io.xenemu.core.web;
 

@@ -382,6 +382,31 @@ final class VerbTableTest {
     }
 
     @Test
+    void eventChannelsOfAGuestAreListedForPeopleAndPrograms() throws XenError {
+        EventChannels channels = guest.domain().eventChannels();
+        EvtchnPort timer = channels.bindVirq(Virq.DEBUG, new VcpuId(1));
+        channels.raiseVcpu(Virq.DEBUG, new VcpuId(1));
+        EvtchnPort free = channels.allocUnbound(DomId.SELF, new DomId(7));
+
+        ControlReply reply = send("evtchn-list test");
+        assertEquals("dom1 (test): 2 event channels, 2-level ABI", reply.text().getFirst());
+        assertEquals(
+                "[{\"port\": %d, \"vcpu\": 1, \"pending\": true, \"type\": \"virq\", \"number\": 1}, "
+                                .formatted(timer.value())
+                        + "{\"port\": %d, \"vcpu\": 0, \"pending\": false, \"type\": \"unbound\", \"domain\": 7}]"
+                                .formatted(free.value()),
+                JsonWriter.line(Objects.requireNonNull(reply.data().find("channels"))));
+    }
+
+    @Test
+    void grantsOfAGuestAreListedForPeopleAndPrograms() {
+        ControlReply reply = send("grant-list 1");
+        assertTrue(reply.text().getFirst().startsWith("dom1 (test): version 1, "));
+        assertEquals(new Json.Array(List.of()), reply.data().find("grants"));
+        assertEquals(new Json.Array(List.of()), reply.data().find("maps"));
+    }
+
+    @Test
     void debugKeyRaisesTheVirqAtEveryVcpu() throws XenError {
         EventChannels channels = guest.domain().eventChannels();
         EvtchnPort first = channels.bindVirq(Virq.DEBUG, new VcpuId(0));

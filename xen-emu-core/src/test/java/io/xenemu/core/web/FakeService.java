@@ -12,6 +12,7 @@ import org.jspecify.annotations.Nullable;
 final class FakeService implements Watched {
     final List<Json.Obj> domains = new CopyOnWriteArrayList<>();
     final List<List<String>> commands = new CopyOnWriteArrayList<>();
+    final List<List<String>> asked = new CopyOnWriteArrayList<>();
     final AtomicInteger lists = new AtomicInteger();
     volatile @Nullable String refusal;
 
@@ -37,8 +38,12 @@ final class FakeService implements Watched {
         if (reason != null) {
             throw new HostException(reason);
         }
-        if (!words.getFirst().equals("list")) {
+        if (words.getFirst().equals("migrate-status")) {
             return List.of();
+        }
+        if (!words.getFirst().equals("list")) {
+            asked.add(words);
+            return List.of(Json.EMPTY.with("verb", words.getFirst()));
         }
         lists.incrementAndGet();
         List<Json.Obj> rows = new ArrayList<>(domains);

@@ -17,6 +17,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -273,6 +274,33 @@ final class WebServerTest {
         assertEquals(service.domains.getFirst(), values.find("domain/3"));
         assertTrue(values.find("host") instanceof Json.Obj host && host.find("cpus") != null);
         assertEquals("reader", values.text("role"));
+    }
+
+    @Test
+    void listsOfADomainAreAskedForOnceAPeriod() throws Exception {
+        Details details = new Details(service, Duration.ofHours(1));
+        Json.Obj first = details.of(3);
+        assertEquals(Set.of("vcpus", "channels", "grants"), first.members().keySet());
+        assertEquals(
+                new Json.Array(List.of(Json.EMPTY.with("verb", "evtchn-list"))),
+                first.find("channels"));
+        assertEquals(first, details.of(3));
+        assertEquals(3, service.asked.size());
+        details.of(4);
+        assertEquals(6, service.asked.size());
+    }
+
+    @Test
+    void listsOfADomainNeedATokenAndAnId() throws Exception {
+        assertEquals(401, client.get("/api/domain?id=3").status());
+        for (String query : List.of("", "?id=", "?id=web", "?id=-1", "?x=3", "?id=99999999999")) {
+            assertEquals(400, client.get("/api/domain" + query, bearer(Role.READER)).status());
+        }
+        assertEquals(200, client.get("/api/domain?id=3", bearer(Role.READER)).status());
+        service.refusal = "no such domain: 4";
+        WebClient.Answer answer = client.get("/api/domain?id=4", bearer(Role.READER));
+        assertEquals(409, answer.status());
+        assertEquals("{\"error\": \"no such domain: 4\"}", answer.body());
     }
 
     @Test

@@ -220,7 +220,95 @@ function Domain({ id }) {
       ${row.stop === undefined ? '' : html`, <span class="bad">stopped, reason ${row.stop}</span>`}
       <br /><span class="faint">${row.uuid}</span></p>
     <${Spark} values=${shares(name)} />
-    <${Commands} key=${id} row=${row} />`;
+    <${Commands} key=${id} row=${row} />
+    <${Details} key=${'details' + id} id=${id} />`;
+}
+
+// The lists of one domain, asked for once a second while they are shown.
+function Details({ id }) {
+  const [seen, setSeen] = useState({ lists: {}, since: {}, error: '' });
+  useEffect(() => {
+    let shown = true;
+    let timer = 0;
+    let last = { lists: {}, since: {}, error: '' };
+    const look = async () => {
+      try {
+        const lists = await ask('/api/domain?id=' + encodeURIComponent(id));
+        const now = Date.now();
+        const since = {};
+        for (const row of lists.channels) {
+          if (row.pending) {
+            since[row.port] = last.since[row.port] || now;
+          }
+        }
+        last = { lists, since, now, before: { lists: last.lists, now: last.now }, error: '' };
+      } catch (e) {
+        last = { ...last, error: e.message };
+      }
+      if (shown) {
+        setSeen(last);
+        timer = setTimeout(look, 1000);
+      }
+    };
+    look();
+    return () => {
+      shown = false;
+      clearTimeout(timer);
+    };
+  }, [id]);
+  const { vcpus = [], channels = [], grants = [] } = seen.lists;
+  return html`<p class="bad" role="status">${seen.error}</p>
+    <${Vcpus} rows=${vcpus} seen=${seen} />
+    <${Channels} rows=${channels} seen=${seen} />
+    <${Grants} rows=${grants} />`;
+}
+
+function domainName(id) {
+  const row = state.values['domain/' + id];
+  return html`${id === 0 ? 'domain 0' : row ? html`<a href=${'#domain/' + id}>${row.name}</a>` : `domain ${id}`}`;
+}
+
+function Vcpus({ rows: all, seen }) {
+  const before = (seen.before && seen.before.lists.vcpus) || [];
+  const share = (row) => {
+    const old = before.find((other) => other.vcpu === row.vcpu);
+    return old && seen.now > seen.before.now
+      ? (((row.cpu_ms - old.cpu_ms) * 100) / (seen.now - seen.before.now)).toFixed(0) : '';
+  };
+  return html`<h2>vCPUs</h2><div class="wide"><table>
+    <thead><tr><th class="number">vCPU</th><th>State</th><th class="number">CPU %</th><th class="number">CPU time</th>
+      <th class="number">Host CPU</th></tr></thead>
+    <tbody>${all.map((row) => html`<tr key=${row.vcpu}><td class="number">${row.vcpu}</td>
+      <td>${row.online === undefined ? html`<span class="bad">no answer</span>` : !row.online ? 'down' : row.running ? 'running' : 'blocked'}</td>
+      <td class="number">${share(row)}</td><td class="number">${(row.cpu_ms / 1000).toFixed(1)} s</td>
+      <td class="number">${row.cpu}</td></tr>`)}</tbody></table></div>`;
+}
+
+function Channels({ rows: all, seen }) {
+  const [type, setType] = useState('');
+  const types = [...new Set(all.map((row) => row.type))].sort();
+  const late = (row) => row.pending && seen.now - seen.since[row.port] >= 1000;
+  const end = (row) => row.type === 'interdomain' ? html`port ${row.other} of ${domainName(row.domain)}`
+    : row.type === 'unbound' ? html`for ${domainName(row.domain)}`
+    : row.number === undefined ? '' : row.number;
+  return html`<h2>Event channels</h2>
+    <div class="row"><label>Type <select value=${type} onChange=${(e) => setType(e.target.value)}>
+      <option value="">all</option>${types.map((one) => html`<option value=${one}>${one}</option>`)}</select></label>
+      <span class="faint">${all.length} ports, ${all.filter(late).length} pending and not taken for a second</span></div>
+    <div class="wide"><table>
+    <thead><tr><th class="number">Port</th><th>Type</th><th>Other end</th><th class="number">vCPU</th><th>Pending</th></tr></thead>
+    <tbody>${all.filter((row) => type === '' || row.type === type).map((row) => html`<tr key=${row.port}>
+      <td class="number">${row.port}</td><td>${row.type}</td><td>${end(row)}</td><td class="number">${row.vcpu}</td>
+      <td class=${late(row) ? 'bad' : ''}>${!row.pending ? '' : late(row)
+        ? `for ${Math.floor((seen.now - seen.since[row.port]) / 1000)} s` : 'pending'}</td></tr>`)}</tbody></table></div>`;
+}
+
+function Grants({ rows: all }) {
+  return html`<h2>Grants that others map</h2><div class="wide"><table>
+    <thead><tr><th class="number">Grant</th><th>Mapped by</th><th class="number">To read</th><th class="number">To write</th></tr></thead>
+    <tbody>${all.map((row) => html`<tr key=${row.ref + '/' + row.mapper}><td class="number">${row.ref}</td>
+      <td>${domainName(row.mapper)}</td><td class="number">${row.readers}</td><td class="number">${row.writers}</td></tr>`)}</tbody></table></div>
+    ${all.length === 0 ? html`<p class="faint">None.</p>` : ''}`;
 }
 
 function Migrations() {
