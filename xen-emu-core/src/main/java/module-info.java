@@ -4,6 +4,7 @@ module io.xenemu.core {
     requires io.xenemu.evtchn;
     requires io.xenemu.gnttab;
     requires io.xenemu.xenstore;
+    requires io.prometheus.metrics.model;
     requires com.google.common;
     requires jdk.httpserver;
     requires jdk.jfr;

@@ -5,16 +5,13 @@ import picocli.CommandLine.IVersionProvider;
 
 /// The output of `--version`: this program, the JDK that runs it, and the version of the control protocol.
 final class ProgramVersion implements IVersionProvider {
-    /// Set by the launcher, which knows the checkout.
-    private static final String COMMIT = "xen-emu.commit";
-
     @Override
     public String[] getVersion() {
         return new String[] {
             "xen-emu "
                     + ControlClient.PROGRAM_VERSION
                     + ", commit "
-                    + System.getProperty(COMMIT, "unknown"),
+                    + System.getProperty(ControlClient.COMMIT, "unknown"),
             "Java " + Runtime.version() + ", " + System.getProperty("java.vendor"),
             "control protocol " + ControlClient.PROTOCOL
         };

@@ -31,6 +31,9 @@ public final class ControlClient {
     /// The version of this program, which a service tells its clients.
     public static final String PROGRAM_VERSION = ControlProtocol.PROGRAM_VERSION;
 
+    /// The property with the commit of the program, which the launcher sets.
+    public static final String COMMIT = "xen-emu.commit";
+
     /// The default path of a daemon's socket, for the daemon and its clients.
     public static final String DEFAULT_SOCKET = "/run/xen-emu/control";
 

@@ -46,7 +46,7 @@ public record DomainRow(
     private static final double MILLIS = 1e3;
 
     /// The row of a domain now.
-    static DomainRow of(Domain domain) {
+    public static DomainRow of(Domain domain) {
         List<ThreadActivity> vcpus = domain.vcpus().stream().map(Vcpu::activity).toList();
         ShutdownLatch.Outcome end = domain.shutdownLatch().get();
         return new DomainRow(

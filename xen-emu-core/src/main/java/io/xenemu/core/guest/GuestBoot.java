@@ -482,6 +482,7 @@ final class GuestBoot {
     void stopped(ShutdownLatch.Outcome outcome) {
         hypervisor.xenstore().shutdown(domain.id());
         tell(DomainEvent.stopped(domain, outcome));
+        hypervisor.endMetrics().stopped(outcome.reason());
         String reason = outcome.reason().name().toLowerCase(Locale.ROOT).replace('_', ' ');
         String message = outcome.message().isEmpty() ? "" : ": " + outcome.message();
         if (ORDERLY.contains(outcome.reason()) && message.isEmpty()) {

@@ -55,12 +55,17 @@ public final class HostLimits {
 
     /// File descriptors that guests may have. The JVM has made the soft limit the hard one.
     public static HostBudget descriptors() {
-        Matcher line = OPEN_FILES.matcher(text(LIMITS));
-        long limit = line.find() ? parse(line.group(1), UNLIMITED) : UNLIMITED;
+        long limit = maxDescriptors();
         // A small limit is shared equally.
         long reserved = Math.min(DESCRIPTORS_RESERVED, limit / 2);
         return new HostBudget(
                 "descriptors", "open", Errno.EMFILE, "ulimit -n " + limit, limit - reserved);
+    }
+
+    /// File descriptors that this process may have.
+    public static long maxDescriptors() {
+        Matcher line = OPEN_FILES.matcher(text(LIMITS));
+        return line.find() ? parse(line.group(1), UNLIMITED) : UNLIMITED;
     }
 
     /// Threads that guests may have: those left by the host or the control group when the service starts.

@@ -70,6 +70,7 @@ public final class Hypervisor implements AutoCloseable {
     private final SaveMetrics saves;
     private final MigrationMetrics migrations;
     private final UpdateMetrics updates;
+    private final EndMetrics ends;
 
     /// Makes a hypervisor whose domains run on the host's KVM.
     ///
@@ -162,6 +163,7 @@ public final class Hypervisor implements AutoCloseable {
         saves = new SaveMetrics(registry);
         migrations = new MigrationMetrics(registry);
         updates = new UpdateMetrics(registry);
+        ends = new EndMetrics(registry);
         servicePorts = new ServicePorts(this::eventChannels, registry);
         StoreChannels channels = new StoreChannels(domains::contains);
         xenstore =
@@ -196,6 +198,11 @@ public final class Hypervisor implements AutoCloseable {
     /// The meters of saves and restores.
     public SaveMetrics saveMetrics() {
         return saves;
+    }
+
+    /// The meters of the ends of domains.
+    public EndMetrics endMetrics() {
+        return ends;
     }
 
     /// The meters of live updates.

@@ -12,7 +12,7 @@
 ///   [ServedKinds]. The memory that domains are to have:
 ///   [MemoryTargets].
 /// - Saved guests: [SavePlace], [SaveMetrics]. Migrations: [MigrationOptions], [MigrationMetrics].
-///   Live updates: [UpdateMetrics].
+///   Live updates: [UpdateMetrics]. Ends of domains: [EndMetrics].
 /// - Events of domains: [DomainEvents], [DomainEvent]; [EventBoard] hands them to readers.
 ///
 /// Locks: `operated` of [DomainDirectory] is held while a command works on domains, so that none is closed meanwhile.

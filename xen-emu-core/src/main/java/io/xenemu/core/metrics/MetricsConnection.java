@@ -7,6 +7,7 @@ import java.io.InputStream;
 import java.io.OutputStream;
 import java.net.Socket;
 import java.time.Duration;
+import java.util.function.BooleanSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -17,19 +18,25 @@ final class MetricsConnection {
 
     private static final String END_OF_HEAD = "\r\n\r\n";
     private static final String CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
+    private static final String PLAIN = "text/plain; charset=utf-8";
+    private static final String PATHS = "xen-emu: /metrics, /-/healthy, /-/ready\n";
     private static final byte[] NOTHING = new byte[0];
 
     private static final Logger log = LoggerFactory.getLogger(MetricsConnection.class);
 
     private final Socket socket;
     private final Scraper scraper;
+    private final BooleanSupplier isReady;
     private final long end;
     private volatile boolean silent = true;
 
+    /// @param isReady whether the service serves
     /// @param life the time after which it [#isOld]
-    MetricsConnection(Socket socket, Scraper scraper, Duration life) {
+    MetricsConnection(
+            Socket socket, Scraper scraper, BooleanSupplier isReady, Duration life) {
         this.socket = socket;
         this.scraper = scraper;
+        this.isReady = isReady;
         this.end = System.nanoTime() + life.toNanos();
     }
 
@@ -78,17 +85,41 @@ final class MetricsConnection {
 
     private void answer(String[] line) throws IOException {
         if (line.length != 3 || !line[2].startsWith("HTTP/1.")) {
-            reply("400 Bad Request", "", NOTHING);
-        } else if (!line[1].equals("/metrics") && !line[1].startsWith("/metrics?")) {
-            reply("404 Not Found", "", NOTHING);
-        } else if (!line[0].equals("GET")) {
-            reply("405 Method Not Allowed", "Allow: GET\r\n", NOTHING);
-        } else {
-            reply("200 OK", "Content-Type: " + CONTENT_TYPE + "\r\n", scraper.scrape());
+            reply("400 Bad Request", "", NOTHING, true);
+            return;
+        }
+        boolean isHead = line[0].equals("HEAD");
+        if (!isHead && !line[0].equals("GET")) {
+            reply("405 Method Not Allowed", "Allow: GET, HEAD\r\n", NOTHING, true);
+            return;
+        }
+        int query = line[1].indexOf('?');
+        switch (query < 0 ? line[1] : line[1].substring(0, query)) {
+            case "/metrics" ->
+                    reply(
+                            "200 OK",
+                            "Content-Type: " + CONTENT_TYPE + "\r\n",
+                            scraper.scrape(),
+                            !isHead);
+            case "/" -> text("200 OK", PATHS, isHead);
+            case "/-/healthy" -> text("200 OK", "healthy\n", isHead);
+            case "/-/ready" -> {
+                boolean ready = isReady.getAsBoolean();
+                text(
+                        ready ? "200 OK" : "503 Service Unavailable",
+                        ready ? "ready\n" : "not ready\n",
+                        isHead);
+            }
+            default -> reply("404 Not Found", "", NOTHING, true);
         }
     }
 
-    private void reply(String status, String fields, byte[] body) throws IOException {
+    private void text(String status, String text, boolean isHead) throws IOException {
+        reply(status, "Content-Type: " + PLAIN + "\r\n", text.getBytes(ISO_8859_1), !isHead);
+    }
+
+    private void reply(String status, String fields, byte[] body, boolean sendsBody)
+            throws IOException {
         String head =
                 "HTTP/1.1 "
                         + status
@@ -99,7 +130,9 @@ final class MetricsConnection {
                         + "\r\nConnection: close\r\n\r\n";
         OutputStream out = socket.getOutputStream();
         out.write(head.getBytes(ISO_8859_1));
-        out.write(body);
+        if (sendsBody) {
+            out.write(body);
+        }
     }
 
     /// Closes the connection, whatever its thread is doing.

@@ -18,7 +18,8 @@ import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/// Serves `/metrics` in Prometheus's text format.
+/// Serves `/metrics` in Prometheus's text format. `/-/healthy` answers 200 while the process answers at all, and
+/// `/-/ready` while it serves its sockets, 503 before and after; the paths are those of Prometheus's own programs.
 ///
 /// The JDK's HTTP server is not used, because silent clients can occupy all its connections. At its limit it refuses
 /// new ones, however old and silent the others are. This server accepts the new one, and closes the oldest that has not
@@ -50,6 +51,7 @@ public final class MetricsServer implements AutoCloseable {
     private final Set<MetricsConnection> connections = new LinkedHashSet<>();
     private final Thread thread;
     private volatile boolean leaving;
+    private volatile boolean ready;
 
     /// Starts serving on `address`; port 0 selects a free one.
     ///
@@ -116,6 +118,11 @@ public final class MetricsServer implements AutoCloseable {
         }
     }
 
+    /// The service has begun to serve: `/-/ready` says so from now on.
+    public void ready() {
+        ready = true;
+    }
+
     /// The port that is served.
     public int port() {
         return listener.getLocalPort();
@@ -133,7 +140,7 @@ public final class MetricsServer implements AutoCloseable {
                 if (pause.worked()) {
                     log.warn("metrics: accepts connections again");
                 }
-                admit(new MetricsConnection(client, scraper, life));
+                admit(new MetricsConnection(client, scraper, () -> ready && !leaving, life));
             } catch (SocketTimeoutException e) {
                 // No client came, so this is no lack of descriptors. Old connections are closed
                 // below.

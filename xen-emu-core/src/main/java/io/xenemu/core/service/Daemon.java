@@ -144,6 +144,7 @@ public final class Daemon {
             } else {
                 TakenOver.take(() -> PidFile.lock(request.pidFile(), open).writeNow());
             }
+            metrics.ready();
             log.info("serving {} and {}", request.controlSocket(), request.xenstoreSocket());
             stop.await();
             guests.end();

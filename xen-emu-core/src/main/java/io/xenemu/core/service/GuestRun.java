@@ -60,11 +60,13 @@ public final class GuestRun {
         Thread hook = new Thread(this::stop, "stop");
         try (Resources open = new Resources()) {
             HostKvm kvm = open.add(HostKvm.open(), HostKvm::close);
+            ServiceMetrics metrics =
+                    open.add(ServiceMetrics.open(request.metrics()), ServiceMetrics::close);
             Hypervisor hypervisor =
                     ServiceHypervisor.open(
                             open,
                             kvm,
-                            open.add(ServiceMetrics.open(request.metrics()), ServiceMetrics::close),
+                            metrics,
                             request.quotas(),
                             request.engines(),
                             request.domids());
@@ -76,6 +78,7 @@ public final class GuestRun {
             startSecond(open, hypervisor);
             Runtime.getRuntime().addShutdownHook(hook);
             guest.start();
+            metrics.ready();
             return guest.run(
                     hypervisor,
                     request.console() ? stdio : null,

@@ -27,9 +27,16 @@ final class ServiceHypervisor {
             List<EngineSpec> engines,
             DomainIdPolicy domids)
             throws HostException {
-        return open.add(
-                new Hypervisor(
-                        kvm, metrics.registry(), quotas, ServiceEngines.checked(engines), domids),
-                Hypervisor::close);
+        Hypervisor hypervisor =
+                open.add(
+                        new Hypervisor(
+                                kvm,
+                                metrics.registry(),
+                                quotas,
+                                ServiceEngines.checked(engines),
+                                domids),
+                        Hypervisor::close);
+        metrics.show(DomainCollector.rows(hypervisor.operated()));
+        return hypervisor;
     }
 }

@@ -5,12 +5,16 @@ import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.composite.CompositeMeterRegistry;
 import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import io.xenemu.core.control.ControlClient;
+import io.xenemu.core.control.DomainRow;
 import io.xenemu.core.hypervisor.HostException;
 import io.xenemu.core.metrics.MetricsServer;
 import io.xenemu.kvm.abi.IoReason;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Duration;
+import java.util.List;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /// A service's meters, and the server that shows them if an address is given. Otherwise nothing is recorded.
@@ -43,11 +47,33 @@ final class ServiceMetrics implements AutoCloseable {
 
     /// Meters that nobody sees before [#serve].
     static ServiceMetrics unserved(@Nullable HostAndPort address) {
-        return new ServiceMetrics(
-                address,
-                address == null
-                        ? new CompositeMeterRegistry()
-                        : new PrometheusMeterRegistry(PrometheusConfig.DEFAULT));
+        if (address == null) {
+            return new ServiceMetrics(null, new CompositeMeterRegistry());
+        }
+        PrometheusMeterRegistry shown = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
+        shown.getPrometheusRegistry()
+                .register(
+                        new ProcessCollector(
+                                ControlClient.PROGRAM_VERSION,
+                                System.getProperty(ControlClient.COMMIT, "unknown")));
+        return new ServiceMetrics(address, shown);
+    }
+
+    /// Shows the program, and each domain. Does nothing if no meters are recorded.
+    ///
+    /// @param domains gives those that there are
+    void show(Supplier<List<DomainRow>> domains) {
+        if (registry instanceof PrometheusMeterRegistry shown) {
+            shown.getPrometheusRegistry().register(new DomainCollector(domains));
+        }
+    }
+
+    /// The service has begun to serve.
+    void ready() {
+        MetricsServer serving = server;
+        if (serving != null) {
+            serving.ready();
+        }
     }
 
     /// Serves them at their address, if they have one, and are not served yet.

@@ -65,6 +65,7 @@ public final class StoreDaemon {
             server.listen(listener, e -> fail("the socket", e));
             pid.write();
             open.add(HeapTrim.start(), HeapTrim::close);
+            metrics.ready();
             log.info("serving {}", socket);
             stop.await();
         } catch (IOException e) {

@@ -2,7 +2,8 @@
 ///
 /// - The daemon: [Daemon], [DaemonRequest], [TakenOver], [AttachSocket]. In the foreground: [GuestRun], [RunRequest].
 /// - XenStore alone: [StoreDaemon], [StoreDaemonRequest], [StoreSocketPath].
-/// - Parts of each process: [ServiceHypervisor], [ServiceMetrics], [ServiceEngines], [HeapTrim], [PidFile],
+/// - Meters: [ServiceMetrics], with [DomainCollector] and [ProcessCollector].
+/// - Parts of each process: [ServiceHypervisor], [ServiceEngines], [HeapTrim], [PidFile],
 ///   [Resources].
 ///
 /// The monitor of [AttachSocket] is a leaf.

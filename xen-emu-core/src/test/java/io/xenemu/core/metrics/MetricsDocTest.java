@@ -28,6 +28,7 @@ import io.xenemu.core.hypercall.HypercallContext;
 import io.xenemu.core.hypercall.HypercallDispatcher;
 import io.xenemu.core.hypercall.HypercallMetrics;
 import io.xenemu.core.hypercall.HypercallTable;
+import io.xenemu.core.hypervisor.EndMetrics;
 import io.xenemu.core.hypervisor.MigrationMetrics;
 import io.xenemu.core.hypervisor.SaveMetrics;
 import io.xenemu.core.hypervisor.UpdateMetrics;
@@ -142,6 +143,7 @@ final class MetricsDocTest {
             new SaveMetrics(registry);
             new MigrationMetrics(registry);
             new UpdateMetrics(registry);
+            new EndMetrics(registry);
             return new Scrape(registry.getMeters(), registry.scrape());
         }
     }

@@ -222,8 +222,31 @@ final class MetricsServerTest {
     }
 
     @Test
+    void headHasNoBody() throws IOException {
+        registry.counter("answers").increment();
+        HttpURLConnection head = open("/metrics");
+        head.setRequestMethod("HEAD");
+
+        assertEquals(200, head.getResponseCode());
+        assertTrue(head.getContentLengthLong() > 0);
+        assertEquals(0, head.getInputStream().readAllBytes().length);
+    }
+
+    @Test
+    void healthAndReadinessAreTold() throws IOException {
+        assertEquals(200, open("/").getResponseCode());
+        assertEquals(200, open("/-/healthy").getResponseCode());
+        assertEquals(503, open("/-/ready").getResponseCode());
+
+        server.ready();
+
+        assertEquals(200, open("/-/ready?probe").getResponseCode());
+    }
+
+    @Test
     void otherPathsAreNotFound() throws IOException {
-        assertEquals(404, open("/").getResponseCode());
+        assertEquals(404, open("/other").getResponseCode());
+        assertEquals(404, open("/metricsother").getResponseCode());
     }
 
     @Test
