@@ -32,8 +32,7 @@ final class MetricsConnection {
 
     /// @param isReady whether the service serves
     /// @param life the time after which it [#isOld]
-    MetricsConnection(
-            Socket socket, Scraper scraper, BooleanSupplier isReady, Duration life) {
+    MetricsConnection(Socket socket, Scraper scraper, BooleanSupplier isReady, Duration life) {
         this.socket = socket;
         this.scraper = scraper;
         this.isReady = isReady;

@@ -54,9 +54,7 @@ final class DomainCollector implements MultiCollector {
             Labels labels = Labels.of("domain", id);
             info.dataPoint(
                     InfoSnapshot.InfoDataPointSnapshot.builder()
-                            .labels(
-                                    Labels.of(
-                                            "domain", id, "name", row.name(), "uuid", row.uuid()))
+                            .labels(Labels.of("domain", id, "name", row.name(), "uuid", row.uuid()))
                             .build());
             cpu.dataPoint(
                     CounterSnapshot.CounterDataPointSnapshot.builder()
@@ -89,12 +87,14 @@ final class DomainCollector implements MultiCollector {
     }
 
     private static GaugeSnapshot.GaugeDataPointSnapshot point(Labels labels, long value) {
-        return GaugeSnapshot.GaugeDataPointSnapshot.builder().labels(labels).value((double) value).build();
+        return GaugeSnapshot.GaugeDataPointSnapshot.builder()
+                .labels(labels)
+                .value((double) value)
+                .build();
     }
 
     /// The rows of the domains that an operator sees.
-    static Supplier<List<DomainRow>> rows(
-            OperatedDomains operated) {
+    static Supplier<List<DomainRow>> rows(OperatedDomains operated) {
         return () -> {
             List<DomainRow> rows = new ArrayList<>();
             operated.forEach(domain -> rows.add(DomainRow.of(domain)));

@@ -34,12 +34,7 @@ final class ProcessCollector implements MultiCollector {
     ProcessCollector(String version, String commit) {
         build =
                 Labels.of(
-                        "version",
-                        version,
-                        "commit",
-                        commit,
-                        "java",
-                        Runtime.version().toString());
+                        "version", version, "commit", commit, "java", Runtime.version().toString());
     }
 
     @Override
@@ -100,7 +95,10 @@ final class ProcessCollector implements MultiCollector {
         return GaugeSnapshot.builder()
                 .name(name)
                 .help(help)
-                .dataPoint(GaugeSnapshot.GaugeDataPointSnapshot.builder().value((double) value).build())
+                .dataPoint(
+                        GaugeSnapshot.GaugeDataPointSnapshot.builder()
+                                .value((double) value)
+                                .build())
                 .build();
     }
 }

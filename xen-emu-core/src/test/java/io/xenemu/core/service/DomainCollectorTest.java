@@ -42,8 +42,7 @@ final class DomainCollectorTest {
                 List.of("xen_domain_info{domain=\"3\",name=\"web\",uuid=\"u-3\"} 1"),
                 lines("xen_domain_info"));
         assertEquals(
-                List.of("xen_domain_cpu_seconds_total{domain=\"3\"} 1.5"),
-                lines("xen_domain_cpu"));
+                List.of("xen_domain_cpu_seconds_total{domain=\"3\"} 1.5"), lines("xen_domain_cpu"));
         assertEquals(
                 List.of("xen_domain_memory_bytes{domain=\"3\"} 5.36870912E8"),
                 lines("xen_domain_memory"));
@@ -61,7 +60,12 @@ final class DomainCollectorTest {
         rows.add(row("web", 3, "---sc-"));
 
         assertEquals(
-                List.of("blocked 0.0", "crashed 1.0", "dying 0.0", "paused 0.0", "running 0.0",
+                List.of(
+                        "blocked 0.0",
+                        "crashed 1.0",
+                        "dying 0.0",
+                        "paused 0.0",
+                        "running 0.0",
                         "shutdown 1.0"),
                 lines("xen_domain_state{").stream()
                         .map(line -> line.replaceAll(".*state=\"(.*)\"}", "$1"))
