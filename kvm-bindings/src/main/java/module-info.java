@@ -14,6 +14,7 @@ module io.xenemu.kvm {
     exports io.xenemu.kvm.file;
     exports io.xenemu.kvm.ioctl to
             io.xenemu.core;
+    exports io.xenemu.kvm.iohub;
     exports io.xenemu.kvm.memory;
     exports io.xenemu.kvm.net to
             io.xenemu.core;

@@ -103,6 +103,11 @@ final class ContainedPorts implements KernelPorts {
     }
 
     @Override
+    public void routeGsi(int gsi, boolean isEvent) {
+        contain(() -> kernel.routeGsi(gsi, isEvent));
+    }
+
+    @Override
     public void reset() {
         contain(kernel::reset);
     }

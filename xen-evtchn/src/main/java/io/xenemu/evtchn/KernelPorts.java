@@ -58,6 +58,12 @@ public interface KernelPorts {
     /// Removes the route of a message-signalled interrupt, whose port is being closed or unmapped.
     void unroutePirq(Pirq pirq);
 
+    /// Tells that the line of a GSI now reaches the guest as events of its PIRQ, which has a port; or through the
+    /// interrupt controllers again.
+    ///
+    /// @param gsi 0 to [Pirqs#GSIS] - 1
+    void routeGsi(int gsi, boolean isEvent);
+
     /// Removes every entry, route and doorbell.
     void reset();
 

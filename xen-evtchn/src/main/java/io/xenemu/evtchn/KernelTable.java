@@ -110,6 +110,11 @@ final class KernelTable {
         }
     }
 
+    /// Tells where the line of a GSI leads, when its PIRQ or the port of that has changed.
+    void routeGsi(int gsi) {
+        kernel.routeGsi(gsi, owner.pirqs.isEvent(gsi));
+    }
+
     /// Removes the entries of both ends, and closes the doorbells that they ring.
     static void disconnect(Channel channel, Channel remote) {
         channel.owner.kernelTable.deassign(channel);

@@ -48,6 +48,9 @@ enum NoKernelPorts implements KernelPorts {
     public void unroutePirq(Pirq pirq) {}
 
     @Override
+    public void routeGsi(int gsi, boolean isEvent) {}
+
+    @Override
     public void reset() {}
 
     @Override

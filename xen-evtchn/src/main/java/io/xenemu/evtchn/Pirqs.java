@@ -81,6 +81,7 @@ public final class Pirqs {
             boolean unused = source == PirqTable.FREE || source == PirqTable.ALLOCATED;
             if (mapped == PirqTable.FREE && unused) {
                 table.source(wanted, gsi);
+                owner.kernelTable.routeGsi(gsi);
             }
             return new Pirq(wanted);
         } finally {
@@ -100,7 +101,11 @@ public final class Pirqs {
             if (isMsi(pirq) && channel != null) {
                 owner.kernelTable.deassign(channel);
             }
+            int source = table.source(pirq.value());
             table.source(pirq.value(), PirqTable.FREE);
+            if (source >= 0) {
+                owner.kernelTable.routeGsi(source);
+            }
         } finally {
             owner.lock.unlock();
         }
@@ -175,6 +180,7 @@ public final class Pirqs {
             }
             table.port(pirq.value(), channel.port);
             owner.kernelTable.assign(channel);
+            portChanged(pirq);
         } finally {
             owner.lock.unlock();
         }
@@ -189,6 +195,14 @@ public final class Pirqs {
     /// Removes the PIRQ's port, which is being closed. The caller holds the binding lock.
     void unbind(Pirq pirq) {
         table.port(pirq.value(), EvtchnPort.NONE);
+        portChanged(pirq);
+    }
+
+    private void portChanged(Pirq pirq) {
+        int source = table.source(pirq.value());
+        if (source >= 0) {
+            owner.kernelTable.routeGsi(source);
+        }
     }
 
     boolean isMsi(Pirq pirq) {
@@ -218,6 +232,32 @@ public final class Pirqs {
     public boolean isMapped(int gsi) {
         requireGsi(gsi);
         return table.pirqOfGsi(gsi) != PirqTable.FREE;
+    }
+
+    /// Whether the line of a GSI reaches the guest as events: it has a PIRQ with a port.
+    public boolean isEvent(int gsi) {
+        requireGsi(gsi);
+        int pirq = table.pirqOfGsi(gsi);
+        return pirq != PirqTable.FREE && !table.port(pirq).equals(EvtchnPort.NONE);
+    }
+
+    /// Raises the event of a GSI whose level is not known here: at the guest's [#eoi], others look whether the line is
+    /// still up.
+    ///
+    /// @return whether the GSI has a PIRQ with a port
+    public boolean raiseGsi(int gsi) {
+        requireGsi(gsi);
+        int pirq = table.pirqOfGsi(gsi);
+        if (pirq == PirqTable.FREE) {
+            return false;
+        }
+        raise(pirq);
+        return !table.port(pirq).equals(EvtchnPort.NONE);
+    }
+
+    /// The GSI to which a PIRQ is mapped; -1 if it is mapped to none.
+    public int gsi(Pirq pirq) {
+        return table.exists(pirq.value()) ? Math.max(table.source(pirq.value()), -1) : -1;
     }
 
     /// A device's message names this PIRQ (vector 0, the PIRQ in the destination): from now on the kernel may deliver

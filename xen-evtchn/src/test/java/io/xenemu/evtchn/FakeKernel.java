@@ -7,6 +7,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import org.jspecify.annotations.Nullable;
@@ -45,6 +46,7 @@ final class FakeKernel implements KernelPorts {
 
     final Map<Integer, Doorbell> doorbells = new TreeMap<>();
     final Map<Integer, Route> routes = new TreeMap<>();
+    private final Set<Integer> eventGsis = new TreeSet<>();
     final List<VcpuId> timerChanges = new CopyOnWriteArrayList<>();
     Runnable onTimerChange = () -> {};
     final List<EvtchnPort> sent = new ArrayList<>();
@@ -137,6 +139,20 @@ final class FakeKernel implements KernelPorts {
         if (routes.remove(pirq.value()) == null) {
             throw new IllegalStateException("no route of " + pirq);
         }
+    }
+
+    @Override
+    public synchronized void routeGsi(int gsi, boolean isEvent) {
+        if (isEvent) {
+            eventGsis.add(gsi);
+        } else {
+            eventGsis.remove(gsi);
+        }
+    }
+
+    /// The GSIs whose lines reach the guest as events.
+    synchronized Set<Integer> eventGsis() {
+        return Set.copyOf(eventGsis);
     }
 
     @Override

@@ -62,6 +62,33 @@ final class PirqsTest {
         assertEquals(pirq(255), pirqs.allocate(TYPE_MSI));
     }
 
+    /// Whether the kernel has been told that a GSI's line reaches the guest as events.
+    private boolean isToldAsEvent(int gsi) {
+        return guest.kernel.eventGsis().contains(gsi);
+    }
+
+    @Test
+    void kernelIsToldWhereALineLeads() throws XenError {
+        Pirq pirq = pirqs.mapGsi(17, ANY);
+        assertFalse(isToldAsEvent(17));
+        EvtchnPort port = bind(pirq);
+        assertTrue(isToldAsEvent(17));
+        assertTrue(pirqs.raiseGsi(17));
+        assertTrue(takes(port));
+        channels.close(port);
+        assertFalse(isToldAsEvent(17));
+        assertFalse(pirqs.raiseGsi(17));
+
+        EvtchnPort _ = bind(pirq);
+        pirqs.unmap(pirq);
+        assertFalse(isToldAsEvent(17));
+        assertEquals(pirq, pirqs.mapGsi(18, pirq.value()));
+        assertTrue(isToldAsEvent(18));
+        assertEquals(18, pirqs.gsi(pirq));
+        channels.reset(DomId.SELF);
+        assertFalse(isToldAsEvent(18));
+    }
+
     @Test
     void everyPirqIsAllocatedAndNoneBeyond() throws XenError {
         for (int i = Pirqs.GSIS; i < pirqs.count(); i++) {

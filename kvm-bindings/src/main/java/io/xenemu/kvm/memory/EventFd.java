@@ -19,8 +19,17 @@ public final class EventFd implements AutoCloseable {
 
     private final OwnedFd fd;
 
+    private EventFd(OwnedFd fd) {
+        this.fd = fd;
+    }
+
     private EventFd(int flags) {
-        this.fd = OwnedFd.of("eventfd", Libc.eventfd(0, EFD_CLOEXEC | flags), "");
+        this(OwnedFd.of("eventfd", Libc.eventfd(0, EFD_CLOEXEC | flags), ""));
+    }
+
+    /// Takes over an eventfd that another process has given.
+    public static EventFd received(int descriptor) {
+        return new EventFd(OwnedFd.of("recvmsg", descriptor, ""));
     }
 
     /// An eventfd that is not signalled, whose [#drain] returns at once.

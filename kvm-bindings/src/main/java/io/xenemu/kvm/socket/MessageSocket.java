@@ -81,6 +81,11 @@ public final class MessageSocket implements AutoCloseable {
             return bytes.clone();
         }
 
+        /// Closes the descriptors that came with it, for a receiver that wants none of them.
+        public void closeDescriptors() {
+            descriptors.forEach(Libc::close);
+        }
+
         /// The descriptors that came with it. Their receiver closes them.
         public ImmutableIntArray descriptors() {
             return descriptors;

@@ -52,6 +52,13 @@ final class DaemonCommand implements Callable<Integer> {
     private @Nullable Path attachSocket;
 
     @Option(
+            names = "--device-socket",
+            paramLabel = "PATH",
+            description =
+                    "Socket at which processes of remote devices of the same user get interrupt lines of guests. Default: none.")
+    private @Nullable Path deviceSocket;
+
+    @Option(
             names = "--xenstore-socket",
             paramLabel = "PATH",
             description =
@@ -89,6 +96,7 @@ final class DaemonCommand implements Callable<Integer> {
                                 ControlClient.socket(controlSocket),
                                 group.name,
                                 attachSocket,
+                                deviceSocket,
                                 store,
                                 quotas.quotas(),
                                 engines.engines(),

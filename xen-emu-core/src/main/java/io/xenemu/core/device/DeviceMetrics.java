@@ -6,6 +6,7 @@ import io.micrometer.core.instrument.MeterRegistry;
 import io.xenemu.core.metrics.DomainMeters;
 import io.xenemu.kvm.abi.DomId;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.function.ToDoubleFunction;
 import org.jspecify.annotations.Nullable;
 
 /// Counters of failures between a domain and its devices. Each device keeps its own counter, which is read on
@@ -28,6 +29,48 @@ public final class DeviceMetrics implements AutoCloseable {
         meters.add(
                 FunctionCounter.builder("xen.io.unclaimed", ports, PortBus::unclaimed)
                         .description("Accesses to I/O ports without a device")
+                        .tag("domain", domain)
+                        .register(meters.registry()));
+    }
+
+    /// Adds `xen.remote.*`.
+    public void add(RemoteLineCounters remote) {
+        meters.add(
+                Gauge.builder("xen.remote.lines", remote, RemoteLineCounters::lines)
+                        .description("Interrupt lines that processes of remote devices have")
+                        .tag("domain", domain)
+                        .strongReference(true)
+                        .register(meters.registry()));
+        addRemote(
+                "xen.remote.events",
+                "Raises that became events",
+                remote,
+                RemoteLineCounters::events);
+        addRemote(
+                "xen.remote.resamples",
+                "Ends of such events, told to a process",
+                remote,
+                RemoteLineCounters::resamples);
+        addRemote(
+                "xen.remote.raises",
+                "Raises, as the processes tell",
+                remote,
+                RemoteLineCounters::raises);
+        addRemote(
+                "xen.remote.reraises",
+                "Raises at the end of an interrupt, as the processes tell",
+                remote,
+                RemoteLineCounters::reraises);
+    }
+
+    private void addRemote(
+            String name,
+            String description,
+            RemoteLineCounters remote,
+            ToDoubleFunction<RemoteLineCounters> count) {
+        meters.add(
+                FunctionCounter.builder(name, remote, count)
+                        .description(description)
                         .tag("domain", domain)
                         .register(meters.registry()));
     }

@@ -12,7 +12,7 @@
 ///   [BytePipe].
 /// - Saved state: [ConsoleState], [SerialState], [AcpiState], [RtcState], [UnplugState] and [DeviceStateCodec];
 ///   [TypedInput] is the input of a restored device.
-/// - Their meters: [DeviceMetrics].
+/// - Their meters: [DeviceMetrics], and [RemoteLineCounters] of devices in other processes.
 ///
 /// Locks: [ConsoleRing] and [Serial8250] have one each, above those of the host's ends. Interrupts and events
 /// are sent after it is released. [AcpiEvents], [Rtc], [UnplugPorts] and [GuestLog] are monitors; that of [AcpiEvents]

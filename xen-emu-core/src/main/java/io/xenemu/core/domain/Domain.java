@@ -70,6 +70,7 @@ public final class Domain implements AutoCloseable {
     private final EventDelivery delivery;
     private final EventChannels eventChannels;
     private final MessageInterrupts messageInterrupts;
+    private final RemoteLines remoteLines;
     private final DomainTimers timers;
     private final Watchdogs watchdogs;
     private final InterruptLines interruptLines;
@@ -150,6 +151,16 @@ public final class Domain implements AutoCloseable {
                             _ -> messageInterrupts.blocker(),
                             DomainParts.derivedFrom("evtchn"),
                             messageInterrupts::close));
+            remoteLines = kernelPorts.remoteLines();
+            deviceMetrics.add(remoteLines.counters());
+            parts.add(
+                    new OwnPart(
+                            "remote lines",
+                            OwnPart.NOTHING,
+                            OwnPart.NOTHING,
+                            _ -> remoteLines.blocker(),
+                            DomainParts.derivedFrom("evtchn"),
+                            remoteLines::close));
             parts.add(OwnPart.passive("params", () -> DomainParts.params(this)));
             parts.add(OwnPart.passive("shared_info", () -> DomainParts.sharedInfo(this)));
             parts.add(OwnPart.passive("layout", () -> DomainParts.layout(layout)));
@@ -326,6 +337,11 @@ public final class Domain implements AutoCloseable {
     /// Its devices' messages that it receives as events.
     public MessageInterrupts messageInterrupts() {
         return messageInterrupts;
+    }
+
+    /// Its interrupt lines that processes of remote devices hold.
+    public RemoteLines remoteLines() {
+        return remoteLines;
     }
 
     /// Its grant table.

@@ -28,6 +28,7 @@ final class KvmKernelPorts implements KernelPorts {
     private final Domain domain;
     private final EventDoorbells doorbells;
     private final MessageInterrupts messages;
+    private final RemoteLines remoteLines;
     private final Map<EvtchnPort, EventFdThread> services = new HashMap<>();
     private final Set<EvtchnPort> inline = new HashSet<>();
 
@@ -37,10 +38,15 @@ final class KvmKernelPorts implements KernelPorts {
         GsiRoutes routes = new GsiRoutes(vm::setGsiRouting);
         this.doorbells = new EventDoorbells(vm, routes, domain.resources().descriptors());
         this.messages = new MessageInterrupts(domain, routes);
+        this.remoteLines = new RemoteLines(domain);
     }
 
     MessageInterrupts messages() {
         return messages;
+    }
+
+    RemoteLines remoteLines() {
+        return remoteLines;
     }
 
     @Override
@@ -118,6 +124,11 @@ final class KvmKernelPorts implements KernelPorts {
     @Override
     public void unroutePirq(Pirq pirq) {
         messages.unroute(pirq);
+    }
+
+    @Override
+    public void routeGsi(int gsi, boolean isEvent) {
+        remoteLines.route(gsi, isEvent);
     }
 
     @Override

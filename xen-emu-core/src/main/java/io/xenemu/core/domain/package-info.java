@@ -15,15 +15,16 @@
 /// - Saved state: [XenState], [SavedFrames], [DomainStateCodec], [DomainConfigCodec], [DomainOrigin], [DomainRestore],
 ///   [DomainTies], [ResumedDomain], [HeldState].
 /// - Events: [EventDelivery] makes a vCPU notice, [KvmKernelPorts] keeps the kernel's table, [InterruptLines] and
-///   [MessageInterrupts] are devices' lines and messages.
+///   [MessageInterrupts] are devices' lines and messages, [RemoteLines] and [RemoteLine] lines of other processes.
 ///
 /// Locks:
 ///
 /// - `change` of [SharedInfo] guards the place and layout of shared_info, above the event channels' locks.
 ///   `stopping` of [DomainEnd] guards the reason for which a domain stopped.
 /// - The monitor of [Quiescence] is above that of [VcpuGate]; a thread that waits until vCPUs are parked holds neither.
-/// - The monitors of [MessageInterrupts] and `GsiRoutes` are taken below the event channels' locks. Those of
-///   [EventDelivery] and `CallbackLine` guard the callback, and are taken with none of these held.
+/// - The monitors of [MessageInterrupts], [RemoteLines], [RemoteLine] and `GsiRoutes` are taken below the event
+///   channels' locks. Those of [EventDelivery] and `CallbackLine` guard the callback, and are taken with none of these
+///   held.
 /// - The monitor of [VcpuMailbox] is a leaf. A thread that waits for a vCPU holds none of these locks.
 @NullMarked
 package io.xenemu.core.domain;

@@ -76,7 +76,10 @@ final class PhysdevOp {
     private static long eoi(HypercallContext c) throws XenError {
         requirePirqs(c);
         c.argument().copyIn(Eoi.STRUCT, c.word(1));
-        c.domain().eventChannels().pirqs().eoi(new Pirq(c.argument().bits(Eoi.IRQ)));
+        Pirq pirq = new Pirq(c.argument().bits(Eoi.IRQ));
+        Domain domain = c.domain();
+        domain.eventChannels().pirqs().eoi(pirq);
+        domain.remoteLines().ended(pirq);
         return 0;
     }
 

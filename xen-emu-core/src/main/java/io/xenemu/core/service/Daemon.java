@@ -13,12 +13,14 @@ import io.xenemu.core.hypervisor.Hypervisor;
 import io.xenemu.kvm.abi.IoReason;
 import io.xenemu.kvm.ioctl.KvmSystem;
 import io.xenemu.kvm.ioctl.XenCapability;
+import io.xenemu.kvm.socket.MessageSocket;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.EnumSet;
 import java.util.concurrent.CountDownLatch;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -129,7 +131,7 @@ public final class Daemon {
                                 ControlSocket.open(
                                         request.controlSocket(), request.controlGroup(), verbs),
                                 ControlSocket::close);
-                attach(open, guests);
+                listen(open, hypervisor, guests);
             } else {
                 old.take(request.controlSocket(), guests);
                 serve(open, old, hypervisor, verbs);
@@ -137,7 +139,7 @@ public final class Daemon {
                 old.tellServing();
                 old.awaitOldEnd();
                 TakenOver.take(metrics::serve);
-                TakenOver.take(() -> attach(open, guests));
+                TakenOver.take(() -> listen(open, hypervisor, guests));
             }
             if (pid != null) {
                 pid.write();
@@ -203,17 +205,36 @@ public final class Daemon {
         }
     }
 
-    /// Listens for VMMs, if there is a socket for them.
-    private void attach(Resources open, HostedGuests guests) throws HostException {
-        Path path = request.attachSocket();
+    /// Listens for VMMs and for processes of remote devices, if there are sockets for them.
+    private void listen(Resources open, Hypervisor hypervisor, HostedGuests guests)
+            throws HostException {
+        listen(
+                open,
+                request.attachSocket(),
+                "a VMM",
+                "attached-vmm",
+                new AttachedGuests(guests, POLL_MICROS)::serve);
+        listen(
+                open,
+                request.deviceSocket(),
+                "a process of remote devices",
+                "remote-devices",
+                new RemoteDevices(hypervisor.operated())::serve);
+    }
+
+    private static void listen(
+            Resources open,
+            @Nullable Path path,
+            String who,
+            String threads,
+            Consumer<MessageSocket> serve)
+            throws HostException {
         if (path == null) {
             return;
         }
         makeFolderOf(path);
         try {
-            open.add(
-                    AttachSocket.open(path, new AttachedGuests(guests, POLL_MICROS)),
-                    AttachSocket::close);
+            open.add(ProcessSocket.open(path, who, threads, serve), ProcessSocket::close);
         } catch (IOException e) {
             throw new HostException(IoReason.of(e), e);
         }

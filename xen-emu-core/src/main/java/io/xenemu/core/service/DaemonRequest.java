@@ -14,6 +14,7 @@ import org.jspecify.annotations.Nullable;
 /// @param controlSocket the socket for the operator's commands
 /// @param controlGroup a group whose members may use it, too, or null
 /// @param attachSocket the socket at which VMMs attach their machines, or null
+/// @param deviceSocket the socket at which processes of remote devices get interrupt lines, or null
 /// @param xenstoreSocket the socket of XenStore for host tools
 /// @param quotas limits of what a guest may have in XenStore
 /// @param engines the engines that serve devices
@@ -28,6 +29,7 @@ public record DaemonRequest(
         Path controlSocket,
         @Nullable String controlGroup,
         @Nullable Path attachSocket,
+        @Nullable Path deviceSocket,
         Path xenstoreSocket,
         Quotas quotas,
         List<EngineSpec> engines,

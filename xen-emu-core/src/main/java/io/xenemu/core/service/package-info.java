@@ -1,12 +1,13 @@
 /// Processes: the daemon, a guest in the foreground, and XenStore alone.
 ///
-/// - The daemon: [Daemon], [DaemonRequest], [TakenOver], [AttachSocket]. In the foreground: [GuestRun], [RunRequest].
+/// - The daemon: [Daemon], [DaemonRequest], [TakenOver]. In the foreground: [GuestRun], [RunRequest].
+/// - Sockets for other processes: [ProcessSocket]; processes of remote devices [RemoteDevices], [RemoteProcess].
 /// - XenStore alone: [StoreDaemon], [StoreDaemonRequest], [StoreSocketPath].
 /// - Meters: [ServiceMetrics], with [DomainCollector] and [ProcessCollector].
 /// - Parts of each process: [ServiceHypervisor], [ServiceEngines], [HeapTrim], [PidFile],
 ///   [Resources].
 ///
-/// The monitor of [AttachSocket] is a leaf.
+/// The monitor of [ProcessSocket] is a leaf.
 @NullMarked
 package io.xenemu.core.service;
 

@@ -33,6 +33,7 @@ final class TrainingPeer {
                                 control,
                                 null,
                                 null,
+                                null,
                                 store,
                                 Quotas.DEFAULT,
                                 EngineSpec.withDefaults(List.of(), 1),

@@ -7,6 +7,7 @@ import io.xenemu.core.boot.BootException;
 import io.xenemu.core.boot.GuestMemoryMap;
 import io.xenemu.core.device.AcpiEvents;
 import io.xenemu.core.domain.EventChannelConfig;
+import io.xenemu.core.domain.RemoteLine;
 import io.xenemu.core.domain.TestDomain;
 import io.xenemu.evtchn.EvtchnOptions;
 import io.xenemu.evtchn.Pirqs;
@@ -154,6 +155,28 @@ final class PhysdevCallsTest extends CallingGuest {
                         .get(ValueLayout.JAVA_INT, EVTCHN_PENDING);
         assertEquals(1 << port, pending);
         assertEquals(-17, call(EVENT_CHANNEL_OP, BIND_PIRQ, ARG));
+    }
+
+    /// The guest's call is the end of the interrupt, of which processes of remote devices are told.
+    @Test
+    void endOfAnEventIsToldToItsProcesses() throws XenError {
+        RemoteLine line = guest.domain().remoteLines().open(COM1, () -> {});
+        int pirq = pirqs().mapGsi(COM1, -1).value();
+        memory.write32(ARG, pirq);
+        assertEquals(0, call(PHYSDEV_OP, EOI, ARG));
+        assertEquals(0, resamples());
+        memory.write32(ARG + 4, 0);
+        assertEquals(0, call(EVENT_CHANNEL_OP, BIND_PIRQ, ARG));
+        memory.write32(ARG, pirq);
+        assertEquals(0, call(PHYSDEV_OP, EOI, ARG));
+        assertEquals(1, resamples());
+        guest.domain().remoteLines().close(line);
+        assertEquals(0, call(PHYSDEV_OP, EOI, ARG));
+        assertEquals(1, resamples());
+    }
+
+    private double resamples() {
+        return guest.registry().get("xen.remote.resamples").functionCounter().count();
     }
 
     @Test

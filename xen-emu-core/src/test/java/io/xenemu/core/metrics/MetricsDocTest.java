@@ -22,6 +22,7 @@ import io.xenemu.core.device.ByteSource;
 import io.xenemu.core.device.ConsoleRing;
 import io.xenemu.core.device.DeviceMetrics;
 import io.xenemu.core.device.PortBus;
+import io.xenemu.core.device.RemoteLineCounters;
 import io.xenemu.core.docs.Document;
 import io.xenemu.core.domain.TestDomain;
 import io.xenemu.core.hypercall.HypercallContext;
@@ -84,6 +85,8 @@ final class MetricsDocTest {
     private final PrometheusMeterRegistry registry =
             new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
 
+    private final RemoteLineCounters remoteLines = new RemoteLineCounters(() -> 0);
+
     /// The meters of a service with one guest, and of a store that is kept in a file.
     private Scrape registered() throws BootException, XenError {
         try (TestDomain guest = new TestDomain(1);
@@ -116,6 +119,7 @@ final class MetricsDocTest {
                             ByteSink.DISCARD,
                             ByteSource.NONE,
                             () -> {}));
+            devices.add(remoteLines);
             devices.addThrottled(new LongAdder());
             devices.addLostLines("debug", new LongAdder());
             new EventChannelMetrics(registry, GUEST);

@@ -54,6 +54,7 @@ final class DaemonUpgradeTest {
                                     folder.resolve("control"),
                                     null,
                                     folder.resolve("attach"),
+                                    folder.resolve("devices"),
                                     folder.resolve("xenstore"),
                                     Quotas.DEFAULT,
                                     EngineSpec.withDefaults(List.of(), 1),
