@@ -7,6 +7,7 @@ import com.sun.net.httpserver.Headers;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
 import com.sun.net.httpserver.HttpsConfigurator;
+import com.sun.net.httpserver.HttpsParameters;
 import com.sun.net.httpserver.HttpsServer;
 import io.xenemu.core.json.Json;
 import io.xenemu.core.json.JsonWriter;
@@ -20,6 +21,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Semaphore;
 import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLParameters;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -91,8 +93,22 @@ public final class WebServer implements AutoCloseable {
             return HttpServer.create(address, BACKLOG);
         }
         HttpsServer server = HttpsServer.create(address, BACKLOG);
-        server.setHttpsConfigurator(new HttpsConfigurator(tls));
+        server.setHttpsConfigurator(new Tls13(tls));
         return server;
+    }
+
+    /// The context alone would still take TLS 1.2.
+    private static final class Tls13 extends HttpsConfigurator {
+        Tls13(SSLContext context) {
+            super(context);
+        }
+
+        @Override
+        public void configure(HttpsParameters connection) {
+            SSLParameters parameters = getSSLContext().getDefaultSSLParameters();
+            parameters.setProtocols(new String[] {"TLSv1.3"});
+            connection.setSSLParameters(parameters);
+        }
     }
 
     /// The port that is served.
