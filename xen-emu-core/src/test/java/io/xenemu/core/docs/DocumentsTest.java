@@ -61,7 +61,13 @@ final class DocumentsTest {
 
     /// Names of other programs' settings that look like types of ours.
     private static final Set<String> NOT_OURS =
-            Set.of("StandardInput", "TimeoutStopSec", "InlineSmallCode");
+            Set.of(
+                    "StandardInput",
+                    "TimeoutStopSec",
+                    "ReadWritePaths",
+                    "CapabilityBoundingSet",
+                    "AmbientCapabilities",
+                    "InlineSmallCode");
 
     private static List<Path> javaFiles(String part) throws IOException {
         try (Stream<Path> files = Files.walk(Document.CHECKOUT)) {
