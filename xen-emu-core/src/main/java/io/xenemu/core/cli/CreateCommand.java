@@ -123,7 +123,7 @@ final class CreateCommand implements Callable<Integer> {
             settings.words().forEach(System.out::println);
             return 0;
         }
-        request.check();
+        GuestOptions.check(spec, settings, request);
         ControlClient.create(service.path(), settings.absolute(), paused);
         String name = request.config().name();
         if (console) {

@@ -1,6 +1,7 @@
 package io.xenemu.core.cli;
 
 import com.google.common.collect.ImmutableListMultimap;
+import io.xenemu.core.boot.BootException;
 import io.xenemu.core.guest.GuestRequest;
 import io.xenemu.core.guest.GuestSetting;
 import io.xenemu.core.guest.GuestSettings;
@@ -102,6 +103,22 @@ final class GuestOptions implements IModelTransformer {
             }
         }
         return all;
+    }
+
+    /// Checks a guest's files, but not those of a device model, which the service looks for.
+    ///
+    /// @param command has been parsed
+    /// @throws ParameterException for a device model that is not possible
+    /// @throws BootException when a file is no kernel, or cannot be read, or does not fit into the guest
+    static void check(CommandSpec command, GuestSettings settings, GuestRequest request)
+            throws BootException {
+        try {
+            if (settings.deviceModel() == null) {
+                request.check();
+            }
+        } catch (WrongSetting e) {
+            throw new ParameterException(command.commandLine(), e.byOption());
+        }
     }
 
     /// The settings that a command was given.

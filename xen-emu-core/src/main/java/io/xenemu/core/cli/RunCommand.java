@@ -4,6 +4,8 @@ import com.google.common.net.HostAndPort;
 import io.xenemu.core.boot.BootException;
 import io.xenemu.core.demo.DemoCommand;
 import io.xenemu.core.guest.GuestRequest;
+import io.xenemu.core.guest.GuestSetting;
+import io.xenemu.core.guest.GuestSettings;
 import io.xenemu.core.guest.RunOutcome;
 import io.xenemu.core.hypervisor.HostException;
 import io.xenemu.core.hypervisor.HostKvm;
@@ -167,8 +169,11 @@ final class RunCommand implements Callable<Integer> {
         if (group.name != null && controlSocket == null) {
             throw wrong(ControlGroup.OPTION + ": there is no --control-socket");
         }
-        GuestRequest first =
-                GuestOptions.request(command(), GuestOptions.settings(command(), !noReboot));
+        GuestSettings settings = GuestOptions.settings(command(), !noReboot);
+        GuestRequest first = GuestOptions.request(command(), settings);
+        if (!settings.values().get(GuestSetting.DEVICE_MODEL).isEmpty()) {
+            throw wrong("--device-model: only a daemon has device models");
+        }
         if (first.ends().renames()) {
             throw wrong("rename-restart: only a daemon can keep a second guest");
         }

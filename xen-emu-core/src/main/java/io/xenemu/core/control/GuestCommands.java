@@ -5,6 +5,7 @@ import static io.xenemu.core.control.VerbArgument.one;
 import static io.xenemu.core.control.VerbArgument.settings;
 
 import io.xenemu.core.boot.BootException;
+import io.xenemu.core.guest.DeviceModelConfig;
 import io.xenemu.core.guest.GuestRequest;
 import io.xenemu.core.guest.GuestSettings;
 import io.xenemu.core.guest.HostedGuest;
@@ -45,8 +46,14 @@ final class GuestCommands {
     /// Starts a guest: see [io.xenemu.core.guest.GuestSetting]. Settings that are not given have their defaults.
     private static ControlReply create(OperatedService service, VerbCall call) throws Refused {
         try {
-            GuestRequest guest = GuestSettings.of(call.all(SETTINGS)).request();
-            service.guests().create(guest, call.has(PAUSED));
+            GuestSettings settings = GuestSettings.of(call.all(SETTINGS));
+            GuestRequest guest = settings.request();
+            DeviceModelConfig model = settings.deviceModel();
+            if (model == null) {
+                service.guests().create(guest, call.has(PAUSED));
+            } else {
+                service.guests().deviceModels().create(settings, guest, model, call.has(PAUSED));
+            }
             return ControlReply.done();
         } catch (BootException | KvmException | WrongSetting | IllegalArgumentException e) {
             throw new Refused(String.valueOf(e.getMessage()));

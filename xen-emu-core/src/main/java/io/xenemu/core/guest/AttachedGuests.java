@@ -1,6 +1,7 @@
 package io.xenemu.core.guest;
 
 import com.google.common.base.Splitter;
+import com.google.common.collect.Sets;
 import io.xenemu.core.boot.MachineLayout;
 import io.xenemu.core.domain.DomainConfig;
 import io.xenemu.core.toolstack.Refused;
@@ -24,17 +25,63 @@ public final class AttachedGuests {
     private static final Logger log = LoggerFactory.getLogger(AttachedGuests.class);
     private static final Splitter LINES = Splitter.on('\n').omitEmptyStrings();
 
+    /// How long the service and a VMM poll for a vCPU before they sleep.
+    public static final int POLL_MICROS = 50;
+
     /// Settings that the VMM's machine decides.
-    private static final Set<GuestSetting> OF_THE_MACHINE =
-            Set.of(
-                    GuestSetting.KERNEL,
-                    GuestSetting.RAMDISK,
-                    GuestSetting.CMDLINE,
-                    GuestSetting.FIRMWARE,
-                    GuestSetting.MEMORY,
-                    GuestSetting.MAXMEM,
-                    GuestSetting.VCPUS,
-                    GuestSetting.MAXVCPUS);
+    static final Set<GuestSetting> OF_THE_MACHINE =
+            Sets.union(
+                            Set.of(
+                                    GuestSetting.KERNEL,
+                                    GuestSetting.RAMDISK,
+                                    GuestSetting.CMDLINE,
+                                    GuestSetting.FIRMWARE,
+                                    GuestSetting.MEMORY,
+                                    GuestSetting.MAXMEM,
+                                    GuestSetting.VCPUS,
+                                    GuestSetting.MAXVCPUS,
+                                    GuestSetting.DEVICE_MODEL),
+                            DeviceModelConfig.SETTINGS)
+                    .immutableCopy();
+
+    /// Whoever has started a VMM. It is told of the VMM's guest on the thread that serves the VMM.
+    interface Starter {
+        /// Of a VMM that an operator has started.
+        Starter OPERATOR =
+                new Starter() {
+                    @Override
+                    public boolean pauses() {
+                        return false;
+                    }
+
+                    @Override
+                    public void begun(HostedGuest guest) {
+                        // It is in the list of guests.
+                    }
+
+                    @Override
+                    public void refused(String reason) {
+                        // The VMM says it.
+                    }
+
+                    @Override
+                    public void lost() {
+                        // It knows.
+                    }
+                };
+
+        /// Whether the guest begins paused.
+        boolean pauses();
+
+        /// The guest has begun.
+        void begun(HostedGuest guest);
+
+        /// The VMM was refused something.
+        void refused(String reason);
+
+        /// The VMM has gone while its guest ran.
+        void lost();
+    }
 
     private final HostedGuests guests;
     private final int spinMicros;
@@ -49,8 +96,15 @@ public final class AttachedGuests {
     ///
     /// @param socket closed at the end
     public void serve(MessageSocket socket) {
+        serve(socket, Starter.OPERATOR);
+    }
+
+    /// As [#serve(MessageSocket)].
+    ///
+    /// @param starter of the VMM
+    void serve(MessageSocket socket, Starter starter) {
         try (AttachConnection connection = new AttachConnection(socket);
-                Session session = new Session(connection)) {
+                Session session = new Session(connection, starter)) {
             connection.receive(session);
         } catch (IOException e) {
             log.warn("an attached VMM is given up: {}", e.getMessage());
@@ -60,13 +114,15 @@ public final class AttachedGuests {
     /// One VMM.
     private final class Session implements AttachConnection.Requests, AutoCloseable {
         private final AttachConnection connection;
+        private final Starter starter;
         private final AttachedVm vm;
         private @Nullable GuestSettings settings;
         private @Nullable AttachedImage image;
         private @Nullable HostedGuest guest;
 
-        Session(AttachConnection connection) {
+        Session(AttachConnection connection, Starter starter) {
             this.connection = connection;
+            this.starter = starter;
             vm = new AttachedVm(connection, spinMicros);
         }
 
@@ -76,10 +132,16 @@ public final class AttachedGuests {
                 requireHello(message, descriptor);
                 carryOut(tag, message, descriptor);
             } catch (Refused | WrongSetting | IllegalArgumentException e) {
-                connection.refuse(tag, Errno.EINVAL, String.valueOf(e.getMessage()));
+                refuse(tag, Errno.EINVAL, e);
             } catch (KvmException e) {
-                connection.refuse(tag, e.errno(), String.valueOf(e.getMessage()));
+                refuse(tag, e.errno(), e);
             }
+        }
+
+        private void refuse(int tag, int errno, Exception cause) {
+            String reason = String.valueOf(cause.getMessage());
+            starter.refused(reason);
+            connection.refuse(tag, errno, reason);
         }
 
         /// @param descriptor closed if there was no hello
@@ -164,10 +226,11 @@ public final class AttachedGuests {
             DomainConfig config = request.config().ofMemory(memory.bytes());
             AttachedImage made =
                     new AttachedImage(request.withConfig(config), connection, vm, memory);
-            HostedGuest hosted = guests.add(made, false);
+            HostedGuest hosted = guests.add(made, starter.pauses());
             image = made;
             guest = hosted;
             hosted.begin();
+            starter.begun(hosted);
             log.info("{}: a VMM has attached its machine", config.name());
             return made;
         }
@@ -187,6 +250,9 @@ public final class AttachedGuests {
             AttachedImage known = image;
             HostedGuest hosted = guest;
             if (known != null && hosted != null) {
+                if (known.isRunning()) {
+                    starter.lost();
+                }
                 known.cancel();
                 hosted.destroy();
                 try {

@@ -139,8 +139,7 @@ final class AttachedImage implements DomainImage {
                             this::parts,
                             connection::unplug,
                             orders,
-                            console,
-                            serial);
+                            console);
             runs(boot.domain());
             done = true;
             return boot;
@@ -194,6 +193,11 @@ final class AttachedImage implements DomainImage {
             domain = built;
         }
         vm.started(true);
+    }
+
+    /// Whether there is a domain.
+    synchronized boolean isRunning() {
+        return domain != null;
     }
 
     /// Tells the VMM of a domain's end.

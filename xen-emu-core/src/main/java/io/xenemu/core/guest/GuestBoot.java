@@ -236,7 +236,6 @@ final class GuestBoot {
     /// @param removal takes the mask of emulated devices that the guest wants removed
     /// @param orders takes an operator's orders for the domain
     /// @param console the host's end of the PV console, if any
-    /// @param serial unused: the VMM has serial ports
     /// @throws BootException when the machine cannot be a domain
     static GuestBoot attach(
             Hypervisor hypervisor,
@@ -245,8 +244,7 @@ final class GuestBoot {
             Function<DomId, AttachedDomain> attached,
             IntConsumer removal,
             DomainDriver orders,
-            @Nullable HostConsole console,
-            @Nullable HostConsole serial)
+            @Nullable HostConsole console)
             throws BootException {
         GuestDevices devices =
                 new GuestDevices(
@@ -254,7 +252,7 @@ final class GuestBoot {
                         hypervisor.blacklist()::has,
                         removal,
                         console,
-                        serial,
+                        null,
                         null);
         Domain domain = hypervisor.attach(id, attached, devices::ports, orders, request.engines());
         return new GuestBoot(hypervisor, devices, domain, null);

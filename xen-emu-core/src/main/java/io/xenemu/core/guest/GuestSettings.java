@@ -27,6 +27,7 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.UUID;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -116,7 +117,8 @@ public record GuestSettings(ImmutableListMultimap<GuestSetting, String> values) 
         GuestSettings all =
                 with(GuestSetting.KERNEL, absolute(GuestSetting.KERNEL))
                         .with(GuestSetting.FIRMWARE, absolute(GuestSetting.FIRMWARE))
-                        .with(GuestSetting.CPU_BASELINE, absolute(GuestSetting.CPU_BASELINE));
+                        .with(GuestSetting.CPU_BASELINE, absolute(GuestSetting.CPU_BASELINE))
+                        .with(GuestSetting.DEVICE_MODEL, absolute(GuestSetting.DEVICE_MODEL));
         for (Map.Entry<GuestSetting, DeviceKind> list : DEVICES.entrySet()) {
             List<String> words =
                     values.get(list.getKey()).stream()
@@ -137,8 +139,70 @@ public record GuestSettings(ImmutableListMultimap<GuestSetting, String> values) 
     }
 
     private static boolean isPath(GuestSetting file, String text) {
-        boolean isName = file == GuestSetting.FIRMWARE && BootLoader.isName(text);
+        boolean isName =
+                switch (file) {
+                    case FIRMWARE -> BootLoader.isName(text);
+                    case DEVICE_MODEL -> text.equals(DeviceModelConfig.QEMU);
+                    default -> false;
+                };
         return !text.isEmpty() && !isName;
+    }
+
+    /// These settings without some of them, and without those that have their defaults.
+    GuestSettings without(Set<GuestSetting> left) {
+        ImmutableListMultimap.Builder<GuestSetting, String> kept = ImmutableListMultimap.builder();
+        values.entries().stream()
+                .filter(value -> !left.contains(value.getKey()))
+                .filter(value -> !value.getValue().equals(value.getKey().initial()))
+                .forEach(kept::put);
+        return new GuestSettings(kept.build());
+    }
+
+    private boolean hasDeviceModel() throws WrongSetting {
+        return !one(GuestSetting.DEVICE_MODEL).isEmpty();
+    }
+
+    /// The device model of the guest that they describe, or null if it has none.
+    ///
+    /// @throws WrongSetting if there can be no such device model
+    public @Nullable DeviceModelConfig deviceModel() throws WrongSetting {
+        for (GuestSetting setting : values.keySet()) {
+            check(setting);
+        }
+        if (!hasDeviceModel()) {
+            for (GuestSetting setting : DeviceModelConfig.SETTINGS) {
+                if (!one(setting).equals(setting.initial())) {
+                    throw wrong(setting, "it needs a device model");
+                }
+            }
+            return null;
+        }
+        for (GuestSetting most : List.of(GuestSetting.MAXMEM, GuestSetting.MAXVCPUS)) {
+            if (!one(most).isEmpty()) {
+                throw wrong(most, "a device model's machine has no room for more");
+            }
+        }
+        if (values.get(GuestSetting.RAMDISK).size() > 1) {
+            throw wrong(GuestSetting.RAMDISK, "a device model has room for one");
+        }
+        String vnc =
+                flag(GuestSetting.VNC)
+                        ? DeviceModelConfig.display(
+                                one(GuestSetting.VNCLISTEN), number(GuestSetting.VNCDISPLAY))
+                        : null;
+        return new DeviceModelConfig(
+                one(GuestSetting.DEVICE_MODEL),
+                one(GuestSetting.KERNEL),
+                values.get(GuestSetting.RAMDISK),
+                one(GuestSetting.CMDLINE),
+                parsed(
+                        GuestSetting.FIRMWARE,
+                        one(GuestSetting.FIRMWARE),
+                        DeviceModelConfig::firmware),
+                parsed(GuestSetting.BOOT, one(GuestSetting.BOOT), DeviceModelConfig::boot),
+                choice(GuestSetting.HDTYPE, "ide", "ahci"),
+                vnc,
+                one(GuestSetting.SERIAL));
     }
 
     /// The guest that they describe.
@@ -220,6 +284,10 @@ public record GuestSettings(ImmutableListMultimap<GuestSetting, String> values) 
     private Path kernel() throws WrongSetting {
         String kernel = one(GuestSetting.KERNEL);
         String firmware = one(GuestSetting.FIRMWARE);
+        if (hasDeviceModel()) {
+            // The machine's own matter.
+            return SettingType.path(kernel.isEmpty() ? "/" : kernel);
+        }
         if (!kernel.isEmpty() && !firmware.isEmpty()) {
             throw new WrongSetting(
                     List.of(GuestSetting.KERNEL, GuestSetting.FIRMWARE),

@@ -75,6 +75,7 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
     private final int maxKept;
     private final PageService pages = new PageService();
     private final Migrations migrations;
+    private final DeviceModels models = new DeviceModels(this, DeviceModels.library());
 
     @GuardedBy("this")
     private final Map<String, HostedGuest> guests = new LinkedHashMap<>();
@@ -257,6 +258,11 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
                 image.close();
             }
         }
+    }
+
+    /// The device models of guests.
+    public DeviceModels deviceModels() {
+        return models;
     }
 
     /// The migrations from and to this service.
@@ -744,6 +750,7 @@ public final class HostedGuests implements OrderlyStop.Guests, AutoCloseable {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
+        models.close();
         pages.close();
     }
 

@@ -19,7 +19,8 @@
 ///   [IncomingDisks]; [MigrationChecks], [CopyPlaces] of both.
 /// - Live update: [LiveUpdates] with [ChangeGate], [UpdateSource], [UpdateParty], [UpdateStates];
 ///   [UpdateTarget]; [UpdatedSocket] of both.
-/// - Guests of VMMs in other processes: [AttachedGuests], [AttachedImage].
+/// - Guests of VMMs in other processes: [AttachedGuests], [AttachedImage]. VMMs that the service starts:
+///   [DeviceModels], [DeviceModel]; [DeviceModelConfig] with [DeviceModelCommand].
 /// - A domain that stays as a guest of its own: [StoppedBoot].
 /// - Guests in the background: [HostedGuests], [HostedGuest]. A second guest beside the foreground one: [SecondGuest].
 /// - The end of all of them: [OrderlyStop].

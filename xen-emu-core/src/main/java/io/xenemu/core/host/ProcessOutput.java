@@ -4,11 +4,14 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 import com.google.common.util.concurrent.Uninterruptibles;
 import io.xenemu.kvm.abi.IoReason;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
+import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.function.UnaryOperator;
 
 /// Reads what a child process writes, so that it is never held up, and keeps the end of it.
@@ -21,12 +24,19 @@ public final class ProcessOutput {
 
     private final byte[] end = new byte[KEPT];
     private final Thread thread;
+    private final ByteArrayOutputStream line = new ByteArrayOutputStream();
+    private final Consumer<String> lines;
     private long total;
 
     private final CompletableFuture<Process> started = new CompletableFuture<>();
 
-    private ProcessOutput(ProcessBuilder builder, String name) {
-        thread = Thread.ofPlatform().name(name).daemon().unstarted(() -> run(builder));
+    private ProcessOutput(
+            ProcessBuilder builder,
+            String name,
+            Function<Process, InputStream> stream,
+            Consumer<String> lines) {
+        this.lines = lines;
+        thread = Thread.ofPlatform().name(name).daemon().unstarted(() -> run(builder, stream));
     }
 
     /// Starts a child, and reads its standard output, on a thread that lasts as long as the child: the kernel takes the
@@ -35,7 +45,18 @@ public final class ProcessOutput {
     /// @param name of the thread
     /// @throws IOException if it cannot be started
     public static ProcessOutput start(ProcessBuilder builder, String name) throws IOException {
-        ProcessOutput output = new ProcessOutput(builder, name);
+        return start(new ProcessOutput(builder, name, Process::getInputStream, _ -> {}));
+    }
+
+    /// As [#start], but reads its standard error, and leaves its standard output to the caller.
+    ///
+    /// @param lines gets each line, without what could move a terminal's cursor; a long one in parts
+    public static ProcessOutput startWithErrors(
+            ProcessBuilder builder, String name, Consumer<String> lines) throws IOException {
+        return start(new ProcessOutput(builder, name, Process::getErrorStream, lines));
+    }
+
+    private static ProcessOutput start(ProcessOutput output) throws IOException {
         output.thread.start();
         try {
             Process _ = Uninterruptibles.getUninterruptibly(output.started);
@@ -48,7 +69,7 @@ public final class ProcessOutput {
         }
     }
 
-    private void run(ProcessBuilder builder) {
+    private void run(ProcessBuilder builder, Function<Process, InputStream> stream) {
         Process process;
         try {
             process = builder.start();
@@ -57,7 +78,8 @@ public final class ProcessOutput {
             return;
         }
         boolean _ = started.complete(process);
-        read(process.getInputStream());
+        read(stream.apply(process));
+        tellLine();
         Process _ = process.onExit().join();
     }
 
@@ -71,10 +93,34 @@ public final class ProcessOutput {
         try (stream) {
             for (int n = stream.read(buffer); n > 0; n = stream.read(buffer)) {
                 keep(buffer, n);
+                tell(buffer, n);
             }
         } catch (IOException _) {
             // The process was killed.
         }
+    }
+
+    private void tell(byte[] buffer, int count) {
+        for (int i = 0; i < count; i++) {
+            if (buffer[i] == '\n' || line.size() == KEPT) {
+                tellLine();
+            }
+            if (buffer[i] != '\n') {
+                line.write(buffer[i]);
+            }
+        }
+    }
+
+    private void tellLine() {
+        String text = printable(line.toString(UTF_8));
+        line.reset();
+        if (!text.isEmpty()) {
+            lines.accept(text);
+        }
+    }
+
+    private static String printable(String text) {
+        return text.replaceAll("\\p{Cntrl}", " ").strip();
     }
 
     private synchronized void keep(byte[] buffer, int count) {
@@ -90,8 +136,8 @@ public final class ProcessOutput {
     public String lastLine(UnaryOperator<String> clean) {
         Uninterruptibles.joinUninterruptibly(thread, LAST_WORDS);
         return kept().lines()
-                .map(line -> clean.apply(line.replaceAll("\\p{Cntrl}", " ").strip()))
-                .filter(line -> !line.isEmpty())
+                .map(kept -> clean.apply(printable(kept)))
+                .filter(kept -> !kept.isEmpty())
                 .reduce((_, second) -> second)
                 .orElse("it said nothing");
     }

@@ -38,9 +38,6 @@ public final class Daemon {
         HostKvm open() throws HostException;
     }
 
-    /// How long the service and an attached VMM poll for a vCPU before they sleep.
-    private static final int POLL_MICROS = 50;
-
     private final DaemonRequest request;
     private final KvmSource kvms;
     private volatile @Nullable ControlSocket control;
@@ -213,7 +210,7 @@ public final class Daemon {
                 request.attachSocket(),
                 "a VMM",
                 "attached-vmm",
-                new AttachedGuests(guests, POLL_MICROS)::serve);
+                new AttachedGuests(guests, AttachedGuests.POLL_MICROS)::serve);
         listen(
                 open,
                 request.deviceSocket(),

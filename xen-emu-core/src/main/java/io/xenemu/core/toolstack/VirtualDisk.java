@@ -59,6 +59,24 @@ public final class VirtualDisk {
         };
     }
 
+    /// Where an emulated disk with this number is, as libxl has it: 0 for `xvda` and `hda`.
+    ///
+    /// @return empty for a partition, and for a disk that is not emulated
+    public static OptionalInt emulated(int number) {
+        int low = number & ((1 << MAJOR_SHIFT) - 1);
+        return switch (number >> MAJOR_SHIFT) {
+            case XVD_MAJOR -> whole(low, DISK_SHIFT, 0);
+            case FIRST_IDE_MAJOR -> whole(low, IDE_DISK_SHIFT, 0);
+            case SECOND_IDE_MAJOR -> whole(low, IDE_DISK_SHIFT, 2);
+            default -> OptionalInt.empty();
+        };
+    }
+
+    private static OptionalInt whole(int low, int shift, int first) {
+        int disk = low >> shift;
+        return disk << shift == low ? OptionalInt.of(first + disk) : OptionalInt.empty();
+    }
+
     private static OptionalInt xvd(int disk, int partition) {
         if (outside(disk, MAX_DISK) || outside(partition, MAX_PARTITION)) {
             return OptionalInt.empty();

@@ -160,6 +160,11 @@ final class GuestSettingsPropertyTest {
     void everySettingReachesTheGuest() throws WrongSetting {
         assertEquals(REQUEST, request(ALL));
         for (GuestSetting setting : GuestSetting.values()) {
+            if (setting == GuestSetting.DEVICE_MODEL
+                    || DeviceModelConfig.SETTINGS.contains(setting)) {
+                // No PVH guest has them: see DeviceModelConfigTest.
+                continue;
+            }
             assertTrue(
                     ALL.stream().anyMatch(word -> word.startsWith(setting.key() + "=")),
                     setting.key());

@@ -3,6 +3,7 @@ package io.xenemu.core.toolstack;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import java.util.OptionalInt;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -31,6 +32,18 @@ final class VirtualDiskTest {
     })
     void nameHasXensNumber(String name, int number) {
         assertEquals(OptionalInt.of(number), VirtualDisk.number(name));
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "xvda,0", "xvdc,2", "xvdp,15", "hda,0", "hdb,1", "hdc,2", "hdd,3", "xvda1,", "hdb1,",
+        "sda,", "xvdq,"
+    })
+    void wholeDisksHaveTheirPlaceOnAController(String name, @Nullable Integer place) {
+        int number = VirtualDisk.number(name).orElseThrow();
+        assertEquals(
+                place == null ? OptionalInt.empty() : OptionalInt.of(place),
+                VirtualDisk.emulated(number));
     }
 
     @ParameterizedTest
