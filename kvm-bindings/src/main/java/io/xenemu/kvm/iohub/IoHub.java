@@ -51,6 +51,9 @@ public final class IoHub implements AutoCloseable {
 
     private final Epoll epoll = new Epoll(IoHubMessage.PIRQS);
 
+    /// A hub whose lines have no descriptors yet.
+    public IoHub() {}
+
     private Slot slot(int pirq) {
         if (pirq < 0 || pirq >= slots.length) {
             throw new IllegalArgumentException("there is no line " + pirq);
