@@ -91,6 +91,7 @@ record Subcommand(String name, Class<?> type) {
                     new Subcommand("lab", LabCommand.class),
                     new Subcommand("demo", DemoCommand.class),
                     new Subcommand("man", ManCommand.class),
+                    new Subcommand("completion", CompletionCommand.class),
                     new Subcommand("help", HelpCommand.class));
 
     /// Commands that serve, or have the terminal or a machine of their own.

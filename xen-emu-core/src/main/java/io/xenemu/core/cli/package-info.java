@@ -18,8 +18,8 @@
 /// - Without a service: [ReplayCommand]; [InspectCommand] with [SavedReportText], [SavedReportJson] and
 ///   [XenImageText].
 /// - The whole program: [XenEmu], [Program], [Subcommand], [RefusedVerb], [HelpCommand], [ExitCode], [Mistyped],
-///   [WrongUse], [ProgramVersion], [ManCommand] with [ManPage]; the log: [LogSettings], [LogProvider],
-///   [LogConfigurator].
+///   [WrongUse], [ProgramVersion], [ManCommand] with [ManPage], [CompletionCommand]; the log: [LogSettings],
+///   [LogProvider], [LogConfigurator].
 @NullMarked
 package io.xenemu.core.cli;
 

@@ -48,6 +48,7 @@ final class CommandLineDocTest {
                     "lab",
                     "demo",
                     "man",
+                    "completion",
                     "help",
                     "domname",
                     "vm-list",

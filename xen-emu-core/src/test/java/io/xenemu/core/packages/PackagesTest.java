@@ -41,6 +41,9 @@ final class PackagesTest {
         Files.writeString(made.resolve("lib/some.jar"), "jar");
         Files.writeString(made.resolve("lib/client.aot"), "a cache");
         Files.writeString(made.resolve("share/man/man1/xen-emu.1"), ".TH XEN\\-EMU 1");
+        Path completions =
+                Files.createDirectories(made.resolve("share/bash-completion/completions"));
+        Files.writeString(completions.resolve("xen-emu"), "complete");
         return made;
     }
 
@@ -105,6 +108,7 @@ final class PackagesTest {
                         "./usr/lib/systemd/system/xen-emu.service",
                         "./usr/lib/sysusers.d/xen-emu.conf",
                         "./usr/share/man/man1/xen-emu.1.gz",
+                        "./usr/share/bash-completion/completions/xen-emu",
                         "./etc/default/xen-emu")) {
             assertTrue(
                     entries.stream()
