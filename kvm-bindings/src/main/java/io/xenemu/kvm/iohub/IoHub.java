@@ -1,6 +1,5 @@
 package io.xenemu.kvm.iohub;
 
-import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.xenemu.kvm.memory.EventFd;
 import io.xenemu.kvm.thread.Epoll;
 import java.util.stream.IntStream;
@@ -29,20 +28,12 @@ public final class IoHub implements AutoCloseable {
     /// @param ends how often the guest has ended its interrupts
     public record Counts(long raises, long reraises, long ends) {}
 
+    /// Its monitor guards it.
     private static final class Slot {
-        @GuardedBy("this")
         @Nullable Pair pair;
-
-        @GuardedBy("this")
         int holders;
-
-        @GuardedBy("this")
         long raises;
-
-        @GuardedBy("this")
         long reraises;
-
-        @GuardedBy("this")
         long ends;
     }
 
@@ -77,7 +68,7 @@ public final class IoHub implements AutoCloseable {
         }
     }
 
-    @GuardedBy("slot")
+    /// The caller has the monitor.
     private void forget(Slot slot) {
         Pair old = slot.pair;
         slot.pair = null;
