@@ -1,6 +1,7 @@
 package io.xenemu.core.xlcfg;
 
 import com.google.common.collect.ImmutableListMultimap;
+import io.xenemu.core.guest.DeviceModelConfig;
 import io.xenemu.core.guest.GuestRequest;
 import io.xenemu.core.guest.GuestSetting;
 import io.xenemu.core.guest.GuestSettings;
@@ -46,7 +47,7 @@ public record XlGuest(GuestSettings settings, List<String> warnings) {
         for (XlSetting setting : cfg.all()) {
             XlKey key = XlKey.named(setting.name());
             if (key != null) {
-                add(key, setting, start.type(), values, warnings);
+                add(key, setting, start, values, warnings);
             } else if (!isLenient) {
                 List<String> meant = similar.to(setting.name(), XlKey.names());
                 throw setting.wrong(
@@ -74,7 +75,9 @@ public record XlGuest(GuestSettings settings, List<String> warnings) {
             throw new XlCfgException(source, "name: a guest needs one");
         }
         try {
-            return settings.request();
+            GuestRequest request = settings.request();
+            DeviceModelConfig _ = settings.deviceModel();
+            return request;
         } catch (WrongSetting e) {
             for (GuestSetting wrong : e.settings()) {
                 XlSetting setting = cfg.find(wrong.key());
@@ -89,29 +92,30 @@ public record XlGuest(GuestSettings settings, List<String> warnings) {
     private static void add(
             XlKey key,
             XlSetting setting,
-            XlStart.Type type,
+            XlStart start,
             ImmutableListMultimap.Builder<GuestSetting, String> values,
             List<String> warnings)
             throws XlCfgException {
         switch (key.use()) {
-            case SETTING, OWN -> {
-                GuestSetting target = key.setting();
-                if (target == null) {
-                    throw new IllegalStateException("no setting for " + key);
+            case SETTING, OWN -> put(key, setting, values);
+            case HVM -> {
+                if (start.hasDeviceModel()) {
+                    put(key, setting, values);
+                } else if (start.type() == XlStart.Type.HVM && !isOff(setting)) {
+                    warnings.add(ignored(setting, "it starts without a device model"));
                 }
-                values.putAll(target, texts(key.form(), setting));
             }
             case START, SILENT -> {}
             case FIXED -> requireAccepted(key, setting);
             case IGNORED -> warnings.add(ignored(setting, key.note()));
             case HVM_ONLY -> {
-                if (type == XlStart.Type.HVM) {
+                if (start.type() == XlStart.Type.HVM && !start.hasDeviceModel()) {
                     warnings.add(ignored(setting, key.note()));
                 }
             }
             case DEVICE_MODEL -> {
-                if (type == XlStart.Type.HVM && !isOff(setting)) {
-                    throw setting.wrong("it needs a device model");
+                if (start.type() == XlStart.Type.HVM && !isOff(setting)) {
+                    throw setting.wrong("the device model does not have it");
                 }
             }
             case REFUSED -> {
@@ -120,6 +124,18 @@ public record XlGuest(GuestSettings settings, List<String> warnings) {
                 }
             }
         }
+    }
+
+    private static void put(
+            XlKey key,
+            XlSetting setting,
+            ImmutableListMultimap.Builder<GuestSetting, String> values)
+            throws XlCfgException {
+        GuestSetting target = key.setting();
+        if (target == null) {
+            throw new IllegalStateException("no setting for " + key);
+        }
+        values.putAll(target, texts(key.form(), setting));
     }
 
     private static List<String> texts(XlForm form, XlSetting setting) throws XlCfgException {

@@ -17,8 +17,10 @@ import org.jspecify.annotations.Nullable;
 /// the guest finds one on its disks, in place of xl's pygrub on the host.
 ///
 /// @param type the guest's
+/// @param hasDeviceModel whether QEMU is its machine
 /// @param settings those of its kernel
-record XlStart(Type type, ImmutableListMultimap<GuestSetting, String> settings) {
+record XlStart(
+        Type type, boolean hasDeviceModel, ImmutableListMultimap<GuestSetting, String> settings) {
     /// xl's types of guests.
     enum Type {
         PV,
@@ -40,6 +42,9 @@ record XlStart(Type type, ImmutableListMultimap<GuestSetting, String> settings) 
     private static final List<String> EMULATED =
             List.of("bios", "uefi", "seabios", "rombios", "ovmf");
 
+    /// The host's QEMU.
+    private static final String QEMU = "qemu";
+
     /// Reads the keys.
     ///
     /// @param warnings gets further lines
@@ -49,14 +54,16 @@ record XlStart(Type type, ImmutableListMultimap<GuestSetting, String> settings) 
         ImmutableListMultimap.Builder<GuestSetting, String> settings =
                 ImmutableListMultimap.builder();
         String kernel = kernel(cfg, type, warnings);
+        if (type == Type.HVM && (kernel.isEmpty() || cfg.find("device_model_override") != null)) {
+            return ofDeviceModel(cfg, kernel, warnings);
+        }
         String firmware = firmware(cfg, type);
         boolean isLoaded = isLoadedByGrub(cfg) || !firmware.isEmpty();
         if (type == Type.HVM) {
-            XlSetting given = given(cfg, "type", "builder");
-            if (kernel.isEmpty() && given != null) {
-                throw given.wrong("a guest without a kernel needs a device model");
-            }
-            warnings.add(warning(given, "it starts as pvh, without emulated devices"));
+            warnings.add(
+                    warning(
+                            given(cfg, "type", "builder"),
+                            "it starts as pvh, without emulated devices"));
         }
         boolean isInShim = type == Type.PV || flag(cfg, "pvshim");
         if (kernel.isEmpty()) {
@@ -86,7 +93,30 @@ record XlStart(Type type, ImmutableListMultimap<GuestSetting, String> settings) 
                 putUnlessEmpty(settings, GuestSetting.CMDLINE, commandLine);
             }
         }
-        return new XlStart(type, settings.build());
+        return new XlStart(type, false, settings.build());
+    }
+
+    /// A guest whose machine is QEMU's. Its firmware starts it from a disk, or QEMU starts its kernel.
+    private static XlStart ofDeviceModel(XlCfg cfg, String kernel, List<String> warnings)
+            throws XlCfgException {
+        ImmutableListMultimap.Builder<GuestSetting, String> settings =
+                ImmutableListMultimap.builder();
+        if (cfg.find("device_model_override") == null) {
+            settings.put(GuestSetting.DEVICE_MODEL, QEMU);
+        }
+        XlSetting firmware = given(cfg, "firmware", "bios");
+        putUnlessEmpty(settings, GuestSetting.FIRMWARE, firmware == null ? "" : firmware.text());
+        if (kernel.isEmpty()) {
+            XlSetting forKernel = given(cfg, "ramdisk", "cmdline", "root", "extra");
+            if (forKernel != null) {
+                warnings.add(warning(forKernel, "it has no effect without a kernel"));
+            }
+        } else {
+            settings.put(GuestSetting.KERNEL, kernel);
+            putUnlessEmpty(settings, GuestSetting.RAMDISK, text(cfg, "ramdisk"));
+            putUnlessEmpty(settings, GuestSetting.CMDLINE, commandLine(cfg, warnings));
+        }
+        return new XlStart(Type.HVM, true, settings.build());
     }
 
     /// xl does not take its own firmware for a kernel.
@@ -201,7 +231,7 @@ record XlStart(Type type, ImmutableListMultimap<GuestSetting, String> settings) 
         }
         String word = setting.text();
         if (type == Type.HVM || EMULATED.contains(word)) {
-            throw setting.wrong("it needs a device model");
+            throw setting.wrong("it needs a device model, which type=\"hvm\" has");
         }
         if (!text(cfg, "kernel").isEmpty()) {
             throw setting.wrong("a guest with a kernel has none");

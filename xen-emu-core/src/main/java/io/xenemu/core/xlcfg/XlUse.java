@@ -16,8 +16,11 @@ public enum XlUse {
     IGNORED("ignored, with a warning"),
     /// xl reads it for `type="hvm"` alone, where it has no effect here, and a warning names it.
     HVM_ONLY("ignored; for hvm with a warning"),
-    /// It is part of the device model, which `type="hvm"` needs. xl ignores it for other types.
-    DEVICE_MODEL("needs a device model"),
+    /// It is a setting of the device model, which a guest of `type="hvm"` without a kernel has. xl ignores it for other
+    /// types.
+    HVM("used for hvm"),
+    /// It is something of a device model that cannot be had. xl ignores it for other types.
+    DEVICE_MODEL("refused for hvm"),
     /// It is refused, unless its value turns it off.
     REFUSED("refused");
 

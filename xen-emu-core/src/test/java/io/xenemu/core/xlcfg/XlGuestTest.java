@@ -11,6 +11,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
@@ -161,6 +162,51 @@ final class XlGuestTest {
                 guest.warnings());
     }
 
+    @Test
+    void anHvmGuestWithoutAKernelHasADeviceModel() throws XlCfgException {
+        XlGuest guest =
+                guest(
+                        "type='hvm'; name='web'; disk=['/d,raw,hda,w']; boot='dc'; bios='ovmf'\n"
+                                + "vnc=1; vncdisplay=3; hdtype='ahci'; serial='pty'; hpet=1; usb=0; extra='x'");
+
+        assertEquals(
+                List.of("web.cfg:2: warning: extra: it has no effect without a kernel"),
+                guest.warnings());
+        assertEquals(
+                Set.of(
+                        "name=web",
+                        "disk=/d,raw,hda,w",
+                        "boot=dc",
+                        "vnc=true",
+                        "vncdisplay=3",
+                        "hdtype=ahci",
+                        "serial=pty",
+                        "device_model_override=qemu",
+                        "firmware=ovmf"),
+                Set.copyOf(guest.settings().words()));
+    }
+
+    @Test
+    void anHvmGuestWithAKernelAndADeviceModelStartsTheKernelThere() throws XlCfgException {
+        assertEquals(
+                Set.of(
+                        "name=web",
+                        "device_model_override=/q",
+                        "kernel=/k",
+                        "cmdline=root=/dev/a x"),
+                Set.copyOf(
+                        words(
+                                "type='hvm'; name='web'; kernel='/k'; root='/dev/a'; extra='x'; device_model_override='/q'")));
+    }
+
+    /// As xl ignores them.
+    @Test
+    void aPvhGuestHasNothingOfADeviceModel() throws XlCfgException {
+        assertEquals(
+                List.of("name=web", "kernel=/k"),
+                words("type='pvh'; name='web'; kernel='/k'; vnc=1; boot='d'; serial='tcp::1'"));
+    }
+
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
@@ -177,7 +223,6 @@ final class XlGuestTest {
                 "pci=['00:1f.0']|pci: cannot be had: devices of the host are not passed through",
                 "vfb=['vnc=1']|vfb: cannot be had: no virtual frame buffer",
                 "acpi=0|acpi: only 1 can be had: a guest has ACPI tables",
-                "serial='tcp::1'|serial: only pty, none can be had",
                 "tsc_mode=1|tsc_mode: '1' cannot be had",
                 "firmware='pvgrub64'|firmware: a guest with a kernel has none",
                 "firmware='ovmf'|firmware: it needs a device model",
@@ -196,18 +241,16 @@ final class XlGuestTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "type='hvm'; disk=['/d,raw,hda,w']|type: a guest without a kernel needs a device model",
-                "builder='h'|builder: a guest without a kernel needs a device model",
-                "type='hvm'; kernel='/k'; vnc=1|vnc: it needs a device model",
-                "type='hvm'; kernel='/k'; boot='dc'|boot: it needs a device model",
+                "type='hvm'; name='a'; soundhw='hda'|soundhw: the device model does not have it",
+                "type='hvm'; name='a'; boot='n'|boot: n: there is no emulated network interface",
+                "type='hvm'; name='a'; firmware='other'|firmware: a device model has bios, ovmf",
                 "type='hvm'; kernel='/k'; firmware='ovmf'|firmware: it needs a device model",
-                "type='hvm'; kernel='/usr/lib/xen/boot/hvmloader'|type: a guest without a kernel",
                 "type='pvh'; kernel='/k'|name: a guest needs one",
                 "type='pvh'; kernel='/k'; name='a'; on_crash='\\n'|on_crash: '?' is none of",
                 "type='pvh'; name='a'|kernel: there is neither a kernel nor a disk to boot from",
                 "type='pvh'; kernel='/k'; name=''|name: "
             })
-    void whatNeedsADeviceModelIsRefused(String line, String reason) {
+    void aRefusalWithoutAPvhGuestNamesTheSetting(String line, String reason) {
         String message = refusal(line);
 
         assertTrue(
@@ -238,7 +281,7 @@ final class XlGuestTest {
     @EnumSource(XlKey.class)
     void eachKeyThatIsNotUsedSaysWhy(XlKey key) {
         switch (key.use()) {
-            case SETTING, OWN -> {
+            case SETTING, OWN, HVM -> {
                 GuestSetting setting = key.setting();
                 assertNotNull(setting);
                 assertEquals(setting.key(), key.key());
