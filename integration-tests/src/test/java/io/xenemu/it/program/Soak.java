@@ -19,6 +19,7 @@ import io.xenemu.it.fixture.MigrateLoad;
 import io.xenemu.it.fixture.NetHotplugLoad;
 import io.xenemu.it.fixture.P9Load;
 import io.xenemu.it.fixture.PeerFronts;
+import io.xenemu.it.fixture.RemoteLinesLoad;
 import io.xenemu.it.fixture.SaveLoad;
 import io.xenemu.it.fixture.SuspendLoad;
 import io.xenemu.it.fixture.TestGuests;
@@ -86,6 +87,9 @@ public final class Soak implements AutoCloseable {
 
     /// Attacks of one guest, which is another one in each round.
     private static final int ATTACKS = 20;
+
+    private static final int LINE_INTERRUPTS = 100_000;
+    private static final int LINE_KILLS = 100;
 
     /// Of the services of a migration, in a round.
     private static final int KILLS = 200;
@@ -232,6 +236,11 @@ public final class Soak implements AutoCloseable {
                             "a front end connects and disconnects each of its devices 100 times",
                             Soak::connects),
                     new Load(
+                            "lines",
+                            1,
+                            "two processes share an interrupt line of a guest, which takes 100,000; 100 others on it are killed",
+                            Soak::lines),
+                    new Load(
                             "kills",
                             1,
                             "a service is killed 200 times while a guest moves to or from it, on the fake VM",
@@ -283,6 +292,10 @@ public final class Soak implements AutoCloseable {
         }
         System.out.print(program.play("rate 100000 2000"));
         System.out.print(program.play("moving 500"));
+    }
+
+    private void lines() throws IOException, InterruptedException {
+        System.out.print(RemoteLinesLoad.run(daemon(), guests(), LINE_INTERRUPTS, LINE_KILLS));
     }
 
     private void storage() throws IOException, InterruptedException {
