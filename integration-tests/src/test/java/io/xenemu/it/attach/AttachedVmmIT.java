@@ -3,18 +3,25 @@ package io.xenemu.it.attach;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.google.common.base.Splitter;
+import io.xenemu.core.lab.CacheFolder;
+import io.xenemu.it.fixture.BiosGrub;
+import io.xenemu.it.fixture.BootDisk;
 import io.xenemu.it.fixture.CheckReport;
 import io.xenemu.it.fixture.GuestShell;
 import io.xenemu.it.fixture.HostPackage;
 import io.xenemu.it.fixture.KnownDifferences;
 import io.xenemu.it.fixture.LabDaemon;
+import io.xenemu.it.fixture.LabGuest;
 import io.xenemu.it.fixture.LinuxImages;
 import io.xenemu.it.fixture.Needs;
+import io.xenemu.it.fixture.SmallDisk;
 import io.xenemu.it.fixture.TestGuests;
 import io.xenemu.it.lab.Lab;
 import io.xenemu.it.lab.LabExtension;
 import io.xenemu.it.lab.RunningCommand;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -28,7 +35,14 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /// Guests of VMMs in other processes, which the service serves.
-@Needs({HostPackage.GCC, HostPackage.LIBC, HostPackage.LINUX_HEADERS, HostPackage.XEN_HEADERS})
+@Needs({
+    HostPackage.GCC,
+    HostPackage.LIBC,
+    HostPackage.LINUX_HEADERS,
+    HostPackage.XEN_HEADERS,
+    HostPackage.GRUB_XEN,
+    HostPackage.FDISK
+})
 @ExtendWith(LabExtension.class)
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class AttachedVmmIT {
@@ -157,6 +171,54 @@ class AttachedVmmIT {
         vmm.type("poweroff -f\n");
         assertEquals(0, vmm.awaitExit(), vmm.output());
         daemon.assertNoBug();
+    }
+
+    /// A guest of `create --device-model`: SeaBIOS starts GRUB from the emulated IDE disk, GRUB its Linux. That unplugs
+    /// the emulated disk, and goes on from the PV disk with the same image. It reboots, and then its QEMU is killed.
+    @Test
+    void diskImageBootsByFirmwareAndGoesOnWithItsPvDisk() throws Exception {
+        LabDaemon daemon = LabDaemon.shared(lab);
+        Path folder = Files.createTempDirectory(MODULE.resolve("target/guests"), "hvm-");
+        String prompt;
+        try {
+            BootDisk disk = SmallDisk.make(lab.images(), folder);
+            BiosGrub.install(lab.images(), disk.image());
+            prompt = disk.prompt();
+            lab.shell("cp --sparse=always %s /run/hvm.img".formatted(disk.image()));
+        } finally {
+            CacheFolder.deleteTree(folder);
+        }
+        List<String> options = new ArrayList<>();
+        options.addAll(List.of("--device-model", lab.images().qemu().toString()));
+        options.addAll(List.of("--memory", "256M", "--vcpus", "2"));
+        options.addAll(List.of("--disk", "/run/hvm.img,raw,xvda,w"));
+        try (LabGuest guest = daemon.boot("hvm", options)) {
+            logsIn(guest, prompt, 1);
+            guest.console().type("reboot\n");
+            logsIn(guest, prompt, 2);
+            lab.shell("kill -9 $(pidof qemu-system-x86_64)");
+            daemon.process().awaitText("hvm: its device model has gone (exit code 137)");
+            assertEquals(0, guest.console().awaitExit(), guest.console().output());
+        }
+        daemon.assertNoBug();
+        lab.shell("rm /run/hvm.img");
+    }
+
+    /// @param prompt of its shell
+    /// @param boots how often it has booted
+    private static void logsIn(LabGuest guest, String prompt, int boots) throws Exception {
+        guest.console().awaitText("booted login: ", boots);
+        int prompts = Splitter.on(prompt).splitToList(guest.console().output()).size() - 1;
+        guest.console().type("root\n");
+        // What is typed before the prompt is lost.
+        guest.console().awaitText(prompt, prompts + 1);
+        String output =
+                guest.shell()
+                        .run(
+                                "grep '^/dev/xvda1 / ' /proc/mounts"
+                                        + " && ! grep 0x0101 /sys/bus/pci/devices/*/class"
+                                        + " && echo it 'works'");
+        assertTrue(output.contains("it works"), output);
     }
 
     /// @param disk what is done with the disk
