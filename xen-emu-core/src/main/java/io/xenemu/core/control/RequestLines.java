@@ -103,9 +103,14 @@ final class RequestLines {
         return !received.hasRemaining();
     }
 
+    /// A client that has asked nothing yet has waited since it came, however late its thread runs.
     private synchronized boolean beginWait() {
-        waiting = !madeRoom;
-        since = System.nanoTime();
+        if (madeRoom) {
+            waiting = false;
+        } else if (!waiting) {
+            waiting = true;
+            since = System.nanoTime();
+        }
         return waiting;
     }
 
