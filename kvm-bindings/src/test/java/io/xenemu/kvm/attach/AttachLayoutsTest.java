@@ -72,7 +72,13 @@ class AttachLayoutsTest {
     private void compile(String checks) throws Exception {
         Path source = folder.resolve("layouts.c");
         Files.writeString(source, "#include <stddef.h>\n#include \"xen_attach_wire.h\"\n" + checks);
-        String _ = Tool.run("gcc", "-std=c11", "-fsyntax-only", "-I" + NATIVE, source.toString());
+        String _ =
+                Tool.run(
+                        Tool.need("gcc", "gcc libc6-dev linux-libc-dev"),
+                        "-std=c11",
+                        "-fsyntax-only",
+                        "-I" + NATIVE,
+                        source.toString());
     }
 
     @Test

@@ -82,7 +82,7 @@ class AttachedVmTest {
                 Files.exists(program)
                         ? ""
                         : Tool.run(
-                                "gcc",
+                                Tool.need("gcc", "gcc libc6-dev linux-libc-dev"),
                                 "-std=c11",
                                 "-O2",
                                 "-I" + SOURCES,

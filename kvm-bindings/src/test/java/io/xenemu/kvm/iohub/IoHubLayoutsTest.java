@@ -63,7 +63,13 @@ class IoHubLayoutsTest {
         }
         Path source = folder.resolve("layouts.c");
         Files.writeString(source, "#include <stddef.h>\n#include \"xen_iohub_wire.h\"\n" + checks);
-        String _ = Tool.run("gcc", "-std=c11", "-fsyntax-only", "-I" + NATIVE, source.toString());
+        String _ =
+                Tool.run(
+                        Tool.need("gcc", "gcc libc6-dev linux-libc-dev"),
+                        "-std=c11",
+                        "-fsyntax-only",
+                        "-I" + NATIVE,
+                        source.toString());
         Set<String> theirs = new TreeSet<>();
         Matcher number = NUMBER.matcher(header());
         while (number.find()) {

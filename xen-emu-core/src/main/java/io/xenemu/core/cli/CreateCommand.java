@@ -93,7 +93,7 @@ final class CreateCommand implements Callable<Integer> {
             description = "Leave the guest as it ends: --on-poweroff preserve, and so on.")
     private boolean unwatched;
 
-    @Option(names = VIEWER, description = "Refused: it needs a device model.")
+    @Option(names = VIEWER, description = "Refused: no viewer is started.")
     private boolean vnc;
 
     @Option(
@@ -107,7 +107,8 @@ final class CreateCommand implements Callable<Integer> {
             throw new IllegalStateException("not a parsed command");
         }
         if (vnc) {
-            throw WrongUse.of(spec, VIEWER + ": there is no VNC without a device model");
+            throw WrongUse.of(
+                    spec, VIEWER + ": no viewer is started; --vnc serves a device model's screen");
         }
         GuestFile described = GuestFile.of(spec, file, words);
         GuestSettings settings;

@@ -90,12 +90,25 @@ final class ProcessSocket implements AutoCloseable {
         }
         Thread server = Thread.ofPlatform().name(threads).unstarted(() -> run(process));
         served.put(server, process);
-        server.start();
+        boolean started = false;
+        try {
+            server.start();
+            started = true;
+        } catch (OutOfMemoryError e) {
+            log.warn("{} cannot connect: {}", who, e.getMessage());
+        } finally {
+            if (!started) {
+                served.remove(server);
+                process.close();
+            }
+        }
     }
 
     private void run(MessageSocket process) {
         try {
             serve.accept(process);
+        } catch (RuntimeException | Error e) {
+            log.error("{}: a connection failed: this is a bug", who, e);
         } finally {
             synchronized (this) {
                 served.remove(Thread.currentThread());

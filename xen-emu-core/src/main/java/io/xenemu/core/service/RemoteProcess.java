@@ -3,6 +3,7 @@ package io.xenemu.core.service;
 import io.xenemu.core.domain.Domain;
 import io.xenemu.core.domain.RemoteLine;
 import io.xenemu.core.domain.RemoteLines;
+import io.xenemu.core.host.Teardown;
 import io.xenemu.kvm.abi.Errno;
 import io.xenemu.kvm.abi.KvmException;
 import io.xenemu.kvm.iohub.IoHubMessage;
@@ -184,8 +185,10 @@ final class RemoteProcess implements AutoCloseable {
     /// Takes all lines back.
     @Override
     public void close() {
+        Teardown ends = new Teardown();
         for (Integer pirq : lines.keySet().toArray(Integer[]::new)) {
-            boolean _ = release(pirq);
+            ends.add(() -> release(pirq));
         }
+        ends.close();
     }
 }

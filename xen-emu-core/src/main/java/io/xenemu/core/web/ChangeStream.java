@@ -15,10 +15,10 @@ import java.io.OutputStream;
 record ChangeStream(Collector collector, Role role) {
     /// Sends events until the viewer has gone.
     void run(OutputStream out) throws IOException {
-        collector.join();
+        long from = collector.join();
         try {
             write(out, "role", Json.EMPTY.with("role", role.word()));
-            Collector.Round last = new Collector.Round(0, Snapshot.EMPTY);
+            Collector.Round last = new Collector.Round(from, Snapshot.EMPTY);
             while (true) {
                 Collector.Round next = collector.after(last.number());
                 write(out, "change", next.snapshot().since(last.snapshot()));

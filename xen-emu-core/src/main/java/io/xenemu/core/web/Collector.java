@@ -9,6 +9,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -27,6 +28,11 @@ final class Collector {
     private int viewers;
     private boolean isRunning;
     private Round round = new Round(0, Snapshot.EMPTY);
+
+    private final Object asking = new Object();
+    // Guarded by asking.
+    private @Nullable Snapshot last;
+    private long asked;
 
     /// One answer.
     ///
@@ -49,13 +55,17 @@ final class Collector {
     }
 
     /// Begins to look.
-    synchronized void join() {
+    ///
+    /// @return the number after which the first answer for this viewer comes: one from before nobody looked is too old
+    synchronized long join() {
         viewers++;
-        if (!isRunning) {
-            isRunning = true;
-            Thread _ = Thread.ofVirtual().name("web-collector").start(this::run);
-        }
         notifyAll();
+        if (isRunning) {
+            return 0;
+        }
+        isRunning = true;
+        Thread _ = Thread.ofVirtual().name("web-collector").start(this::run);
+        return round.number;
     }
 
     /// Looks no more.
@@ -81,6 +91,18 @@ final class Collector {
 
     private void run() {
         try {
+            boolean failed = true;
+            while (failed) {
+                failed = !untilNobodyLooks();
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /// @return false after a failure, such as no heap for an answer: it looks again
+    private boolean untilNobodyLooks() throws InterruptedException {
+        try {
             while (goesOn()) {
                 Snapshot next = collect();
                 synchronized (this) {
@@ -88,8 +110,25 @@ final class Collector {
                     notifyAll();
                 }
             }
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
+            return true;
+        } catch (RuntimeException | Error e) {
+            log.error("the page's collector has failed: this is a bug", e);
+            Thread.sleep(period);
+            return false;
+        }
+    }
+
+    /// The last answer, or a new one if that is older than a period. One caller asks, and the others wait for it.
+    Snapshot latest() {
+        synchronized (asking) {
+            Snapshot known = last;
+            long now = System.nanoTime();
+            if (known == null || now - asked >= period.toNanos()) {
+                known = collect();
+                last = known;
+                asked = now;
+            }
+            return known;
         }
     }
 

@@ -212,7 +212,7 @@ public final class WebServer implements AutoCloseable {
     private void snapshot(WebRequest request) throws IOException, WebRefused {
         need(request, "GET");
         RequestGuard.Caller caller = guard.caller(request);
-        Json.Obj values = collector.collect().values();
+        Json.Obj values = collector.latest().values();
         send(request.exchange(), 200, values.with("role", caller.role().word()));
     }
 

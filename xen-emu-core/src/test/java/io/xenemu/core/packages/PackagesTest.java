@@ -150,7 +150,13 @@ final class PackagesTest {
         Files.writeString(
                 checked, unit.replace("ExecStart=/usr/bin/xen-emu ", "ExecStart=/bin/true "));
 
-        assertEquals("", succeed("systemd-analyze", "verify", "--man=no", checked.toString()));
+        // It looks at the host's units too, which may have faults of their own.
+        assertEquals(
+                List.of(),
+                succeed("systemd-analyze", "verify", "--man=no", checked.toString())
+                        .lines()
+                        .filter(line -> line.contains("xen-emu.service"))
+                        .toList());
     }
 
     @Test

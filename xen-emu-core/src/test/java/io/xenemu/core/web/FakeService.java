@@ -15,6 +15,8 @@ final class FakeService implements Watched {
     final List<List<String>> asked = new CopyOnWriteArrayList<>();
     final AtomicInteger lists = new AtomicInteger();
     volatile @Nullable String refusal;
+    volatile @Nullable Error failure;
+    final AtomicInteger failures = new AtomicInteger();
 
     /// Adds a domain as `list` shows it.
     FakeService with(long id, String name) {
@@ -34,6 +36,11 @@ final class FakeService implements Watched {
 
     @Override
     public List<Json.Obj> rows(List<String> words, String member) throws HostException {
+        Error wrong = failure;
+        if (wrong != null) {
+            failures.incrementAndGet();
+            throw wrong;
+        }
         String reason = refusal;
         if (reason != null) {
             throw new HostException(reason);
