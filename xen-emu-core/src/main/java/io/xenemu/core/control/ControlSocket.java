@@ -4,6 +4,7 @@ import static java.util.Comparator.comparingLong;
 import static java.util.stream.Collectors.counting;
 import static java.util.stream.Collectors.groupingBy;
 
+import com.google.common.util.concurrent.Uninterruptibles;
 import io.xenemu.core.toolstack.Refused;
 import io.xenemu.kvm.socket.AcceptPause;
 import io.xenemu.kvm.socket.PeerCredentials;
@@ -59,6 +60,9 @@ public final class ControlSocket implements AutoCloseable {
     private final ExecutorService threads =
             Executors.newThreadPerTaskExecutor(Thread.ofVirtual().name("control").factory());
     private final CountDownLatch closing = new CountDownLatch(1);
+
+    /// No client is accepted any more.
+    private final CountDownLatch accepted = new CountDownLatch(1);
     private volatile boolean closed;
     private volatile boolean leaving;
 
@@ -116,6 +120,14 @@ public final class ControlSocket implements AutoCloseable {
     }
 
     private void accept() {
+        try {
+            acceptUntilClosed();
+        } finally {
+            accepted.countDown();
+        }
+    }
+
+    private void acceptUntilClosed() {
         AcceptPause pause = new AcceptPause();
         while (!closed) {
             try {
@@ -273,6 +285,8 @@ public final class ControlSocket implements AutoCloseable {
         for (SocketChannel client : open) {
             client.close();
         }
+        // A channel that is interrupted between a client's acceptance and its return keeps the client for ever.
+        Uninterruptibles.awaitUninterruptibly(accepted);
         // Interrupts commands that wait for a guest.
         threads.shutdownNow();
         threads.close();

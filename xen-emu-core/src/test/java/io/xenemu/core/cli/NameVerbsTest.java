@@ -221,7 +221,7 @@ final class NameVerbsTest {
         assertEquals(run("--help").printed(), run("help").printed());
         assertEquals(run("domid", "--help").printed(), run("help", "domi").printed());
         assertEquals(
-                List.of("vncviewer: not here: there is no VNC without a device model"),
+                List.of("vncviewer: not here: no viewer is started; vnc=1 serves a device model's screen"),
                 run("help", "vncviewer").printed());
         assertEquals(2, run("help", "fly").code());
     }
