@@ -63,6 +63,7 @@ public final class ControlSocket implements AutoCloseable {
 
     /// No client is accepted any more.
     private final CountDownLatch accepted = new CountDownLatch(1);
+
     private volatile boolean closed;
     private volatile boolean leaving;
 
@@ -285,7 +286,8 @@ public final class ControlSocket implements AutoCloseable {
         for (SocketChannel client : open) {
             client.close();
         }
-        // A channel that is interrupted between a client's acceptance and its return keeps the client for ever.
+        // A channel that is interrupted between a client's acceptance and its return keeps the
+        // client for ever.
         Uninterruptibles.awaitUninterruptibly(accepted);
         // Interrupts commands that wait for a guest.
         threads.shutdownNow();

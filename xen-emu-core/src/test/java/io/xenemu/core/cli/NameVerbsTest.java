@@ -221,7 +221,8 @@ final class NameVerbsTest {
         assertEquals(run("--help").printed(), run("help").printed());
         assertEquals(run("domid", "--help").printed(), run("help", "domi").printed());
         assertEquals(
-                List.of("vncviewer: not here: no viewer is started; vnc=1 serves a device model's screen"),
+                List.of(
+                        "vncviewer: not here: no viewer is started; vnc=1 serves a device model's screen"),
                 run("help", "vncviewer").printed());
         assertEquals(2, run("help", "fly").code());
     }

@@ -179,6 +179,7 @@ final class PartsTest {
                             "event channel meters Nothing",
                             "evtchn Saved",
                             "messages Derived",
+                            "remote lines Derived",
                             "params Saved",
                             "shared_info Saved",
                             "layout Derived",
