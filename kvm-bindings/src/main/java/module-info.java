@@ -3,7 +3,6 @@
 /// this module calls restricted methods of `java.lang.foreign`.
 @SuppressWarnings("module") // core, the one reader of ioctl, is built later
 module io.xenemu.kvm {
-    requires static com.google.errorprone.annotations;
     requires com.google.common;
     requires jdk.net;
     requires static org.jspecify;
