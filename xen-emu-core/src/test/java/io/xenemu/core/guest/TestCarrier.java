@@ -175,7 +175,7 @@ final class TestCarrier implements AutoCloseable {
                     return;
                 }
                 if (!isToTarget) {
-                    awaitReady(bytes);
+                    lookForReady(bytes);
                     // Before the source can answer.
                     cutsNext |= cutsAfterReady && ready != Long.MAX_VALUE;
                 }
@@ -201,7 +201,7 @@ final class TestCarrier implements AutoCloseable {
         }
     }
 
-    private void awaitReady(ByteBuffer bytes) {
+    private void lookForReady(ByteBuffer bytes) {
         if (ready == Long.MAX_VALUE) {
             bytes.mark();
             while (bytes.hasRemaining()) {
