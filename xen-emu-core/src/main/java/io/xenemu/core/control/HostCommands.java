@@ -109,7 +109,7 @@ final class HostCommands {
                                         traffic.getOrDefault(
                                                 Integer.toString(domain.id().value()),
                                                 DomainTraffic.NONE))));
-        long memory = HostFacts.ofThisHost().memoryKib();
+        long memory = HostMemory.ofThisHost().total() >> KIB_SHIFT;
         TopTable table = new TopTable(rows, memory, System.nanoTime());
         return ControlReply.rows(table.lines(table, false))
                 .with("domains", table.json())

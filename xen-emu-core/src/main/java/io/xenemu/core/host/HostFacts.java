@@ -3,7 +3,6 @@ package io.xenemu.core.host;
 import com.google.common.base.Splitter;
 import com.google.common.primitives.Doubles;
 import com.google.common.primitives.Ints;
-import com.google.common.primitives.Longs;
 import java.io.IOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
@@ -35,6 +34,7 @@ public record HostFacts(
         int threadsPerCore,
         double mhz,
         long memoryKib) {
+    private static final int KIB_SHIFT = 10;
     private static final Splitter COLON = Splitter.on(':').trimResults().limit(2);
 
     /// The facts of this host.
@@ -78,7 +78,7 @@ public record HostFacts(
                 Math.max(1, cores),
                 Math.max(1, siblings / Math.max(1, cores)),
                 mhz,
-                memory(root));
+                new HostMemory(root).total() >> KIB_SHIFT);
     }
 
     private static int nodes(Path folder) {
@@ -89,16 +89,6 @@ public record HostFacts(
             return 0;
         }
         return nodes.size();
-    }
-
-    private static long memory(Path root) {
-        return read(root.resolve("proc/meminfo"))
-                .lines()
-                .filter(line -> line.startsWith("MemTotal:"))
-                .map(line -> Longs.tryParse(line.replaceAll("[^0-9]", "")))
-                .mapToLong(number -> number == null ? 0 : number)
-                .findFirst()
-                .orElse(0);
     }
 
     private static int number(String text) {

@@ -12,6 +12,7 @@ import org.jspecify.annotations.Nullable;
 ///
 /// @param root the folder of `/proc` and `/sys`
 public record HostMemory(Path root) {
+    private static final String TOTAL = "MemTotal:";
     private static final String AVAILABLE = "MemAvailable:";
     private static final String INACTIVE_FILES = "inactive_file ";
     private static final int KIB_SHIFT = 10;
@@ -23,19 +24,24 @@ public record HostMemory(Path root) {
 
     /// The available bytes; `Long.MAX_VALUE` if the kernel does not tell.
     public long available() {
-        return Math.min(ofTheKernel(), ofTheGroups());
+        return Math.min(ofTheKernel(AVAILABLE, Long.MAX_VALUE), ofTheGroups());
     }
 
-    private long ofTheKernel() {
+    /// All bytes of the host; 0 if the kernel does not tell.
+    public long total() {
+        return ofTheKernel(TOTAL, 0);
+    }
+
+    private long ofTheKernel(String row, long otherwise) {
         String file = read(root.resolve("proc/meminfo"));
         return file == null
-                ? Long.MAX_VALUE
+                ? otherwise
                 : file.lines()
-                        .filter(line -> line.startsWith(AVAILABLE))
+                        .filter(line -> line.startsWith(row))
                         .map(line -> line.replaceAll("[^0-9]", ""))
                         .mapToLong(number -> number(number) << KIB_SHIFT)
                         .findFirst()
-                        .orElse(Long.MAX_VALUE);
+                        .orElse(otherwise);
     }
 
     /// The least rest of a limit, of the process's group and of all groups around it. The kernel's cache of files
