@@ -5,10 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.xenemu.kvm.ioctl.KvmSystem;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -31,21 +28,10 @@ final class CpuPolicyCommandTest {
         for (Object argument : arguments) {
             words.add(argument.toString());
         }
-        PrintStream out = System.out;
-        PrintStream err = System.err;
-        ByteArrayOutputStream printed = new ByteArrayOutputStream();
-        ByteArrayOutputStream complained = new ByteArrayOutputStream();
-        System.setOut(new PrintStream(printed, true, StandardCharsets.UTF_8));
-        System.setErr(new PrintStream(complained, true, StandardCharsets.UTF_8));
-        try {
-            String[] args = words.toArray(String[]::new);
-            code = XenEmu.commandLine(args).execute(args);
-        } finally {
-            System.setOut(out);
-            System.setErr(err);
-        }
-        output = printed.toString(StandardCharsets.UTF_8);
-        errors = complained.toString(StandardCharsets.UTF_8).lines().toList();
+        CapturedRun run = CapturedRun.of(words.toArray(String[]::new));
+        code = run.code();
+        output = run.output();
+        errors = run.errors();
     }
 
     private Path file(String name, String text) throws IOException {

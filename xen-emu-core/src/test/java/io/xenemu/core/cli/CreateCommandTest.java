@@ -8,11 +8,8 @@ import io.xenemu.core.control.ControlReply;
 import io.xenemu.core.control.ControlSocket;
 import io.xenemu.core.control.TestCommands;
 import io.xenemu.core.json.Json;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
 import java.nio.channels.SocketChannel;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -28,8 +25,6 @@ final class CreateCommandTest {
 
     private Path cfg = Path.of("");
 
-    private record Result(int code, List<String> printed, List<String> errors) {}
-
     @BeforeEach
     void makeKernelAndFile() throws IOException {
         Files.writeString(folder.resolve("vmlinuz"), "kernel");
@@ -40,25 +35,11 @@ final class CreateCommandTest {
                                 .formatted(folder.resolve("vmlinuz")));
     }
 
-    private Result create(String... arguments) {
+    private CapturedRun create(String... arguments) {
         List<String> all = new ArrayList<>(List.of("create", "-s", folder.resolve("s").toString()));
         all.addAll(List.of(arguments));
-        PrintStream out = System.out;
-        PrintStream err = System.err;
-        ByteArrayOutputStream printed = new ByteArrayOutputStream();
-        ByteArrayOutputStream errors = new ByteArrayOutputStream();
-        System.setOut(new PrintStream(printed, true, StandardCharsets.UTF_8));
-        System.setErr(new PrintStream(errors, true, StandardCharsets.UTF_8));
-        try {
-            int code = XenEmu.commandLine("create").execute(all.toArray(String[]::new));
-            return new Result(
-                    code,
-                    printed.toString(StandardCharsets.UTF_8).lines().toList(),
-                    errors.toString(StandardCharsets.UTF_8).lines().toList());
-        } finally {
-            System.setOut(out);
-            System.setErr(err);
-        }
+        return CapturedRun.of(
+                () -> XenEmu.commandLine("create").execute(all.toArray(String[]::new)));
     }
 
     private String kernel() {
@@ -67,7 +48,7 @@ final class CreateCommandTest {
 
     @Test
     void aDryRunPrintsTheSettingsOfTheFile() {
-        Result result = create("-n", cfg.toString());
+        CapturedRun result = create("-n", cfg.toString());
 
         assertEquals(0, result.code(), result.errors()::toString);
         assertEquals(List.of("name=web", "memory=512", "vcpus=2", kernel()), result.printed());
@@ -77,7 +58,7 @@ final class CreateCommandTest {
 
     @Test
     void theCommandLineOverridesTheFile() {
-        Result result =
+        CapturedRun result =
                 create("-n", cfg.toString(), "memory=256", "--vcpus", "4", "name=\"db\"", "-q");
 
         assertEquals(0, result.code(), result.errors()::toString);
@@ -87,7 +68,7 @@ final class CreateCommandTest {
 
     @Test
     void aGuestThatNobodyWatchesStaysAsItEnds() {
-        Result result = create("-n", "-q", "-e", cfg.toString());
+        CapturedRun result = create("-n", "-q", "-e", cfg.toString());
 
         assertTrue(
                 result.printed().containsAll(List.of("on_reboot=preserve", "on_crash=preserve")),
@@ -96,7 +77,7 @@ final class CreateCommandTest {
 
     @Test
     void settingsAloneAreAConfiguration() {
-        Result result = create("-q", "name='a'", "type='pvh'", "kernel='/nonexistent'");
+        CapturedRun result = create("-q", "name='a'", "type='pvh'", "kernel='/nonexistent'");
 
         assertEquals(1, result.code());
         assertTrue(result.errors().getFirst().contains("/nonexistent"), result::toString);
@@ -110,7 +91,7 @@ final class CreateCommandTest {
                 List.of("xen-emu: " + cfg + ":3: text has quotes: \"two\""),
                 create(cfg.toString()).errors());
         Files.writeString(cfg, "type='pvh'\nmemry=512\n");
-        Result unknown = create(cfg.toString());
+        CapturedRun unknown = create(cfg.toString());
         assertEquals(1, unknown.code());
         assertEquals(
                 "xen-emu: "
@@ -118,7 +99,7 @@ final class CreateCommandTest {
                         + ":2: memry: no such setting in xl.cfg(5) (did you mean memory?); xl"
                         + " ignores it, and so does -q",
                 unknown.errors().getLast());
-        Result missing = create(folder.resolve("none.cfg").toString());
+        CapturedRun missing = create(folder.resolve("none.cfg").toString());
         assertEquals(1, missing.code());
         assertTrue(
                 missing.errors().getLast().contains("none.cfg: no such file"), missing::toString);
@@ -137,7 +118,7 @@ final class CreateCommandTest {
                             : new ControlReply(Json.EMPTY, List.of(), null);
                 });
         try (ControlSocket _ = ControlSocket.open(folder.resolve("s"), null, commands)) {
-            Result result = create("-q", "-p", "-F", cfg.toString());
+            CapturedRun result = create("-q", "-p", "-F", cfg.toString());
             assertEquals(0, result.code(), result.errors()::toString);
         }
         assertEquals(

@@ -3,12 +3,10 @@ package io.xenemu.core.cli;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.google.common.collect.Lists;
 import io.xenemu.core.migration.SavedStreams;
 import io.xenemu.core.xenimage.TestImages;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -24,23 +22,10 @@ final class InspectCommandTest {
     private List<String> errors = List.of();
 
     private void run(String... arguments) {
-        String[] words = new String[arguments.length + 1];
-        words[0] = "inspect";
-        System.arraycopy(arguments, 0, words, 1, arguments.length);
-        PrintStream out = System.out;
-        PrintStream err = System.err;
-        ByteArrayOutputStream printed = new ByteArrayOutputStream();
-        ByteArrayOutputStream complained = new ByteArrayOutputStream();
-        System.setOut(new PrintStream(printed, true, StandardCharsets.UTF_8));
-        System.setErr(new PrintStream(complained, true, StandardCharsets.UTF_8));
-        try {
-            code = XenEmu.commandLine(words).execute(words);
-        } finally {
-            System.setOut(out);
-            System.setErr(err);
-        }
-        output = printed.toString(StandardCharsets.UTF_8).lines().toList();
-        errors = complained.toString(StandardCharsets.UTF_8).lines().toList();
+        CapturedRun run = CapturedRun.of(Lists.asList("inspect", arguments).toArray(String[]::new));
+        code = run.code();
+        output = run.printed();
+        errors = run.errors();
     }
 
     private String file(byte[] stream) throws IOException {

@@ -9,9 +9,6 @@ import io.xenemu.core.control.TestCommands;
 import io.xenemu.core.docs.Document;
 import io.xenemu.core.json.Json;
 import io.xenemu.core.json.JsonReader;
-import java.io.ByteArrayOutputStream;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -33,8 +30,6 @@ final class NameVerbsTest {
     @TempDir private Path folder = Path.of("");
 
     private final List<String> asked = Collections.synchronizedList(new ArrayList<>());
-
-    private record Result(int code, List<String> printed, List<String> errors) {}
 
     /// The answer of a service with a guest that runs and one that has crashed.
     private ControlReply reply(String words) {
@@ -67,7 +62,7 @@ final class NameVerbsTest {
                 Json.EMPTY.with("domains", new Json.Array(rows)), List.of("text"), null);
     }
 
-    private Result execute(String... args) throws Exception {
+    private CapturedRun execute(String... args) throws Exception {
         List<String> all = new ArrayList<>(List.of(args));
         all.add(1, "--socket");
         all.add(2, folder.resolve("s").toString());
@@ -77,23 +72,8 @@ final class NameVerbsTest {
         }
     }
 
-    private static Result run(String... args) {
-        PrintStream out = System.out;
-        PrintStream err = System.err;
-        ByteArrayOutputStream printed = new ByteArrayOutputStream();
-        ByteArrayOutputStream errors = new ByteArrayOutputStream();
-        System.setOut(new PrintStream(printed, true, StandardCharsets.UTF_8));
-        System.setErr(new PrintStream(errors, true, StandardCharsets.UTF_8));
-        try {
-            int code = XenEmu.execute(args);
-            return new Result(
-                    code,
-                    printed.toString(StandardCharsets.UTF_8).lines().toList(),
-                    errors.toString(StandardCharsets.UTF_8).lines().toList());
-        } finally {
-            System.setOut(out);
-            System.setErr(err);
-        }
+    private static CapturedRun run(String... args) {
+        return CapturedRun.of(() -> XenEmu.execute(args));
     }
 
     @Test
@@ -151,7 +131,7 @@ final class NameVerbsTest {
                         UUID + "  3    web                           ",
                         UUID + "  7    old                           "),
                 execute("vm-list").printed());
-        Result wrong = execute("domname", "web");
+        CapturedRun wrong = execute("domname", "web");
         assertEquals(1, wrong.code());
         assertEquals(List.of("xen-emu: 'web' is no domain id"), wrong.errors());
     }
@@ -189,7 +169,7 @@ final class NameVerbsTest {
     @ParameterizedTest
     @ValueSource(strings = {"pci-attach", "sched-credit2", "cd-ins", "psr-hw"})
     void aVerbWithoutMeaningIsRefusedByNameWithAReason(String verb) {
-        Result result = run(verb, "web", "anything");
+        CapturedRun result = run(verb, "web", "anything");
 
         assertEquals(1, result.code());
         assertEquals(1, result.errors().size());

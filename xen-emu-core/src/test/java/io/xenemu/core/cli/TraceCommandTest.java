@@ -7,9 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.xenemu.core.replay.ChangedTrace;
 import io.xenemu.core.trace.HypercallTrace;
 import io.xenemu.core.trace.TracedGuest;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -26,25 +24,6 @@ final class TraceCommandTest {
 
     @TempDir private Path folder = Path.of("");
 
-    private record Result(int code, String output, String errors) {}
-
-    private static Result execute(String... args) {
-        PrintStream out = System.out;
-        PrintStream err = System.err;
-        ByteArrayOutputStream output = new ByteArrayOutputStream();
-        ByteArrayOutputStream errors = new ByteArrayOutputStream();
-        System.setOut(new PrintStream(output, true, UTF_8));
-        System.setErr(new PrintStream(errors, true, UTF_8));
-        try {
-            int code = XenEmu.commandLine(args).execute(args);
-            System.out.flush();
-            return new Result(code, output.toString(UTF_8), errors.toString(UTF_8));
-        } finally {
-            System.setOut(out);
-            System.setErr(err);
-        }
-    }
-
     private static byte[] trace() throws Exception {
         try (TracedGuest guest = new TracedGuest(true)) {
             HypercallTrace trace = guest.start();
@@ -59,12 +38,12 @@ final class TraceCommandTest {
 
     @Test
     void recordedTraceIsPrinted() throws Exception {
-        Result text = execute("trace", "-i", file(trace()));
+        CapturedRun text = CapturedRun.of("trace", "-i", file(trace()));
         assertEquals(0, text.code());
         assertTrue(text.output().endsWith(" v0 xen_version(pagesize) = 4096\n"), text.output());
-        assertTrue(text.errors().startsWith("xen-emu: 1 records, 0 lost: "), text.errors());
+        assertTrue(text.complaints().startsWith("xen-emu: 1 records, 0 lost: "), text.complaints());
 
-        Result json = execute("trace", "-i", file(trace()), "--json");
+        CapturedRun json = CapturedRun.of("trace", "-i", file(trace()), "--json");
         assertTrue(json.output().contains("\"hypercall\": \"xen_version\""), json.output());
     }
 
@@ -73,17 +52,17 @@ final class TraceCommandTest {
         String path = folder.resolve("trace").toString();
         byte[] whole = trace();
         assertEquals(
-                new Result(1, "", "xen-emu: " + path + ": no such file or directory\n"),
-                execute("trace", "-i", path));
+                new CapturedRun(1, "", "xen-emu: " + path + ": no such file or directory\n"),
+                CapturedRun.of("trace", "-i", path));
         assertEquals(
-                new Result(1, "", "xen-emu: " + path + ": nothing was recorded\n"),
-                execute("trace", "-i", file(new byte[0])));
+                new CapturedRun(1, "", "xen-emu: " + path + ": nothing was recorded\n"),
+                CapturedRun.of("trace", "-i", file(new byte[0])));
         assertEquals(
-                new Result(1, "", "xen-emu: " + path + ": not a trace\n"),
-                execute("trace", "-i", file("#!/bin/sh, or another text".getBytes(UTF_8))));
+                new CapturedRun(1, "", "xen-emu: " + path + ": not a trace\n"),
+                CapturedRun.of("trace", "-i", file("#!/bin/sh, or another text".getBytes(UTF_8))));
         assertEquals(
-                new Result(1, "", "xen-emu: " + path + ": the trace is cut off\n"),
-                execute("trace", "-i", file(Arrays.copyOf(whole, 30))));
+                new CapturedRun(1, "", "xen-emu: " + path + ": the trace is cut off\n"),
+                CapturedRun.of("trace", "-i", file(Arrays.copyOf(whole, 30))));
     }
 
     @Test
@@ -93,12 +72,12 @@ final class TraceCommandTest {
                         new String[] {"trace"},
                         new String[] {"trace", "web", "-i", "file"},
                         new String[] {"trace", "-i", "file", "-o", "other"})) {
-            Result result = execute(args);
+            CapturedRun result = CapturedRun.of(args);
             assertEquals(2, result.code());
             assertEquals(
                     "xen-emu: either DOMAIN, or --input without a filter or an output;"
                             + " see xen-emu trace --help",
-                    result.errors().lines().findFirst().orElse(""));
+                    result.complaints().lines().findFirst().orElse(""));
         }
     }
 
@@ -107,46 +86,49 @@ final class TraceCommandTest {
         String path = file(trace());
         for (String count : List.of("0", "-1")) {
             assertEquals(
-                    new Result(
+                    new CapturedRun(
                             2,
                             "",
                             "xen-emu: --count: "
                                     + count
                                     + " is less than 1; see xen-emu trace --help\n"),
-                    execute("trace", "-i", path, "-n", count));
+                    CapturedRun.of("trace", "-i", path, "-n", count));
         }
-        assertEquals(0, execute("trace", "-i", path, "-n", "1").code());
+        assertEquals(0, CapturedRun.of("trace", "-i", path, "-n", "1").code());
     }
 
     @Test
     void serviceThatDoesNotRunIsOneLineAndLeavesNoFile() {
         Path output = folder.resolve("out");
         Path socket = folder.resolve("control");
-        Result result =
-                execute("trace", "--socket", socket.toString(), "web", "-o", output.toString());
+        CapturedRun result =
+                CapturedRun.of(
+                        "trace", "--socket", socket.toString(), "web", "-o", output.toString());
         assertEquals(1, result.code());
-        assertEquals(1, result.errors().lines().count(), result.errors());
+        assertEquals(1, result.complaints().lines().count(), result.complaints());
         assertTrue(Files.notExists(output));
     }
 
     @Test
     void replayExitsLikeDiff() throws Exception {
         byte[] trace = trace();
-        assertEquals(new Result(0, "1 calls, 1 compared\n", ""), execute("replay", file(trace)));
+        assertEquals(
+                new CapturedRun(0, "1 calls, 1 compared\n", ""),
+                CapturedRun.of("replay", file(trace)));
 
-        Result different = execute("replay", file(ChangedTrace.result(trace, 0, 1)));
+        CapturedRun different = CapturedRun.of("replay", file(ChangedTrace.result(trace, 0, 1)));
         assertEquals(1, different.code());
-        assertEquals("", different.errors());
+        assertEquals("", different.complaints());
         assertTrue(different.output().startsWith("line 1: the result differs\n"));
 
         String path = file(Arrays.copyOf(trace, trace.length / 2));
         assertEquals(
-                new Result(2, "", "xen-emu: " + path + ": the trace is cut off\n"),
-                execute("replay", path));
+                new CapturedRun(2, "", "xen-emu: " + path + ": the trace is cut off\n"),
+                CapturedRun.of("replay", path));
         String none = folder.resolve("none").toString();
         assertEquals(
-                new Result(2, "", "xen-emu: " + none + ": no such file or directory\n"),
-                execute("replay", none));
-        assertEquals(2, execute("replay").code());
+                new CapturedRun(2, "", "xen-emu: " + none + ": no such file or directory\n"),
+                CapturedRun.of("replay", none));
+        assertEquals(2, CapturedRun.of("replay").code());
     }
 }

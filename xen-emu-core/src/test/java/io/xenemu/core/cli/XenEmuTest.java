@@ -8,13 +8,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.xenemu.core.device.StandardOutput;
 import io.xenemu.core.xenstore.XenstoreCommand;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.lang.reflect.Field;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -39,19 +36,8 @@ final class XenEmuTest {
 
     @TempDir private Path folder = Path.of("");
 
-    private record Result(int code, List<String> errors) {}
-
-    private static Result execute(List<String> arguments) {
-        PrintStream original = System.err;
-        ByteArrayOutputStream captured = new ByteArrayOutputStream();
-        System.setErr(new PrintStream(captured, true, StandardCharsets.UTF_8));
-        try {
-            String[] args = arguments.toArray(new String[0]);
-            int code = XenEmu.commandLine(args).execute(args);
-            return new Result(code, captured.toString(StandardCharsets.UTF_8).lines().toList());
-        } finally {
-            System.setErr(original);
-        }
+    private static CapturedRun execute(List<String> arguments) {
+        return CapturedRun.of(arguments.toArray(String[]::new));
     }
 
     static Stream<List<String>> wrongCommandLines() {
@@ -147,12 +133,12 @@ final class XenEmuTest {
     @ParameterizedTest
     @MethodSource("wrongCommandLines")
     void wrongCommandLineIsExplainedInOneLine(List<String> arguments) {
-        Result result = execute(arguments);
+        CapturedRun result = execute(arguments);
 
-        assertEquals(ExitCode.USAGE, result.code, result.toString());
-        assertEquals(1, result.errors.size(), result.toString());
+        assertEquals(ExitCode.USAGE, result.code(), result.toString());
+        assertEquals(1, result.errors().size(), result.toString());
         assertTrue(
-                result.errors
+                result.errors()
                         .get(0)
                         .matches(
                                 "xen-emu: .*; see xen-emu( run| create| cpu-policy| debug-keys| sysrq| trigger| xenstored| shutdown| reboot| daemon| save| engines[-a-z]*| (block|network|9pfs)-[a-z]+)? --help"),
@@ -160,12 +146,12 @@ final class XenEmuTest {
     }
 
     private void assertHostError(String expected, List<String> arguments) {
-        Result result = execute(arguments);
+        CapturedRun result = execute(arguments);
 
-        assertEquals(ExitCode.HOST_ERROR, result.code, result.toString());
-        assertEquals(1, result.errors.size(), result.toString());
-        assertTrue(result.errors.get(0).startsWith("xen-emu: "), result.toString());
-        assertTrue(result.errors.get(0).contains(expected), result.toString());
+        assertEquals(ExitCode.HOST_ERROR, result.code(), result.toString());
+        assertEquals(1, result.errors().size(), result.toString());
+        assertTrue(result.errors().get(0).startsWith("xen-emu: "), result.toString());
+        assertTrue(result.errors().get(0).contains(expected), result.toString());
     }
 
     @Test
@@ -177,12 +163,14 @@ final class XenEmuTest {
     }
 
     private static void assertWrongNumber(String width, String... arguments) {
-        Result result = execute(List.of(arguments));
+        CapturedRun result = execute(List.of(arguments));
 
-        assertEquals(CommandLine.ExitCode.USAGE, result.code, result.toString());
-        assertEquals(1, result.errors.size(), result.toString());
+        assertEquals(CommandLine.ExitCode.USAGE, result.code(), result.toString());
+        assertEquals(1, result.errors().size(), result.toString());
         assertTrue(
-                result.errors.getFirst().contains("' is not a whole number of " + width + "; see "),
+                result.errors()
+                        .getFirst()
+                        .contains("' is not a whole number of " + width + "; see "),
                 result.toString());
     }
 
@@ -345,11 +333,14 @@ final class XenEmuTest {
 
     @Test
     void mistypedVerbOrOptionGetsASuggestion() {
-        assertTrue(execute(List.of("lsit")).errors.getFirst().contains("did you mean list"));
-        assertTrue(execute(List.of("shtudown", "web")).errors.getFirst().contains("shutdown"));
-        assertFalse(execute(List.of("x")).errors.getFirst().contains("did you mean"));
+        assertTrue(execute(List.of("lsit")).errors().getFirst().contains("did you mean list"));
+        assertTrue(execute(List.of("shtudown", "web")).errors().getFirst().contains("shutdown"));
+        assertFalse(execute(List.of("x")).errors().getFirst().contains("did you mean"));
         assertTrue(
-                execute(run("--memroy", "1G")).errors.getFirst().contains("did you mean --memory"));
+                execute(run("--memroy", "1G"))
+                        .errors()
+                        .getFirst()
+                        .contains("did you mean --memory"));
     }
 
     @Test
